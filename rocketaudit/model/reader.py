@@ -1,0 +1,62 @@
+"""Random access to bytes, whoever holds them: the only way a format sees its input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from rocketaudit.errors import TruncatedError
+
+Buffer = bytes | bytearray | memoryview
+
+
+class Reader(Protocol):
+    """`size` bytes, each readable by offset."""
+
+    @property
+    def size(self) -> int: ...
+
+    def read(self, offset: int, length: int) -> bytes | memoryview:
+        """Exactly `length` bytes from `offset`, or TruncatedError; never fewer."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BytesReader:
+    """A reader over bytes (or a memoryview of a map) that are already at hand."""
+
+    data: Buffer
+
+    @property
+    def size(self) -> int:
+        return len(self.data)
+
+    def read(self, offset: int, length: int) -> bytes | memoryview:
+        if offset < 0 or length < 0 or offset + length > len(self.data):
+            raise TruncatedError(
+                f"{length} bytes wanted, {max(0, len(self.data) - max(0, offset))} there", offset=offset
+            )
+        piece = self.data[offset : offset + length]
+        return bytes(piece) if isinstance(piece, bytearray) else piece
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """`length` bytes of another reader from `start` on: a partition of a disk, a section of a file."""
+
+    whole: Reader
+    start: int
+    length: int
+
+    def __post_init__(self) -> None:
+        if self.start < 0 or self.length < 0:
+            raise TruncatedError(f"a window of {self.length} bytes cannot start", offset=self.start)
+
+    @property
+    def size(self) -> int:
+        return self.length
+
+    def read(self, offset: int, length: int) -> bytes | memoryview:
+        if offset < 0 or length < 0 or offset + length > self.length:
+            raise TruncatedError(f"{length} bytes wanted, window has {self.length}", offset=offset)
+        return self.whole.read(self.start + offset, length)
