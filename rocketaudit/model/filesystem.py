@@ -55,7 +55,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """`length` bytes of a file from `logical` on lie at `physical` in the file system (None: a hole, or inside metadata).
+    """`length` bytes of a file from `logical` on lie at `physical` (None: a hole, or inside metadata).
 
     `stored` is the number of bytes they take there; it differs from `length` when they are compressed.
     """
@@ -68,7 +68,7 @@ class Extent:
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A byte range of the file system that holds no file data: `what` names it ("inode table", "directory /usr")."""
+    """A byte range that holds no file data: `what` names it ("inode table", "directory /usr")."""
 
     start: int
     length: int
@@ -84,7 +84,7 @@ class BadNode:
 
 
 class FileSystem(Protocol):
-    """A read-only file system over a Reader. Every method raises FormatError for hostile bytes and nothing else."""
+    """A read-only file system over a Reader; for hostile bytes every method raises FormatError only."""
 
     kind: str  # "ext4", "erofs", "fat", "squashfs"
     label: str

@@ -1,0 +1,32 @@
+"""One component of a bill of materials, independent of the format that it is written in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rocketaudit.model.fact import Locator
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """`kind` is CycloneDX's type. `purl` is "" for a file that nobody packaged. `found_by` names the method.
+
+    `parent` and `depends_on` hold the `ref` of other components. `confidence` is 0..1.
+    """
+
+    ref: str
+    kind: str
+    name: str
+    version: str = ""
+    purl: str = ""
+    cpe: str = ""
+    supplier: str = ""
+    licences: tuple[str, ...] = ()
+    hashes: tuple[tuple[str, str], ...] = ()
+    where: tuple[Locator, ...] = ()
+    found_by: str = ""
+    confidence: float = 1.0
+    parent: str = ""
+    depends_on: tuple[str, ...] = ()
+    properties: tuple[tuple[str, str], ...] = ()
+    description: str = ""
