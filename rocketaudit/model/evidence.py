@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
+from rocketaudit.model.bank_verity import BankVerity
 from rocketaudit.model.binary import Binary
 from rocketaudit.model.disk import Disk
 from rocketaudit.model.fact import Assurance, Fact, JsonValue, Key, Locator, Plane, State
@@ -14,7 +15,6 @@ from rocketaudit.model.files import FileRecord
 from rocketaudit.model.filesystem import FileType
 from rocketaudit.model.package import Package
 from rocketaudit.model.target import Target, Tool
-from rocketaudit.model.verity import BankVerity
 
 MAX_LINKS = 40  # as the kernel: include/linux/namei.h MAXSYMLINKS
 NOT_COLLECTED = "not collected"

@@ -1,0 +1,52 @@
+"""The verity side of one bank, as it was collected: who states what, and what recomputing gave."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rocketaudit.model.fact import Locator
+from rocketaudit.model.verity import TreeCheck, VerityParameters
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One place that states verity parameters (boot text, UKI command line, superblock, kernel)."""
+
+    source: str
+    parameters: VerityParameters
+    where: Locator
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BlockOwner:
+    """What a bad block holds: a file's bytes (`path` is BytePath text) or metadata (`what`).
+
+    `offset` and `length` are bytes in the image; a corrupt hash block lists the files that it should protect.
+    """
+
+    level: str
+    block: int
+    offset: int
+    length: int
+    path: str | None = None
+    offset_in_file: int | None = None
+    what: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BankVerity:
+    """`check` is None when the tree could not be recomputed; then `unread` says why.
+
+    `populated` is false for a bank whose ROOT and HASH partitions hold nothing but zeros.
+    """
+
+    scope: str
+    populated: bool
+    statements: tuple[Statement, ...] = ()
+    check: TreeCheck | None = None
+    owners: tuple[BlockOwner, ...] = ()
+    unread: str | None = None
+    data_partition: str = ""
+    hash_partition: str = ""
+    slack: tuple[str, ...] = ()
