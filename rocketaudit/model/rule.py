@@ -26,7 +26,7 @@ class Check(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One intention. `check` is None for what a person must answer; `needs_node` says it cannot be decided from an image."""
+    """One intention. `check` is None for what a person must answer; `needs_node`: not decidable from an image."""
 
     id: str
     section: str
@@ -83,7 +83,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Per cent of the scored rules: `worst` counts every unknown as failed, `best` as passed; None if none is scored."""
+    """Per cent of the scored rules: `worst` takes unknowns as failed, `best` as passed; None if none is scored."""
 
     worst: float | None
     best: float | None

@@ -1,0 +1,137 @@
+"""One file tree of a target, walked and read without ever leaving it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rocketaudit.errors import EntryNotFoundError, FormatError, SourceError
+from rocketaudit.model import bytepath
+from rocketaudit.model.budget import Budget
+from rocketaudit.model.evidence import MAX_LINKS
+from rocketaudit.model.fact import Locator
+from rocketaudit.model.filesystem import BadNode, FileSystem, FileType, Node
+
+MAX_READ = 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One step of a walk: an absolute path (bytes) and its node, or why the node could not be read."""
+
+    path: bytes
+    node: Node | BadNode
+
+
+@dataclass(frozen=True, slots=True)
+class WalkGap:
+    """A directory whose entries could not be (fully) listed."""
+
+    path: bytes
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A file system under a scope; `name` is the partition's (or folder's) name for locators."""
+
+    scope: str
+    name: str
+    fs: FileSystem
+    source: str = ""
+
+    def locate(self, path: str, offset: int | None = None) -> Locator:
+        """The place of a BytePath in this tree."""
+        return Locator(self.source, self.name, path, offset)
+
+    def walk(self, budget: Budget) -> Iterator[Entry | WalkGap]:
+        """Every entry below the root, parents first; a damaged directory gives a WalkGap and the walk goes on."""
+        root = self.fs.root()
+        yield Entry(b"/", root)
+        pending: list[tuple[bytes, Node, int]] = [(b"", root, 0)]
+        seen = {root.number}
+        while pending:
+            base, directory, depth = pending.pop()
+            children = self._children(base, directory, budget)
+            for item in children:
+                yield item
+                if not isinstance(item, Entry) or isinstance(item.node, BadNode):
+                    continue
+                if item.node.type is not FileType.DIRECTORY:
+                    continue
+                if item.node.number in seen:
+                    yield WalkGap(item.path, "a directory that was already walked under another name (loop)")
+                elif depth + 1 > budget.max_depth:
+                    yield WalkGap(item.path, f"nested deeper than {budget.max_depth} levels")
+                else:
+                    seen.add(item.node.number)
+                    pending.append((item.path, item.node, depth + 1))
+
+    def _children(self, base: bytes, directory: Node, budget: Budget) -> Iterator[Entry | WalkGap]:
+        names: set[bytes] = set()
+        try:
+            for name, node in self.fs.entries(directory):
+                budget.enter()
+                if not name or b"/" in name or b"\0" in name or name in (b".", b".."):
+                    yield WalkGap(base or b"/", f"an entry with the impossible name {name!r}")
+                elif name in names:
+                    yield WalkGap(base + b"/" + name, "two entries with the same name")
+                else:
+                    names.add(name)
+                    yield Entry(base + b"/" + name, node)
+        except (FormatError, OSError) as error:
+            yield WalkGap(base or b"/", str(error))
+
+    def lookup(self, path: str, *, follow: bool = True) -> tuple[str, Node]:
+        """(path without links, node) of a BytePath, links resolved inside the tree.
+
+        EntryNotFoundError when nothing is there, SourceError for a loop of links, FormatError for damage.
+        """
+        pending = [part for part in bytepath.decode(path).split(b"/") if part and part != b"."][::-1]
+        trail: list[tuple[bytes, Node]] = [(b"", self.fs.root())]
+        links = 0
+        while pending:
+            part = pending.pop()
+            if part == b"..":
+                if len(trail) > 1:
+                    trail.pop()
+                continue
+            node = self._child(trail, part, path)
+            if node.type is FileType.SYMLINK and (pending or follow):
+                links += 1
+                if links > MAX_LINKS:
+                    raise SourceError(f"{path}: more than {MAX_LINKS} symbolic links in {self.name}")
+                target = self.fs.target(node)
+                if target.startswith(b"/"):
+                    del trail[1:]
+                pending.extend([p for p in target.split(b"/") if p and p != b"."][::-1])
+                continue
+            trail.append((part, node))
+        found = b"/" + b"/".join(name for name, _ in trail[1:])
+        return bytepath.encode(found), trail[-1][1]
+
+    def _child(self, trail: list[tuple[bytes, Node]], name: bytes, path: str) -> Node:
+        directory = trail[-1][1]
+        if directory.type is FileType.DIRECTORY:
+            for entry, node in self.fs.entries(directory):
+                if entry == name:
+                    if isinstance(node, BadNode):
+                        raise FormatError(f"{path}: inode {node.number} of {self.name}: {node.reason}")
+                    return node
+        raise EntryNotFoundError(f"{path} does not exist in {self.name}")
+
+    def list(self, path: str) -> list[tuple[str, Node | BadNode]]:
+        """(name as BytePath text, node) of a directory, sorted by name; errors as `lookup`."""
+        _, node = self.lookup(path)
+        if node.type is not FileType.DIRECTORY:
+            raise EntryNotFoundError(f"{path} is no directory in {self.name}")
+        return sorted(((bytepath.encode(name), child) for name, child in self.fs.entries(node)), key=lambda e: e[0])
+
+    def read(self, path: str, limit: int = MAX_READ) -> bytes:
+        """A regular file's bytes; errors as `lookup`, and SourceError when it is no regular file or larger than `limit`."""
+        _, node = self.lookup(path)
+        if node.type is not FileType.REGULAR:
+            raise SourceError(f"{path} is a {node.type}, not a regular file, in {self.name}")
+        if node.size > limit:
+            raise SourceError(f"{path} has {node.size} bytes in {self.name}; at most {limit} are read")
+        return self.fs.read(node, 0, node.size)
