@@ -1,4 +1,4 @@
-"""What a scan knows about one ELF file: who built it, how hard it is, what is inside, and by which evidence."""
+"""What a scan knows about one ELF file: its language, its hardening, its contents, and by which evidence."""
 
 from __future__ import annotations
 
@@ -93,9 +93,7 @@ class Hardening:
     fortifiable: int  # those, and the distinct functions that have an unused *_chk form
     rpath: str | None
     runpath: str | None
-    risky_paths: tuple[
-        str, ...
-    ]  # elements of RPATH/RUNPATH that are relative, empty or world-writable by custom
+    risky_paths: tuple[str, ...]  # elements that are relative, empty or below a world-writable folder
     ibt: bool | None
     shstk: bool | None
     bti: bool | None
@@ -150,7 +148,7 @@ class PackageNote:
 
 @dataclass(frozen=True, slots=True)
 class ModuleSignature:
-    """The signature appended to a kernel module; `signer` and `key_id` are what it states, nothing is verified."""
+    """The signature appended to a kernel module: what it states of its signer; nothing is verified."""
 
     signer: str | None  # issuer name of the signing certificate
     key_id: str | None  # serial number or key identifier, hex
