@@ -128,7 +128,7 @@ class Tree:
         return sorted(((bytepath.encode(name), child) for name, child in self.fs.entries(node)), key=lambda e: e[0])
 
     def read(self, path: str, limit: int = MAX_READ) -> bytes:
-        """A regular file's bytes; errors as `lookup`, and SourceError when it is no regular file or larger than `limit`."""
+        """The bytes of a regular file; errors as `lookup`, and SourceError for another type or more than `limit`."""
         _, node = self.lookup(path)
         if node.type is not FileType.REGULAR:
             raise SourceError(f"{path} is a {node.type}, not a regular file, in {self.name}")
