@@ -1,0 +1,3 @@
+module example.org/rocketaudit/programs
+
+go 1.21
