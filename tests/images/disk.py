@@ -133,10 +133,9 @@ def verity(data: Path, tree: Path, *, name: str, salt: str, room: int) -> Verity
     """Make the hash tree in a file of `room` bytes; the root hash as veritysetup prints it."""
     with tree.open("wb") as file:
         file.truncate(room)
-    said = run(
-        ["veritysetup", "format", "--format=1", "--hash=sha256", f"--data-block-size={BLOCK}"]
-        + [f"--hash-block-size={BLOCK}", f"--salt={salt}", f"--uuid={fixed_uuid(name)}", str(data), str(tree)]
-    )
+    command = ["veritysetup", "format", "--format=1", "--hash=sha256", f"--data-block-size={BLOCK}"]
+    command += [f"--hash-block-size={BLOCK}", f"--salt={salt}", f"--uuid={fixed_uuid(name)}"]
+    said = run([*command, data, tree])
     values = {line.partition(":")[0].strip(): line.partition(":")[2].strip() for line in said.splitlines()}
     return VerityTree(values["Root hash"], values["Salt"], int(values["Data blocks"]))
 

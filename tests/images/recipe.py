@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.images import bottlerocket, disk, plants, release
@@ -56,10 +56,10 @@ class Built:
 
     path: Path
     spec: ImageSpec
-    manifest: tuple[Expected, ...]
+    manifest: tuple[Expected, ...] = field(repr=False)
     verity: Mapping[str, VerityTree]  # by bank: "A", "B"
     partitions: Mapping[str, Partition]
-    grub_cfg: str
+    grub_cfg: str = field(repr=False)
 
     def entry(self, path: str) -> Expected:
         """The manifest's record of one path as stored, such as "/x86_64-bottlerocket-linux-gnu/sys-root/usr/bin/x"."""
