@@ -10,12 +10,17 @@ from rocketaudit.model.verity import TreeCheck, VerityParameters
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One place that states verity parameters (boot text, UKI command line, superblock, kernel)."""
+    """One place that states verity parameters (boot text, UKI command line, superblock, kernel).
+
+    `binds_kernel`: a kernel that starts from here enforces it (the superblock binds nobody).
+    `problems` are ways in which the statement contradicts itself or the disk.
+    """
 
     source: str
     parameters: VerityParameters
     where: Locator
-    options: tuple[str, ...] = ()
+    binds_kernel: bool = False
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,9 @@ class BlockOwner:
 class BankVerity:
     """`check` is None when the tree could not be recomputed; then `unread` says why.
 
-    `populated` is false for a bank whose ROOT and HASH partitions hold nothing but zeros.
+    `populated` is false for a bank whose ROOT and HASH partitions hold nothing but zeros. `tree_matches` names
+    the statements whose parameters reproduce a sample of the stored tree: who is right when they disagree.
+    `data_start` and `hash_start` are bytes in the image.
     """
 
     scope: str
@@ -50,3 +57,6 @@ class BankVerity:
     data_partition: str = ""
     hash_partition: str = ""
     slack: tuple[str, ...] = ()
+    tree_matches: tuple[str, ...] = ()
+    data_start: int = 0
+    hash_start: int = 0

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 
 from rocketaudit.model.bank_verity import BankVerity
 from rocketaudit.model.binary import Binary
-from rocketaudit.model.disk import Disk
+from rocketaudit.model.disk import DiskSummary
 from rocketaudit.model.fact import Assurance, Fact, JsonValue, Key, Locator, Plane, State
 from rocketaudit.model.files import FileRecord
 from rocketaudit.model.filesystem import FileType
@@ -75,7 +75,7 @@ class Evidence:
     files: tuple[FileRecord, ...] = ()
     binaries: tuple[Binary, ...] = ()
     packages: tuple[Package, ...] = ()
-    disk: Disk | None = None
+    disk: DiskSummary | None = None
     verity: tuple[BankVerity, ...] = ()
     blobs: tuple[SignedBlob, ...] = ()
     covered: tuple[Coverage, ...] = ()

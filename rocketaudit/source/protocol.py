@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from rocketaudit.model.budget import Budget
-from rocketaudit.model.disk import Disk
+from rocketaudit.model.disk import DiskSummary
 from rocketaudit.model.evidence import Gap
 from rocketaudit.model.target import Target
 from rocketaudit.source.tree import Tree
@@ -27,7 +27,7 @@ class Source(Protocol):
     def trees(self) -> tuple[Tree, ...]: ...
 
     @property
-    def disk(self) -> Disk | None: ...
+    def disk(self) -> DiskSummary | None: ...
 
     @property
     def gaps(self) -> tuple[Gap, ...]: ...

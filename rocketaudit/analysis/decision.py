@@ -1,0 +1,100 @@
+"""Whether a run meets its policy: the one place that turns results into an exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rocketaudit.errors import UsageError
+from rocketaudit.model.evidence import NOT_COLLECTED
+from rocketaudit.model.fact import Plane, State
+from rocketaudit.model.integrity import Integrity, IntegrityVerdict
+from rocketaudit.model.report import Finding
+from rocketaudit.model.rule import BenchmarkResult, Result
+from rocketaudit.model.verdict import Severity, Verdict
+
+FAIL_ON = ("never", "integrity", "level1", "level2", "any")
+DEFAULT_FAIL_ON = ("integrity", "level1")
+MEETS, FAILS, UNREAD = 0, 1, 3
+
+
+def parse_fail_on(text: str) -> tuple[str, ...]:
+    """The words of `--fail-on`, or UsageError that lists the known ones."""
+    words = tuple(word.strip() for word in text.split(",") if word.strip())
+    for word in words:
+        if word not in FAIL_ON:
+            raise UsageError(f"--fail-on does not know {word!r}", hint=f"one or more of: {', '.join(FAIL_ON)}")
+    if not words:
+        raise UsageError("--fail-on names nothing", hint=f"one or more of: {', '.join(FAIL_ON)}")
+    return words
+
+
+def decide(
+    fail_on: Sequence[str],
+    integrity: Integrity,
+    benchmarks: Sequence[BenchmarkResult],
+    findings: Sequence[Finding],
+    required: Sequence[str] = (),
+) -> tuple[int, tuple[str, ...]]:
+    """(exit code, reasons): 1 wins over 3; `required` are rule ids that must be decided and pass."""
+    if "never" in fail_on:
+        return MEETS, ()
+    failures = list(_failures(fail_on, integrity, benchmarks, findings, required))
+    if failures:
+        return FAILS, tuple(failures)
+    gaps = list(_gaps(fail_on, integrity, benchmarks, required))
+    return (UNREAD, tuple(gaps)) if gaps else (MEETS, ())
+
+
+def _failures(
+    fail_on: Sequence[str],
+    integrity: Integrity,
+    benchmarks: Sequence[BenchmarkResult],
+    findings: Sequence[Finding],
+    required: Sequence[str],
+) -> Iterable[str]:
+    if _selects_integrity(fail_on) and integrity.verdict is IntegrityVerdict.BROKEN:
+        yield f"integrity is broken: {integrity.why}"
+    failed = [result for result in _selected(fail_on, benchmarks, required) if result.verdict is Verdict.FAIL]
+    if failed:
+        yield f"{len({result.rule.id for result in failed})} selected rules fail"
+    if "any" in fail_on:
+        grave = [finding for finding in findings if finding.severity in (Severity.CRITICAL, Severity.HIGH)]
+        if grave:
+            yield f"{len(grave)} findings of severity high or critical"
+
+
+def _gaps(
+    fail_on: Sequence[str], integrity: Integrity, benchmarks: Sequence[BenchmarkResult], required: Sequence[str]
+) -> Iterable[str]:
+    if _selects_integrity(fail_on) and integrity.verdict is IntegrityVerdict.UNKNOWN:
+        yield f"integrity is unknown: {integrity.why}"
+    for result in _selected(fail_on, benchmarks, required):
+        if result.verdict is not Verdict.UNKNOWN:
+            continue
+        if result.rule.id in required:
+            yield f"required rule {result.rule.id} is undecided: {result.outcome.why}"
+        elif _is_damage(result):
+            yield f"rule {result.rule.id} needs what could not be read: {result.outcome.why}"
+
+
+def _selects_integrity(fail_on: Sequence[str]) -> bool:
+    return "integrity" in fail_on or "any" in fail_on
+
+
+def _selected(
+    fail_on: Sequence[str], benchmarks: Sequence[BenchmarkResult], required: Sequence[str]
+) -> Iterable[Result]:
+    top = 2 if {"level2", "any"} & set(fail_on) else 1 if "level1" in fail_on else 0
+    for benchmark in benchmarks:
+        for result in benchmark.results:
+            counted = result.rule.scored and result.rule.level <= top
+            if (counted or result.rule.id in required) and result.waiver is None:
+                yield result
+
+
+def _is_damage(result: Result) -> bool:
+    """A static fact that should have been readable was not; a rule that merely needs a node is no damage."""
+    return any(
+        fact.state is State.UNREAD and fact.plane is Plane.STATIC and fact.reason != NOT_COLLECTED
+        for fact in result.outcome.facts
+    )

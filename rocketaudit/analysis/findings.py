@@ -1,0 +1,116 @@
+"""What a person should look at although no rule of a benchmark asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rocketaudit.model.disk import Bank
+from rocketaudit.model.evidence import Evidence
+from rocketaudit.model.fact import Locator
+from rocketaudit.model.integrity import BankVerdict, Integrity, IntegrityVerdict
+from rocketaudit.model.report import Finding
+from rocketaudit.model.verdict import Severity
+
+MAX_LISTED = 200
+
+_SEVERITY_ORDER = tuple(Severity)
+
+
+def find_oddities(evidence: Evidence, integrity: Integrity) -> tuple[Finding, ...]:
+    """All findings, the most severe first, then by id and place."""
+    found = [
+        *_integrity_findings(integrity),
+        *_uncovered_bytes(evidence),
+        *_disk_problems(evidence),
+        *_bank_findings(evidence, integrity),
+        *_file_findings(evidence),
+    ]
+    return tuple(sorted(found, key=lambda f: (_SEVERITY_ORDER.index(f.severity), f.id, str(f.where), f.detail)))
+
+
+def _integrity_findings(integrity: Integrity) -> Iterable[Finding]:
+    for bank in integrity.banks:
+        if bank.populated and bank.verdict is IntegrityVerdict.BROKEN:
+            yield Finding(
+                "integrity-broken", Severity.CRITICAL, f"{bank.scope} is not what its hash tree says",
+                Locator(partition=bank.scope), bank.why,
+            )  # fmt: skip
+    for block in integrity.bad_blocks[:MAX_LISTED]:
+        yield Finding(
+            "bad-block",
+            Severity.CRITICAL,
+            f"a {block.level} block does not match the hash tree",
+            Locator(partition=block.scope, path=block.path, offset=block.offset),
+            block.what or (f"byte {block.offset_in_file} of the file" if block.offset_in_file is not None else ""),
+        )
+
+
+def _uncovered_bytes(evidence: Evidence) -> Iterable[Finding]:
+    for bank in evidence.verity:
+        check = bank.check
+        if check is None:
+            continue
+        for slack in check.slack:
+            yield Finding(
+                "bytes-outside-tree",
+                Severity.MEDIUM,
+                f"{slack.count} bytes that no digest covers are not zero: {slack.what}",
+                Locator(partition=bank.hash_partition, offset=slack.first),
+                f"bytes {slack.first} to {slack.last}",
+            )
+        if check.hidden_total:
+            yield Finding(
+                "hidden-data",
+                Severity.HIGH,
+                f"{check.hidden_total} blocks hold data where the tree says zeros (ignore_zero_blocks hides them)",
+                Locator(partition=bank.data_partition),
+                f"data blocks {', '.join(map(str, check.hidden[:10]))}",
+            )
+
+
+def _disk_problems(evidence: Evidence) -> Iterable[Finding]:
+    if evidence.disk is None:
+        return
+    disk = evidence.disk
+    for problem in (*disk.container.problems, *disk.table.problems, *disk.problems):
+        where = Locator(evidence.target.name, problem.partition, None, problem.offset)
+        yield Finding("disk-problem", Severity.MEDIUM, problem.what, where)
+    for partition in disk.partitions:
+        for warning in partition.warnings:
+            where = Locator(evidence.target.name, partition.name or partition.scope, None, partition.start)
+            yield Finding("file-system-warning", Severity.LOW, warning, where)
+
+
+def _bank_findings(evidence: Evidence, integrity: Integrity) -> Iterable[Finding]:
+    if evidence.disk is None:
+        return
+    verdicts = {bank.scope: bank for bank in integrity.banks}
+    usable = [bank for bank in evidence.disk.banks if bank.will_boot]
+    if len(evidence.disk.banks) > 1 and not usable:
+        yield Finding("no-bank-boots", Severity.HIGH, "no bank is marked to boot", Locator(evidence.target.name))
+    for bank in evidence.disk.banks:
+        verdict = verdicts.get(bank.scope)
+        where = Locator(evidence.target.name, bank.scope)
+        if bank.will_boot and not bank.populated:
+            yield Finding("empty-bank-boots", Severity.HIGH, "a bank that is empty is marked to boot", where)
+        if bank.populated and not bank.boots_next and verdict is not None:
+            yield from _rollback_finding(bank, verdict, where)
+
+
+def _rollback_finding(bank: Bank, verdict: BankVerdict, where: Locator) -> Iterable[Finding]:
+    if verdict.verdict is IntegrityVerdict.UNKNOWN:
+        yield Finding(
+            "rollback-unverifiable", Severity.MEDIUM, "the inactive bank could not be verified", where, verdict.why
+        )
+    elif not bank.will_boot:
+        yield Finding("bank-cannot-boot", Severity.LOW, "the inactive bank holds data but is not marked to boot", where)
+
+
+def _file_findings(evidence: Evidence) -> Iterable[Finding]:
+    for record in evidence.files:
+        where = Locator(evidence.target.name, record.scope, record.path)
+        if record.content == "image":
+            title = "a disk image inside the tree was not scanned"
+            yield Finding("embedded-image", Severity.MEDIUM, title, where, f"{record.size} bytes")
+        if record.content == "script" and record.scope == evidence.judged:
+            yield Finding("script", Severity.LOW, f"a script for {record.interpreter or 'nobody'}", where)

@@ -1,0 +1,141 @@
+"""The command line: knows every command by name and loads only the one that was asked for."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import typer
+
+from rocketaudit import __version__
+from rocketaudit.cli.exit_code import ExitCode
+from rocketaudit.errors import RocketauditError, UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Where a command lives: `attribute` of `module` is a function, or a Typer application with subcommands."""
+
+    name: str
+    module: str
+    attribute: str
+    help: str
+    panel: str
+    is_group: bool = False
+
+
+INTERRUPTED = 130  # as shells say it: 128 + SIGINT
+
+AUDIT = "Audit"
+LOOK = "Look inside"
+TRUST = "Trust"
+RULES = "Rules and reports"
+
+COMMANDS: tuple[Command, ...] = (
+    Command("scan", "scan", "scan", "Audit an image or a directory: integrity, binaries, SBOM, benchmark.", AUDIT),
+    Command("demo", "demo", "demo", "Audit the embedded demo image and write every kind of report.", AUDIT),
+    Command("collect", "collect", "collect", "Only look: write the evidence of a target, judge it elsewhere.", AUDIT),
+    Command("judge", "judge", "judge", "Judge evidence that was collected earlier or elsewhere.", AUDIT),
+)
+
+
+def build_app(argv: list[str]) -> typer.Typer:
+    """The application; commands that `argv` does not ask for are listed but not loaded."""
+    app = typer.Typer(
+        name="rocketaudit",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        help="Security compliance and drift audit of Bottlerocket images and nodes. Reads only; needs no root.",
+        epilog="Exit codes: 0 meets the policy, 1 does not, 2 wrong usage, 3 not everything could be read, "
+        "4 internal error.",
+    )
+    app.callback()(_global_options)
+    asked = next((word for word in argv if not word.startswith("-")), None)
+    completing = any(name.startswith("_ROCKETAUDIT") for name in os.environ)
+    for command in COMMANDS:
+        if command.name == asked or completing:
+            _add_loaded(app, command)
+        else:
+            _add_listed(app, command)
+    return app
+
+
+def _add_loaded(app: typer.Typer, command: Command) -> None:
+    loaded = getattr(importlib.import_module(f"rocketaudit.cli.{command.module}"), command.attribute)
+    if command.is_group:
+        app.add_typer(loaded, name=command.name, help=command.help, rich_help_panel=command.panel)
+    else:
+        app.command(command.name, help=_help_of(loaded, command), rich_help_panel=command.panel)(loaded)
+
+
+def _help_of(function: Callable[..., Any], command: Command) -> str:
+    return function.__doc__ or command.help
+
+
+def _add_listed(app: typer.Typer, command: Command) -> None:
+    def listed() -> None:
+        """Stands for a command that was not asked for."""
+
+    app.command(command.name, help=command.help, rich_help_panel=command.panel)(listed)
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        print(f"rocketaudit {__version__}")  # noqa: T201
+        raise typer.Exit
+
+
+def _global_options(
+    version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Print the version."),
+) -> None:
+    del version
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; returns the exit code of `cli/exit_code.py` and prints errors to standard error."""
+    words = sys.argv[1:] if argv is None else argv
+    try:
+        code = build_app(words)(args=words, prog_name="rocketaudit", standalone_mode=False)
+    except UsageError as error:
+        return _complain(error, ExitCode.USAGE)
+    except RocketauditError as error:
+        return _complain(error, ExitCode.UNREAD)
+    except typer.Exit as leave:
+        return leave.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.MEETS_POLICY
+    except Exception as error:  # noqa: BLE001 - the last one to know
+        return _unexpected(error)
+    return int(code) if isinstance(code, int) else ExitCode.MEETS_POLICY
+
+
+def _unexpected(error: Exception) -> int:
+    show = getattr(error, "show", None)
+    if callable(show) and hasattr(error, "exit_code"):  # the command line could not be parsed
+        show(file=sys.stderr)
+        return ExitCode.USAGE
+    traceback.print_exception(error, file=sys.stderr)
+    print("rocketaudit: internal error: this is a defect, please report it", file=sys.stderr)  # noqa: T201
+    return ExitCode.INTERNAL
+
+
+def _complain(error: RocketauditError, code: ExitCode) -> int:
+    from rocketaudit.report.escape import terminal
+
+    print(f"rocketaudit: {terminal(error.message)}", file=sys.stderr)  # noqa: T201
+    if error.hint:
+        print(f"  hint: {terminal(error.hint)}", file=sys.stderr)  # noqa: T201
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

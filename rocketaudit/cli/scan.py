@@ -1,0 +1,59 @@
+"""`rocketaudit scan`: the main job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rocketaudit.cli.options import (
+    AsOf,
+    BenchmarkNames,
+    Bounds,
+    FailOn,
+    Level,
+    NoColor,
+    Outputs,
+    PolicyPath,
+    Quiet,
+    TempDir,
+    Verbose,
+    Workers,
+)
+
+
+def scan(
+    target: Annotated[Path, typer.Argument(help="A disk image (raw, lz4, zst, gz, xz, qcow2, vmdk, ova) or a folder.")],
+    output: Outputs = None,
+    fail_on: FailOn = None,
+    benchmark: BenchmarkNames = None,
+    level: Level = None,
+    policy: PolicyPath = None,
+    as_of: AsOf = None,
+    workers: Workers = None,
+    tmp_dir: TempDir = None,
+    max_bytes: Bounds = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    no_color: NoColor = False,
+) -> int:
+    """Audit an image or a directory: integrity, binaries, SBOM, benchmark."""
+    from rocketaudit.cli.running import Run, run_audit
+
+    run = Run(
+        target=target,
+        outputs=tuple(output or ()),
+        fail_on=fail_on,
+        benchmarks=tuple(benchmark or ()),
+        level=level,
+        policy=policy,
+        as_of=as_of,
+        workers=workers,
+        tmp_dir=tmp_dir,
+        max_bytes=max_bytes,
+        quiet=quiet,
+        verbose=verbose,
+        no_color=no_color,
+    )
+    return run_audit(run)

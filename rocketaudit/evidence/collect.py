@@ -1,0 +1,248 @@
+"""From an opened source to evidence: walk, read every byte once, check the trees, ask the collectors."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from rocketaudit.errors import FormatError, SourceError
+from rocketaudit.evidence.collector import Collector, Seen
+from rocketaudit.evidence.reading import FileRead, read_file
+from rocketaudit.evidence.schedule import WorkerFailure, run_tasks
+from rocketaudit.evidence.verity import RangeResult, VerityJob, check_range, finish_jobs, plan_jobs
+from rocketaudit.evidence.walking import Walked, walk_tree
+from rocketaudit.model.binary import Binary
+from rocketaudit.model.evidence import Coverage, Evidence, Gap, SignedBlob, Wants
+from rocketaudit.model.fact import Fact, Plane, State
+from rocketaudit.model.files import FileRecord
+from rocketaudit.model.filesystem import FileType
+from rocketaudit.model.package import Package
+from rocketaudit.model.progress import Progress
+from rocketaudit.model.target import Target, Tool
+from rocketaudit.source.protocol import Source
+
+BATCH_BYTES = 8 << 20
+BATCH_FILES = 400
+TASK_SECONDS = 300.0
+
+S = TypeVar("S", Fact, Package, SignedBlob, Coverage, Gap)
+
+
+@dataclass(frozen=True, slots=True)
+class FileBatch:
+    """Unique regular files `first` up to `last` of one walked tree, in the order they lie on the disk."""
+
+    tree: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class VerityRange:
+    """Hash blocks `first` up to `last` of the lowest level of one tree."""
+
+    job: int
+    first: int
+    last: int
+
+
+Task = FileBatch | VerityRange
+Outcome = list[FileRead] | RangeResult
+
+
+@dataclass(slots=True)
+class _Reads:
+    """What reading gave, by (index of the tree, inode)."""
+
+    files: dict[tuple[int, int], FileRead]
+    ranges: dict[int, list[RangeResult]]
+    lost_ranges: dict[int, list[str]]
+
+
+def collect(
+    source: Source,
+    wants: Wants,
+    *,
+    collectors: Sequence[Collector],
+    workers: int,
+    progress: Progress,
+    tool: Tool,
+    when: str,
+    host: str = "",
+) -> Evidence:
+    """Everything that `wants` asks of `source`; what could not be read is in the evidence as unread or as a gap."""
+    progress.phase("Listing files", 0)
+    walked = [walk_tree(tree, source.budget) for tree in source.trees]
+    jobs = plan_jobs(source) if wants.verity else []
+    reads = _read_all(source, walked, jobs, wants, workers, progress)
+    verity = finish_jobs(jobs, reads.ranges, reads.lost_ranges, source)
+    files, binaries = _assemble(walked, reads)
+    progress.phase("Reading configuration", 0)
+    seen = list(_ask(collectors, source, wants))
+    return Evidence(
+        target=_identified(source, seen),
+        judged=source.judged,
+        facts=_of(Fact, seen),
+        files=tuple(files),
+        binaries=tuple(binaries),
+        packages=_of(Package, seen),
+        disk=source.disk,
+        verity=verity,
+        blobs=_of(SignedBlob, seen),
+        covered=_of(Coverage, seen),
+        walked=tuple(one.tree.scope for one in walked if one.complete),
+        gaps=source.gaps + tuple(gap for one in walked for gap in one.gaps) + _of(Gap, seen),
+        collected_by=tool,
+        when=when,
+        host=host,
+        sha512=wants.sha512,
+    )
+
+
+def _read_all(
+    source: Source,
+    walked: list[Walked],
+    jobs: list[VerityJob],
+    wants: Wants,
+    workers: int,
+    progress: Progress,
+) -> _Reads:
+    reads = _Reads({}, {}, {})
+    order = [_by_place(one) for one in walked]
+    tasks: list[Task] = [task for index, picked in enumerate(order) for task in _batches(index, walked[index], picked)]
+    if not (wants.digests or wants.binaries):
+        tasks = []
+    tasks += [VerityRange(number, first, last) for number, job in enumerate(jobs) for first, last in job.ranges()]
+    parent = os.getpid()
+
+    def start() -> None:
+        if os.getpid() != parent:
+            _prepare_worker(source)
+
+    def work(_: None, task: Task) -> Outcome:
+        if isinstance(task, VerityRange):
+            return check_range(jobs[task.job], task.first, task.last)
+        one = walked[task.tree]
+        picked = order[task.tree][task.first : task.last]
+        scope, fs = one.tree.scope, one.tree.fs
+        return [read_file(fs, one.nodes[i], scope, one.records[i].path, wants) for i in picked]
+
+    progress.phase("Reading files and checking verity", len(tasks))
+    for number, outcome in run_tasks(
+        tasks, work, start=start, workers=workers, deadline=TASK_SECONDS, progress=progress.advance
+    ):
+        _keep(reads, tasks[number], outcome, walked, order)
+    return reads
+
+
+def _prepare_worker(source: Source) -> None:
+    """Only forked workers map the file: a mapped file that shrinks ends its reader."""
+    gc.freeze()
+    # one allocation just under glibc's ceiling raises its mmap and trim thresholds, so that buffers are reused
+    bytes((32 << 20) - 65536)
+    use_map: Callable[[], None] | None = getattr(source, "use_map", None)
+    if use_map is not None:
+        use_map()
+
+
+def _by_place(one: Walked) -> list[int]:
+    """Indices of the first name of every regular file, in the order of the disk."""
+    first: dict[int, int] = {}
+    for index, node in enumerate(one.nodes):
+        if node.type is FileType.REGULAR:
+            first.setdefault(node.number, index)
+    return sorted(first.values(), key=lambda index: one.nodes[index].order)
+
+
+def _batches(tree: int, one: Walked, picked: list[int]) -> Iterable[FileBatch]:
+    start = size = 0
+    for position, index in enumerate(picked):
+        size += one.nodes[index].size
+        if size >= BATCH_BYTES or position - start + 1 >= BATCH_FILES:
+            yield FileBatch(tree, start, position + 1)
+            start, size = position + 1, 0
+    if start < len(picked):
+        yield FileBatch(tree, start, len(picked))
+
+
+def _keep(
+    reads: _Reads, task: Task, outcome: Outcome | WorkerFailure, walked: list[Walked], order: list[list[int]]
+) -> None:
+    if isinstance(task, VerityRange):
+        if isinstance(outcome, WorkerFailure):
+            reads.lost_ranges.setdefault(task.job, []).append(outcome.reason)
+        else:
+            assert not isinstance(outcome, list)
+            reads.ranges.setdefault(task.job, []).append(outcome)
+        return
+    nodes = walked[task.tree].nodes
+    picked = order[task.tree][task.first : task.last]
+    if isinstance(outcome, list):
+        for index, read in zip(picked, outcome, strict=True):
+            reads.files[task.tree, nodes[index].number] = read
+        return
+    reason = outcome.reason if isinstance(outcome, WorkerFailure) else "no answer"
+    for index in picked:
+        reads.files[task.tree, nodes[index].number] = FileRead(unread=f"a worker failed on its batch: {reason}")
+
+
+def _assemble(walked: list[Walked], reads: _Reads) -> tuple[list[FileRecord], list[Binary]]:
+    files: list[FileRecord] = []
+    binaries: list[Binary] = []
+    for index, one in enumerate(walked):
+        for record, node in zip(one.records, one.nodes, strict=True):
+            read = reads.files.get((index, node.number)) if node.type is FileType.REGULAR else None
+            if read is None:
+                files.append(record)
+                continue
+            files.append(
+                replace(
+                    record,
+                    sha256=read.sha256,
+                    sha512=read.sha512,
+                    content=read.content,
+                    interpreter=read.interpreter,
+                    unread=read.unread or record.unread,
+                )
+            )
+            if read.binary is not None:
+                same = read.binary.path == record.path
+                binaries.append(read.binary if same else replace(read.binary, path=record.path))
+    return files, binaries
+
+
+def _ask(collectors: Sequence[Collector], source: Source, wants: Wants) -> Iterable[Seen]:
+    for collector in collectors:
+        try:
+            yield from collector.collect(source, wants)
+        except (FormatError, SourceError, OSError) as error:
+            yield Gap(source.judged, "", f"collector {collector.name}: {error}")
+
+
+def _of(kind: type[S], seen: list[Seen]) -> tuple[S, ...]:
+    return tuple(item for item in seen if isinstance(item, kind))
+
+
+def _identified(source: Source, seen: list[Seen]) -> Target:
+    """The target with what os-release of the judged root says of it."""
+    told = {
+        fact.key.subject[0]: str(fact.value)
+        for fact in seen
+        if isinstance(fact, Fact)
+        and fact.key.namespace == "os_release"
+        and fact.scope == source.judged
+        and fact.plane is Plane.STATIC
+        and fact.state is State.PRESENT
+    }
+    target = source.target
+    return replace(
+        target,
+        os_id=told.get("ID", target.os_id),
+        os_name=told.get("PRETTY_NAME", told.get("NAME", target.os_name)),
+        variant=told.get("VARIANT_ID", target.variant),
+        version=told.get("VERSION_ID", target.version),
+        build=told.get("BUILD_ID", target.build),
+    )

@@ -1,0 +1,88 @@
+"""Reads one file's bytes once and hands them to everyone who wants them: digests, ELF, scripts, embedded images."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain
+
+from rocketaudit.errors import FormatError
+from rocketaudit.formats.elf.binary import read_elf
+from rocketaudit.model import bytepath
+from rocketaudit.model.binary import Binary
+from rocketaudit.model.evidence import Wants
+from rocketaudit.model.filesystem import FileSystem, Node
+
+MAX_ELF = 512 << 20  # a larger program is digested, but its inside is said to be unread
+MAX_SHEBANG = 256  # BINPRM_BUF_SIZE of include/uapi/linux/binfmts.h
+
+_IMAGE_MAGIC = ((512, b"EFI PART"), (4096, b"EFI PART"), (0, b"QFI\xfb"), (0, b"KDMV"), (1024, b"\xe2\xe1\xf5\xe0"))
+
+
+@dataclass(frozen=True, slots=True)
+class FileRead:
+    """What one pass over a file's bytes gave; `unread` says why the rest is missing."""
+
+    sha256: str | None = None
+    sha512: str | None = None
+    content: str = ""
+    interpreter: str | None = None
+    binary: Binary | None = None
+    unread: str | None = None
+
+
+def read_file(fs: FileSystem, node: Node, scope: str, path: str, wants: Wants) -> FileRead:
+    """Digests and content of one regular file; never raises for what the file holds."""
+    try:
+        pieces = iter(fs.chunks(node))
+        first = next(pieces, b"")
+        head = bytes(first[:8192])
+        if head.startswith(b"\x7fELF") and wants.binaries:
+            return _read_program(first, pieces, node, scope, path, wants)
+        sha256, sha512 = _digest(chain((first,), pieces), wants)
+    except FormatError as error:
+        return FileRead(unread=str(error))
+    if head.startswith(b"#!"):
+        return FileRead(sha256, sha512, "script", _interpreter(head))
+    is_image = any(head[at : at + len(magic)] == magic for at, magic in _IMAGE_MAGIC)
+    return FileRead(sha256, sha512, "image" if is_image else "")
+
+
+def _read_program(
+    first: bytes | memoryview, rest: Iterator[bytes | memoryview], node: Node, scope: str, path: str, wants: Wants
+) -> FileRead:
+    if node.size > MAX_ELF:
+        sha256, sha512 = _digest(chain((first,), rest), wants)
+        reason = f"{node.size} bytes: programs over {MAX_ELF} are not looked into"
+        return FileRead(sha256, sha512, "elf", unread=reason)
+    data: bytes | memoryview = first if len(first) == node.size else b"".join(chain((first,), rest))
+    sha256, sha512 = _digest((data,), wants)
+    try:
+        binary = read_elf(data, search=wants.search)
+    except FormatError as error:
+        return FileRead(sha256, sha512, "elf", unread=f"not a readable ELF file: {error}")
+    named = replace(binary, scope=scope, path=path, sha256=sha256 or "", sha512=sha512)
+    return FileRead(sha256, sha512, "elf", binary=named)
+
+
+def _digest(pieces: Iterable[bytes | memoryview], wants: Wants) -> tuple[str | None, str | None]:
+    if not wants.digests:
+        return None, None
+    sha256 = hashlib.sha256()
+    sha512 = hashlib.sha512() if wants.sha512 else None
+    for piece in pieces:
+        sha256.update(piece)
+        if sha512 is not None:
+            sha512.update(piece)
+    return sha256.hexdigest(), None if sha512 is None else sha512.hexdigest()
+
+
+def _interpreter(head: bytes) -> str:
+    """The program of a `#!` line as the kernel reads it (fs/binfmt_script.c); `env NAME` gives NAME."""
+    line = head[2:MAX_SHEBANG].split(b"\n", 1)[0].strip(b" \t")
+    words = line.split()
+    if len(words) > 1 and words[0].endswith(b"/env"):
+        named = [word for word in words[1:] if not word.startswith(b"-") and b"=" not in word]
+        return bytepath.encode(named[0] if named else words[0])
+    return bytepath.encode(words[0]) if words else ""
