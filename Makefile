@@ -1,0 +1,18 @@
+# One line per target; run.py does the same set-up without make.
+PY ?= .venv/bin/python
+LOCK = $(PY) -m uv pip compile --quiet --generate-hashes --no-emit-index-url --universal --python-version 3.11 --no-annotate
+
+.PHONY: dev check format test golden docs wheel bench fuzz accuracy coverage demo-image lock
+dev: ; python3 run.py setup
+check: ; .ci/check
+format: ; $(PY) -m ruff format . && $(PY) -m ruff check --fix .
+test: ; python3 run.py test
+golden: ; ROCKETAUDIT_GOLDEN=write $(PY) -m pytest -q -m golden
+docs: ; $(PY) -m tests.generated
+wheel: ; $(PY) -m build --no-isolation
+bench: ; $(PY) -m bench
+fuzz: ; ROCKETAUDIT_FUZZ=long $(PY) -m pytest -q tests/fuzz
+accuracy: ; $(PY) -m bench.elf_corpus
+coverage: ; $(PY) -m coverage run -m pytest -q && $(PY) -m coverage combine -q && $(PY) -m coverage report
+demo-image: ; $(PY) -m tests.images demo
+lock: ; $(LOCK) pyproject.toml -o requirements/run.txt && $(LOCK) --extra dev pyproject.toml requirements/build.in -o requirements/dev.txt && $(LOCK) requirements/build.in -o requirements/build.txt && $(LOCK) requirements/ci.in -o requirements/ci.txt
