@@ -25,7 +25,7 @@ def judge_integrity(evidence: Evidence, chain: Sequence[ChainLink] = ()) -> Inte
     """The verdict over all populated banks and the chain of trust; without a bank to check it is unknown."""
     banks = tuple(_judge_bank(evidence, bank) for bank in evidence.verity)
     places = tuple(place for bank in evidence.verity for place in _places(bank))
-    bad = tuple(report for bank in evidence.verity for report in _bad_blocks(evidence, bank))
+    bad = tuple(report for bank in evidence.verity for report in _bad_blocks(bank))
     total = sum(bank.check.bad_blocks_total for bank in evidence.verity if bank.check is not None)
     verdict, why = _combine(evidence, banks, chain)
     uncovered = UNCOVERED if evidence.verity else ()
@@ -94,11 +94,22 @@ def _odd_ones_out(bank: BankVerity) -> tuple[str, ...]:
         values = _values(bank, parameter)
         if len(set(values.values())) < 2:
             continue
-        vouched = {values[name] for name in (*bank.tree_matches, TREE) if name in values}
-        for name, value in values.items():
-            if value not in vouched or (len(vouched) > 1 and name != TREE):
-                odd[name] = None
+        truth = _truth(bank, parameter, values)
+        odd.update((name, None) for name, value in values.items() if value not in truth)
     return tuple(odd)
+
+
+def _truth(bank: BankVerity, parameter: str, values: dict[str, str]) -> set[str]:
+    """The values that the stored tree bears out; none when it bears out nobody, or both sides."""
+    if parameter == "root_hash":
+        rebuilt = values.get(TREE)
+        if rebuilt is None or rebuilt == bank.stored_root:
+            return {rebuilt} if rebuilt else set()
+        return {value for value in values.values() if value == bank.stored_root} or {
+            value for name, value in values.items() if name != TREE
+        }
+    vouched = {values[name] for name in bank.tree_matches if name in values}
+    return vouched if len(vouched) == 1 else set()
 
 
 def _values(bank: BankVerity, parameter: str) -> dict[str, str]:
@@ -134,7 +145,8 @@ def _describe_damage(check: TreeCheck) -> str:
     blocks = "1 block is" if total == 1 else f"{total} blocks are"
     if check.first_bad_position is None:
         return f"{blocks} not what the tree says"
-    return f"{blocks} not what the tree says, the first at byte {check.first_bad_position} of the {check.first_bad_on} device"
+    where = f"byte {check.first_bad_position} of the {check.first_bad_on} device"
+    return f"{blocks} not what the tree says, the first at {where}"
 
 
 def _unread_reason(check: TreeCheck | None) -> str:
@@ -146,7 +158,7 @@ def _unread_reason(check: TreeCheck | None) -> str:
     )
 
 
-def _bad_blocks(evidence: Evidence, bank: BankVerity) -> Iterable[BadBlockReport]:
+def _bad_blocks(bank: BankVerity) -> Iterable[BadBlockReport]:
     if bank.check is None:
         return
     owners: dict[tuple[str, int], list[BlockOwner]] = {}

@@ -21,6 +21,7 @@ from rocketaudit.model.files import FileRecord
 from rocketaudit.model.filesystem import FileType
 from rocketaudit.model.package import Package
 from rocketaudit.model.progress import Progress
+from rocketaudit.model.reader import Reader
 from rocketaudit.model.target import Target, Tool
 from rocketaudit.source.protocol import Source
 
@@ -59,7 +60,7 @@ class _Reads:
 
     files: dict[tuple[int, int], FileRead]
     ranges: dict[int, list[RangeResult]]
-    lost_ranges: dict[int, list[str]]
+    lost_ranges: dict[int, list[tuple[int, int, str]]]
 
 
 def collect(
@@ -76,9 +77,10 @@ def collect(
     """Everything that `wants` asks of `source`; what could not be read is in the evidence as unread or as a gap."""
     progress.phase("Listing files", 0)
     walked = [walk_tree(tree, source.budget) for tree in source.trees]
-    jobs = plan_jobs(source) if wants.verity else []
+    reader: Reader | None = getattr(source, "reader", None)
+    jobs = plan_jobs(source.disk, reader, source.target.name) if wants.verity else []
     reads = _read_all(source, walked, jobs, wants, workers, progress)
-    verity = finish_jobs(jobs, reads.ranges, reads.lost_ranges, source)
+    verity = finish_jobs(jobs, reads.ranges, reads.lost_ranges, walked)
     files, binaries = _assemble(walked, reads)
     progress.phase("Reading configuration", 0)
     seen = list(_ask(collectors, source, wants))
@@ -173,7 +175,7 @@ def _keep(
 ) -> None:
     if isinstance(task, VerityRange):
         if isinstance(outcome, WorkerFailure):
-            reads.lost_ranges.setdefault(task.job, []).append(outcome.reason)
+            reads.lost_ranges.setdefault(task.job, []).append((task.first, task.last, outcome.reason))
         else:
             assert not isinstance(outcome, list)
             reads.ranges.setdefault(task.job, []).append(outcome)

@@ -45,6 +45,7 @@ class BankVerity:
 
     `populated` is false for a bank whose ROOT and HASH partitions hold nothing but zeros. `tree_matches` names
     the statements whose parameters reproduce a sample of the stored tree: who is right when they disagree.
+    `stored_root` is the digest of the stored top block.
     `data_start` and `hash_start` are bytes in the image.
     """
 
@@ -58,5 +59,6 @@ class BankVerity:
     hash_partition: str = ""
     slack: tuple[str, ...] = ()
     tree_matches: tuple[str, ...] = ()
+    stored_root: str | None = None
     data_start: int = 0
     hash_start: int = 0

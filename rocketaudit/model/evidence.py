@@ -219,4 +219,6 @@ def _file_value(record: FileRecord, attribute: str) -> JsonValue:
         case "size" | "uid" | "gid" | "sha256" | "sha512" | "selinux" | "target" | "interpreter" | "content":
             value: str | int | None = getattr(record, attribute)
             return value
+        case _:
+            pass
     raise ValueError(f"a file has no attribute {attribute!r}")

@@ -1,0 +1,320 @@
+"""Checks the verity tree of every bank: who states what, and what recomputing the tree gives."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from rocketaudit.errors import FormatError
+from rocketaudit.evidence.block_owners import find_owners
+from rocketaudit.evidence.walking import Walked
+from rocketaudit.formats.dm_verity_table import SECTOR, VerityTable, parse_table
+from rocketaudit.formats.verity import SUPERBLOCK_SIZE, Layout, layout_of, parse_superblock
+from rocketaudit.formats.verity_judge import TreeCheckBuilder, check_one_block, find_slack
+from rocketaudit.formats.verity_tree import Digester, RangeCheck, range_size
+from rocketaudit.formats.verity_tree import check_range as check_tree_range
+from rocketaudit.model.bank_verity import BankVerity, Statement
+from rocketaudit.model.disk import Bank, BootEntry, BootKind, DiskSummary, Partition
+from rocketaudit.model.fact import Locator
+from rocketaudit.model.reader import Reader, Window
+from rocketaudit.model.verity import Slack, TreeCheck, VerityParameters
+
+SLACK_BYTES = 64 << 20  # looked at by one task
+KNOWN_OPTIONS = frozenset(
+    {
+        "ignore_corruption",
+        "restart_on_corruption",
+        "panic_on_corruption",
+        "restart_on_error",
+        "panic_on_error",
+        "ignore_zero_blocks",
+        "check_at_most_once",
+        "try_verify_in_tasklet",
+        "use_fec_from_device",
+        "fec_roots",
+        "fec_blocks",
+        "fec_start",
+        "root_hash_sig_key_desc",
+    }
+)
+_OFFSET = re.compile(r"PARTUUID=(?P<uuid>[^/]+)/PARTNROFF=(?P<offset>-?[0-9]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class SlackResult:
+    """What lies in one stretch that no digest covers."""
+
+    slack: Slack | None
+
+
+RangeResult = RangeCheck | SlackResult
+
+
+@dataclass(slots=True)
+class VerityJob:
+    """One bank's tree: what is stated, and the layout to check it by (None: then `unread` or `problems` say why)."""
+
+    bank: Bank
+    root: Partition | None
+    hash: Partition | None
+    data: Reader | None = None
+    hashes: Reader | None = None
+    statements: list[Statement] = field(default_factory=list)
+    layout: Layout | None = None
+    tree_matches: tuple[str, ...] = ()
+    stored_root: str | None = None
+    unread: str | None = None
+
+    def ranges(self) -> Iterator[tuple[int, int]]:
+        """Level-0 ranges as (first, last); stretches without a digest as (-1 - number, end of numbers)."""
+        if self.layout is None:
+            return
+        if self.layout.levels:
+            step = range_size(self.layout)
+            blocks = self.layout.levels[0].blocks
+            for first in range(0, blocks, step):
+                yield first, min(first + step, blocks)
+        for number in range(len(self.stretches())):
+            yield -1 - number, 0
+
+    def stretches(self) -> list[tuple[str, int, int]]:
+        """(what, start, end) of bytes behind the data, around the superblock and behind the tree."""
+        assert self.layout is not None and self.data is not None and self.hashes is not None
+        start = self.layout.parameters.hash_start_block * self.layout.parameters.hash_block_size
+        wanted = [
+            ("bytes of the root partition behind its last block", True, self.layout.data_end, self.data.size),
+            ("bytes between the superblock and the tree", False, SUPERBLOCK_SIZE, start),
+            ("bytes of the hash partition behind the tree", False, self.layout.tree_end, self.hashes.size),
+        ]
+        return [
+            ("data:" + what if on_data else "hash:" + what, at, min(at + SLACK_BYTES, end))
+            for what, on_data, begin, end in wanted
+            for at in range(begin, end, SLACK_BYTES)
+        ]
+
+
+def plan_jobs(disk: DiskSummary | None, reader: Reader | None, source_name: str) -> list[VerityJob]:
+    """A job for every bank that has a root; what cannot be checked carries the reason."""
+    if disk is None or reader is None:
+        return []
+    by_number = {partition.number: partition for partition in disk.partitions}
+    jobs = []
+    for bank in disk.banks:
+        root = None if bank.root is None else by_number.get(bank.root)
+        tree = None if bank.hash is None else by_number.get(bank.hash)
+        job = VerityJob(bank, root, tree)
+        if bank.populated:
+            _prepare(job, disk, reader, source_name)
+        jobs.append(job)
+    return jobs
+
+
+def _prepare(job: VerityJob, disk: DiskSummary, reader: Reader, source_name: str) -> None:
+    if job.root is None or job.hash is None:
+        job.unread = f"the bank has no {'root' if job.root is None else 'hash'} partition"
+        return
+    try:
+        job.data = Window(reader, job.root.start, job.root.length)
+        job.hashes = Window(reader, job.hash.start, job.hash.length)
+        job.statements = list(_statements(job, disk, source_name))
+        _choose_layout(job)
+    except FormatError as error:
+        job.unread = str(error)
+
+
+def _statements(job: VerityJob, disk: DiskSummary, source_name: str) -> Iterator[Statement]:
+    """Boot text first, then the superblock; one that cannot be parsed is a problem of the bank."""
+    for number, entry in enumerate(_entries(job.bank, disk), 1):
+        name = "UKI command line" if entry.kind is BootKind.UKI else "boot text"
+        name = name if number == 1 else f"{name} {number}"
+        partition = next((p for p in disk.partitions if p.number == entry.partition), None)
+        where = Locator(source_name, partition.name if partition else entry.scope, entry.path)
+        try:
+            table = parse_table(entry.verity_table)
+        except FormatError as error:
+            yield Statement(name, _nothing(), where, problems=(f"{name} states no usable verity table: {error}",))
+            continue
+        problems = tuple(_table_problems(table, job, entry, disk))
+        yield Statement(name, table.parameters, where, binds_kernel=True, problems=problems)
+    assert job.hashes is not None and job.hash is not None
+    where = Locator(source_name, job.hash.name, None, job.hash.start)
+    try:
+        superblock = parse_superblock(job.hashes.read(0, SUPERBLOCK_SIZE))
+        size = None if job.root is None else job.root.length
+        yield Statement("superblock", superblock.parameters("", data_size=size), where)
+    except FormatError as error:
+        yield Statement("superblock", _nothing(), where, problems=(f"superblock: {error}",))
+
+
+def _entries(bank: Bank, disk: DiskSummary) -> list[BootEntry]:
+    """The boot entries of a bank that name different tables; the default one first."""
+    mine = [entry for entry in disk.boot_entries if entry.bank == bank.scope]
+    mine.sort(key=lambda entry: not entry.is_default)
+    unique: dict[str, BootEntry] = {}
+    for entry in mine:
+        unique.setdefault(entry.verity_table, entry)
+    return list(unique.values())
+
+
+def _table_problems(table: VerityTable, job: VerityJob, entry: BootEntry, disk: DiskSummary) -> Iterator[str]:
+    parameters = table.parameters
+    covered = parameters.data_blocks * parameters.data_block_size
+    if table.start_sector or table.sectors * SECTOR != covered:
+        yield f"the mapping has {table.sectors} sectors from {table.start_sector}, the tree covers {covered // SECTOR}"
+    if table.flags and not table.is_read_only:
+        yield f"the mapping is {table.flags}, not read-only"
+    for option in parameters.options:
+        if option.split(" ")[0] not in KNOWN_OPTIONS:
+            yield f"unknown verity option {option[:40]!r}: the kernel refuses the table"
+    for what, device, partition in (("data", table.data_device, job.root), ("hash", table.hash_device, job.hash)):
+        yield from _device_problems(what, device, partition, entry, disk)
+
+
+def _device_problems(
+    what: str, device: str, partition: Partition | None, entry: BootEntry, disk: DiskSummary
+) -> Iterator[str]:
+    match = _OFFSET.fullmatch(device)
+    if match is None:
+        yield f"the {what} device {device[:60]!r} is not given relative to a partition of this disk"
+        return
+    base = next((p for p in disk.partitions if p.number == entry.partition), None)
+    uuid = match["uuid"].lower()
+    if not uuid.startswith("$") and (base is None or uuid != base.unique_guid.lower()):
+        base = next((p for p in disk.partitions if p.unique_guid.lower() == uuid), None)
+    number = None if base is None else base.number + int(match["offset"])
+    if partition is None or number != partition.number:
+        yield f"the {what} device {device[:60]!r} is not the {what} partition of this bank"
+
+
+def _nothing() -> VerityParameters:
+    return VerityParameters(1, "", 0, 0, 0, "", "", 0)
+
+
+def _choose_layout(job: VerityJob) -> None:
+    """Check by what binds the kernel, unless only the superblock's parameters reproduce the stored tree."""
+    assert job.data is not None and job.hashes is not None
+    stated_root = next((s.parameters.root_hash for s in job.statements if s.parameters.root_hash), "")
+    matches: list[str] = []
+    layouts: list[tuple[Statement, Layout, str | None]] = []
+    failure: str | None = None
+    for statement in job.statements:
+        if not statement.parameters.algorithm:
+            continue
+        try:
+            layout = layout_of(_with_root(statement.parameters, stated_root))
+            layout.check_sizes(job.data.size, job.hashes.size)
+            matched, top = _sample(job.data, job.hashes, layout)
+        except FormatError as error:
+            failure = failure or f"{statement.source}: {error}"
+            continue
+        layouts.append((statement, layout, top))
+        if matched:
+            matches.append(statement.source)
+    job.tree_matches = tuple(matches)
+    if not layouts:
+        job.unread = failure or "no place states a usable verity tree"
+        return
+    binding = [item for item in layouts if item[0].binds_kernel] or layouts
+    matching = [item for item in layouts if item[0].source in matches]
+    chosen = binding[0] if binding[0] in matching or not matching else matching[0]
+    job.layout, job.stored_root = chosen[1], chosen[2]
+
+
+def _with_root(parameters: VerityParameters, root_hash: str) -> VerityParameters:
+    if parameters.root_hash:
+        return parameters
+    from rocketaudit.formats.verity import new_hash
+
+    size = new_hash(parameters.algorithm).digest_size
+    fits = len(root_hash) == 2 * size
+    return replace(parameters, root_hash=root_hash if fits else "00" * size)
+
+
+def _sample(data: Reader, hashes: Reader, layout: Layout) -> tuple[bool, str | None]:
+    """Whether a few leaves fit the stored tree by these parameters, and the digest of the stored top block."""
+    digester = Digester(layout)
+    size, slot = layout.parameters.data_block_size, layout.slot_size
+    if not layout.levels:
+        return digester.digest(data.read(0, size)) == layout.root_hash, None
+    hash_size = layout.parameters.hash_block_size
+    blocks = layout.parameters.data_blocks
+    hits = 0
+    for block in {0, 1, blocks // 3, blocks // 2, blocks - 1} & set(range(blocks)):
+        number, index = divmod(block, layout.per_block)
+        stored = hashes.read(layout.offset_of(0, number) + index * slot, layout.digest_size)
+        hits += digester.digest(data.read(block * size, size)) == bytes(stored)
+    top = digester.digest(hashes.read(layout.offset_of(len(layout.levels) - 1, 0), hash_size))
+    return hits * 2 > min(5, blocks), top.hex()
+
+
+def check_range(job: VerityJob, first: int, last: int) -> RangeResult:
+    """One task of `VerityJob.ranges`; run in a worker."""
+    assert job.layout is not None and job.data is not None and job.hashes is not None
+    if first >= 0:
+        return check_tree_range(job.data, job.hashes, job.layout, first, last)
+    what, start, end = job.stretches()[-1 - first]
+    device, _, text = what.partition(":")
+    return SlackResult(find_slack(job.data if device == "data" else job.hashes, start, end, text))
+
+
+def finish_jobs(
+    jobs: Sequence[VerityJob],
+    results: dict[int, list[RangeResult]],
+    lost: dict[int, list[tuple[int, int, str]]],
+    walked: Sequence[Walked],
+) -> tuple[BankVerity, ...]:
+    """Put the ranges together, bank by bank, and name what lies in every bad block."""
+    return tuple(_finish(job, results.get(number, []), lost.get(number, []), walked) for number, job in enumerate(jobs))
+
+
+def _finish(
+    job: VerityJob, results: list[RangeResult], lost: list[tuple[int, int, str]], walked: Sequence[Walked]
+) -> BankVerity:
+    check: TreeCheck | None = None
+    unread = job.unread
+    if job.layout is not None and job.data is not None and job.hashes is not None:
+        try:
+            check = _put_together(job.layout, job.data, job.hashes, results, lost)
+        except FormatError as error:
+            unread = f"the hash tree could not be read: {error}"
+    owners, unmapped = find_owners(check, _tree_of(job, walked), job.root, job.hash)
+    return BankVerity(
+        scope=job.bank.scope,
+        populated=job.bank.populated,
+        statements=tuple(job.statements),
+        check=check,
+        owners=owners,
+        unread=unread,
+        data_partition="" if job.root is None else job.root.name,
+        hash_partition="" if job.hash is None else job.hash.name,
+        slack=unmapped,
+        tree_matches=job.tree_matches,
+        stored_root=job.stored_root,
+        data_start=0 if job.root is None else job.root.start,
+        hash_start=0 if job.hash is None else job.hash.start,
+    )
+
+
+def _put_together(
+    layout: Layout,
+    data: Reader,
+    hashes: Reader,
+    results: list[RangeResult],
+    lost: list[tuple[int, int, str]],
+) -> TreeCheck:
+    slack = tuple(r.slack for r in results if isinstance(r, SlackResult) and r.slack is not None)
+    if not layout.levels:
+        return check_one_block(data, layout, slack)
+    builder = TreeCheckBuilder(layout, hashes)
+    for result in results:
+        if isinstance(result, RangeCheck):
+            builder.add(result)
+    for first, last, reason in lost:
+        if first >= 0:
+            builder.add_unread(first, last, reason)
+    return builder.finish(slack)
+
+
+def _tree_of(job: VerityJob, walked: Sequence[Walked]) -> Walked | None:
+    return next((one for one in walked if one.tree.scope == job.bank.scope), None)

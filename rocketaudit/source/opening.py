@@ -1,0 +1,22 @@
+"""Opens whatever the user names: a folder, a disk image in any container, a bare file system."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rocketaudit.errors import SourceError
+from rocketaudit.model.budget import Budget
+from rocketaudit.model.progress import Progress
+from rocketaudit.source.directory import DirectorySource
+from rocketaudit.source.protocol import Source
+
+
+def open_target(path: Path, *, budget: Budget, tmp_dir: Path | None, progress: Progress) -> Source:
+    """The target as a Source, or SourceError/FormatError that says why it cannot be opened."""
+    if not path.exists():
+        raise SourceError(f"{path}: no such file or folder")
+    if path.is_dir():
+        return DirectorySource(str(path), budget)
+    from rocketaudit.source.image import open_image
+
+    return open_image(path, budget=budget, tmp_dir=tmp_dir, progress=progress)
