@@ -1,0 +1,111 @@
+"""EROFS inodes: 32 bytes (compact) or 64 (extended), addressed by position (their nid)."""
+
+from __future__ import annotations
+
+import struct
+from enum import IntEnum
+from typing import NamedTuple
+
+from rocketaudit.errors import FormatError
+from rocketaudit.formats.erofs.superblock import INCOMPAT_48BIT
+from rocketaudit.formats.erofs.volume import Space, Volume
+from rocketaudit.model.filesystem import TYPE_OF_MODE, FileType, Node
+
+METABOX_NID = 1 << 63
+NULL_BLOCK = (1 << 48) - 1
+
+_COMPACT = struct.Struct("<HHHHIIIIHH4x")
+_EXTENDED = struct.Struct("<HHHHQI4xIIqII16x")
+_U32 = struct.Struct("<I")
+_DEVICE_TYPES = (FileType.CHARACTER, FileType.BLOCK)
+
+
+class Layout(IntEnum):
+    PLAIN = 0
+    COMPRESSED_FULL = 1
+    INLINE = 2
+    COMPRESSED_COMPACT = 3
+    CHUNKED = 4
+
+
+class Inode(NamedTuple):
+    """Where an inode and its tables lie. `at`, `xattrs_at` and `body` are offsets in its metadata space.
+
+    `block` is the first data block (NULL_BLOCK: a hole), or the chunk format; `body` is what follows the
+    extended attributes: the inline tail, the chunk table or the cluster index.
+    """
+
+    nid: int
+    layout: int
+    size: int
+    block: int
+    at: int
+    xattrs_at: int
+    body: int
+    boxed: bool
+
+
+def read_node(volume: Volume, nid: int) -> Node:
+    """Parse the inode with this nid, or say why its 32 or 64 bytes are wrong."""
+    superblock = volume.superblock
+    boxed = nid >= METABOX_NID
+    if boxed:
+        at = (nid - METABOX_NID) << 5
+        space = volume.space(boxed=True)
+    else:
+        at = (superblock.meta_block << superblock.block_bits) + (nid << 5)
+        space = volume.image
+    buffer, position = space.at(at, 32)
+    (form, xattr_count, mode, extra, size, stamp, low, _ino, uid, gid) = _COMPACT.unpack_from(buffer, position)
+    if form & 1:
+        buffer, position = space.at(at, 64)
+        (_, _, _, extra, size, low, uid, gid, mtime, nanoseconds, nlink) = _EXTENDED.unpack_from(buffer, position)
+        if nanoseconds >= 1_000_000_000:
+            nanoseconds = 0
+        high = extra
+        xattrs_at = at + 64
+    else:
+        mtime = superblock.epoch + stamp
+        nanoseconds = superblock.fixed_nanoseconds
+        # bit 4 says "one link" (and frees the link field for address bits), except that of a directory
+        if form & 0x10 and mode & 0o170000 != 0o040000:
+            nlink, high = 1, extra
+        else:
+            nlink, high = extra, 0
+        xattrs_at = at + 32
+    layout = form >> 1 & 7
+    kind = TYPE_OF_MODE.get(mode & 0o170000)
+    if kind is None or layout > 4 or form > 0x1F:
+        raise FormatError(
+            f"EROFS inode {nid}: impossible mode {mode:#o} or format {form:#x} in the {space.name}", offset=at
+        )
+    body = xattrs_at + (8 + 4 * xattr_count if xattr_count else 0)
+    block = low | high << 32
+    if low == 0xFFFFFFFF and (high == 0xFFFF or not superblock.incompat & INCOMPAT_48BIT):
+        block = NULL_BLOCK
+    rdev = None
+    if kind in _DEVICE_TYPES:
+        rdev = (low >> 8 & 0xFFF, low & 0xFF | low >> 12 & 0xFFF00)
+    inode = Inode(nid, layout, size, block, at, xattrs_at, body, boxed)
+    return Node(
+        nid, kind, mode & 0o7777, uid, gid, size, mtime, nanoseconds, nlink, rdev,
+        _order(superblock.block_bits, space, inode), inode,
+    )  # fmt: skip
+
+
+def _order(block_bits: int, space: Space, inode: Inode) -> int:
+    """The byte of the first data block, as far as the neighbourhood of the inode tells; else the inode's own."""
+    layout = inode.layout
+    if layout == Layout.INLINE and inode.size < 1 << block_bits:
+        return inode.at
+    if layout in (Layout.PLAIN, Layout.INLINE):
+        return inode.block << block_bits if inode.block != NULL_BLOCK else inode.at
+    # a pack of a compact index ends with its first block; a full index holds it 12 bytes behind the header
+    hint = (inode.body + 7 & ~7) + (12 if layout == Layout.COMPRESSED_COMPACT else 20)
+    if layout == Layout.CHUNKED:
+        hint = (inode.body + 7 & ~7) + 4 if inode.block & 0x20 else inode.body + 3 & ~3
+    if not inode.size or hint + 4 > space.size:
+        return inode.at
+    buffer, position = space.at(hint, 4)
+    block = int(_U32.unpack_from(buffer, position)[0])
+    return block << block_bits if block << block_bits < space.size else inode.at
