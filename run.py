@@ -49,22 +49,29 @@ def main(words: list[str]) -> int:
 
 def set_up(files: tuple[str, ...]) -> None:
     """Make .venv hold these requirements, hash-checked, and the checkout itself; does nothing when it does already."""
-    locked = [REPO / "requirements" / f"{name}.txt" for name in files]
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in [*locked, REPO / "pyproject.toml"])).hexdigest()
-    stamp = ENVIRONMENT / f"set-up-{'-'.join(files)}"
-    if PYTHON.exists() and stamp.exists() and stamp.read_text() == digest:
+    if stamp_of(files) or stamp_of(NEEDED["test"]):
         return
     print(f"Setting up {ENVIRONMENT.name} (once) ...", file=sys.stderr)
     if not PYTHON.exists():
         venv.create(ENVIRONMENT, with_pip=True, clear=True)
-    for path in locked:
-        pip("install", "--require-hashes", "--requirement", str(path))
+    for name in files:
+        pip("install", "--require-hashes", "--requirement", str(REPO / "requirements" / f"{name}.txt"))
     pip("install", "--no-deps", "--no-build-isolation", "--editable", str(REPO))
-    stamp.write_text(digest)
+    stamp_of(files, write=True)
+
+
+def stamp_of(files: tuple[str, ...], *, write: bool = False) -> bool:
+    """Whether .venv was set up from exactly these files; with `write`, note that it was."""
+    paths = [*(REPO / "requirements" / f"{name}.txt" for name in files), REPO / "pyproject.toml"]
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
+    stamp = ENVIRONMENT / f"set-up-{'-'.join(files)}"
+    if write:
+        stamp.write_text(digest)
+    return PYTHON.exists() and stamp.exists() and stamp.read_text() == digest
 
 
 def pip(*arguments: str) -> None:
-    quiet = ("--quiet", "--disable-pip-version-check", "--no-input")
+    quiet = ("-qq", "--disable-pip-version-check", "--no-input")  # errors only
     subprocess.run([PYTHON, "-m", "pip", *arguments, *quiet], check=True, stdin=subprocess.DEVNULL)
 
 
