@@ -1,0 +1,129 @@
+"""The pipeline in one place: target -> source -> evidence -> analyses -> report."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+from rocketaudit import __version__
+from rocketaudit.analysis.benchmark import judge, needs
+from rocketaudit.analysis.binaries import census
+from rocketaudit.analysis.decision import DEFAULT_FAIL_ON, decide
+from rocketaudit.analysis.findings import find_oddities
+from rocketaudit.analysis.integrity import judge_integrity
+from rocketaudit.analysis.integrity_facts import integrity_facts
+from rocketaudit.analysis.sbom import components, reconcile
+from rocketaudit.evidence import COLLECTORS
+from rocketaudit.evidence.collect import collect
+from rocketaudit.model.budget import Budget
+from rocketaudit.model.evidence import Evidence, Wants
+from rocketaudit.model.fact import Key
+from rocketaudit.model.policy import Policy
+from rocketaudit.model.progress import NoProgress, Progress
+from rocketaudit.model.report import PolicyResult, Report
+from rocketaudit.model.rule import Benchmark
+from rocketaudit.model.target import Tool
+from rocketaudit.model.trust import ChainLink
+from rocketaudit.source.opening import open_target
+from rocketaudit.source.protocol import Source
+
+TOOL = Tool("rocketaudit", __version__)
+
+
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """How to look: what outputs need, and the bounds."""
+
+    sha512: bool = False
+    target_digest: bool = False
+    workers: int = 0  # 0: one per CPU
+    tmp_dir: Path | None = None
+    max_bytes: int | None = None
+    when: str = ""
+    host: str = ""
+    extra_keys: tuple[Key, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """How to judge: rules, policy, dates, and the chain of trust that was checked."""
+
+    benchmarks: tuple[Benchmark, ...]
+    policy: Policy
+    today: date
+    as_of: date | None = None
+    level: int = 2
+    fail_on: tuple[str, ...] | None = None
+    chain: tuple[ChainLink, ...] = ()
+    created: str = ""
+    policy_path: str = ""
+    policy_digest: str = ""
+
+
+def audit(target: Path, looking: Looking, judging: Judging, progress: Progress | None = None) -> Report:
+    """Look at `target` and judge it; SourceError or FormatError when it cannot be opened at all."""
+    return judge_evidence(look(target, looking, judging.benchmarks, progress), judging)
+
+
+def look(target: Path, looking: Looking, benchmarks: Sequence[Benchmark], progress: Progress | None = None) -> Evidence:
+    """The evidence of a target: all that the given rules and outputs need."""
+    told = NoProgress() if progress is None else progress
+    budget = Budget() if looking.max_bytes is None else Budget(max_bytes=looking.max_bytes)
+    source = open_target(target, budget=budget, tmp_dir=looking.tmp_dir, progress=told)
+    try:
+        return look_at(source, looking, benchmarks, told)
+    finally:
+        source.close()
+
+
+def look_at(source: Source, looking: Looking, benchmarks: Sequence[Benchmark], progress: Progress) -> Evidence:
+    """The evidence of a source that is already open."""
+    wants = Wants(
+        keys=needs(benchmarks) + looking.extra_keys, sha512=looking.sha512, target_digest=looking.target_digest
+    )
+    return collect(
+        source,
+        wants,
+        collectors=COLLECTORS,
+        workers=looking.workers or len(os.sched_getaffinity(0)),
+        progress=progress,
+        tool=TOOL,
+        when=looking.when,
+        host=looking.host,
+    )
+
+
+def judge_evidence(evidence: Evidence, judging: Judging) -> Report:
+    """Everything that follows from evidence; reads nothing."""
+    integrity = judge_integrity(evidence, judging.chain)
+    known = replace(evidence, facts=evidence.facts + integrity_facts(integrity), _facts={}, _files={}, _children={})
+    benchmarks = judge(
+        judging.benchmarks, known, integrity, level=judging.level, today=judging.today, policy=judging.policy
+    )
+    findings = find_oddities(evidence, integrity) + reconcile(evidence)
+    fail_on = judging.fail_on or judging.policy.fail_on or DEFAULT_FAIL_ON
+    code, reasons = decide(fail_on, integrity, benchmarks, findings, judging.policy.require)
+    return Report(
+        tool=TOOL,
+        target=evidence.target,
+        assurance=evidence.assurance,
+        integrity=integrity,
+        findings=findings,
+        census=census(evidence),
+        components=components(evidence),
+        benchmarks=benchmarks,
+        unread=evidence.gaps,
+        policy=PolicyResult(
+            fail_on=tuple(fail_on),
+            exit_code=code,
+            reasons=reasons,
+            path=judging.policy_path,
+            digest=judging.policy_digest,
+            as_of="" if judging.as_of is None else judging.as_of.isoformat(),
+        ),
+        evidence=evidence,
+        created=judging.created,
+    )

@@ -1,0 +1,40 @@
+"""`rocketaudit judge`: yesterday's evidence by today's rules."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rocketaudit.cli.options import AsOf, BenchmarkNames, FailOn, Level, NoColor, Outputs, PolicyPath, Quiet, Verbose
+
+
+def judge(
+    evidence: Annotated[Path, typer.Argument(help="An evidence file that `collect` or `-o evidence=` wrote.")],
+    output: Outputs = None,
+    fail_on: FailOn = None,
+    benchmark: BenchmarkNames = None,
+    level: Level = None,
+    policy: PolicyPath = None,
+    as_of: AsOf = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    no_color: NoColor = False,
+) -> int:
+    """Judge evidence again: other rules, another policy, newer keys. The target is not needed."""
+    from rocketaudit.cli.running import Run, run_judge
+
+    run = Run(
+        target=evidence,
+        outputs=tuple(output or ()),
+        fail_on=fail_on,
+        benchmarks=tuple(benchmark or ()),
+        level=level,
+        policy=policy,
+        as_of=as_of,
+        quiet=quiet,
+        verbose=verbose,
+        no_color=no_color,
+    )
+    return run_judge(run)
