@@ -1,0 +1,126 @@
+"""Recomputes one dm-verity tree over two processes and says which blocks are bad."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+
+from rocketaudit.errors import FormatError, RocketauditError
+from rocketaudit.evidence.schedule import WorkerFailure, run_tasks
+from rocketaudit.formats.verity import SUPERBLOCK_SIZE, Layout, Superblock, parse_superblock
+from rocketaudit.formats.verity_judge import TreeCheckBuilder, check_one_block, find_slack
+from rocketaudit.formats.verity_tree import MAX_LISTED, RangeCheck, check_range, range_size
+from rocketaudit.model.reader import Reader
+from rocketaudit.model.verity import Slack, TreeCheck
+from rocketaudit.source.span import FileSpan, MappedSpan
+
+TASK_SECONDS = 120.0  # for 16 MiB: a disk that gives less than 140 KB/s counts as unreadable
+_RETRIED_RANGES = 8
+
+
+_Readers = tuple[FileSpan, FileSpan] | tuple[MappedSpan, MappedSpan]
+
+
+def check_tree(
+    layout: Layout,
+    data: FileSpan,
+    hashes: FileSpan,
+    *,
+    workers: int = 2,
+    limit: int = MAX_LISTED,
+    slack: bool = True,
+    superblock_at: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> TreeCheck:
+    """Check all data and hash blocks of the tree that `layout` describes.
+
+    `data` and `hashes` may be spans of one file, also the same span. `superblock_at` is where in `hashes` a
+    superblock lies, so that its bytes do not count as slack. `progress` is called with the number of ranges done.
+    Raises TruncatedError when a device is too small, and FormatError or OSError when the upper levels of the
+    tree cannot be read; a range that cannot be read is in `unread`.
+    """
+    layout.check_sizes(data.size, hashes.size)
+    header = _header_start(layout, superblock_at)
+    if data == hashes and layout.data_end > header:
+        raise FormatError(f"the data ends at byte {layout.data_end}, inside its own hash tree at {header}")
+    found = tuple(_slack_of(layout, data, hashes, superblock_at)) if slack else ()
+    if not layout.levels:
+        return check_one_block(data, layout, found)
+    step = range_size(layout)
+    total = layout.levels[0].blocks
+    starts = range(0, total, step)
+    builder = TreeCheckBuilder(layout, hashes, limit)
+    failed: list[tuple[int, int, str]] = []
+    parent = os.getpid()
+
+    def open_readers() -> _Readers:
+        """Maps in a worker; plain reading when the work stays in this process, which must not die of a map."""
+        return (data, hashes) if os.getpid() == parent else (data.map(), hashes.map())
+
+    for number, outcome in run_tasks(
+        starts,
+        lambda readers, first: _check_and_release(layout, readers, first, min(first + step, total), limit),
+        start=open_readers,
+        workers=workers,
+        deadline=TASK_SECONDS,
+        progress=progress,
+    ):
+        if isinstance(outcome, WorkerFailure):
+            failed.append((starts[number], min(starts[number] + step, total), outcome.reason))
+        else:
+            builder.add(outcome)
+    for position, (first, last, reason) in enumerate(failed):
+        if position < _RETRIED_RANGES:
+            _check_piecewise(builder, data, hashes, first, last)
+        else:
+            builder.add_unread(first, last, reason)
+    return builder.finish(found)
+
+
+def read_superblock(hashes: Reader, offset: int = 0) -> Superblock:
+    """The superblock at a byte of the hash device, or FormatError."""
+    return parse_superblock(hashes.read(offset, SUPERBLOCK_SIZE))
+
+
+def _check_and_release(layout: Layout, readers: _Readers, first: int, last: int, limit: int) -> RangeCheck:
+    data, hashes = readers
+    result = check_range(data, hashes, layout, first, last, limit)
+    if isinstance(data, MappedSpan):
+        size = layout.parameters.data_block_size
+        begin, _ = layout.covers(0, first)
+        start, count = layout.covers(0, last - 1)
+        data.release(begin * size, (start + count - begin) * size)
+    return result
+
+
+def _check_piecewise(builder: TreeCheckBuilder, data: FileSpan, hashes: FileSpan, first: int, last: int) -> None:
+    """Again, hash block by hash block and without a map, so that one bad sector does not hide its neighbours."""
+    for block in range(first, last):
+        try:
+            builder.add(check_range(data, hashes, builder.layout, block, block + 1, builder.limit))
+        except (OSError, RocketauditError) as error:
+            builder.add_unread(block, block + 1, str(error))
+
+
+def _header_start(layout: Layout, superblock_at: int | None) -> int:
+    if superblock_at is not None:
+        return superblock_at
+    return layout.parameters.hash_start_block * layout.parameters.hash_block_size
+
+
+def _slack_of(layout: Layout, data: FileSpan, hashes: FileSpan, superblock_at: int | None) -> Iterator[Slack]:
+    """Bytes other than zero in places that no digest covers."""
+    data_end = _header_start(layout, superblock_at) if data == hashes else data.size
+    places = [
+        (data, layout.data_end, data_end, "data device after the last data block"),
+        (hashes, layout.tree_end, hashes.size, "hash device after the tree"),
+    ]
+    if superblock_at is not None:
+        tree_start = _header_start(layout, None)
+        gap = "hash device between superblock and tree"
+        places.append((hashes, superblock_at + SUPERBLOCK_SIZE, tree_start, gap))
+    for device, start, end, what in places:
+        for begin, finish in device.stored_extents(start, end):
+            slack = find_slack(device, begin, finish, what)
+            if slack is not None:
+                yield slack
