@@ -1,0 +1,61 @@
+"""Facts that came, went or changed, under the area that their namespace belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rocketaudit.analysis.drift.sides import Sides, difference, unreadable
+from rocketaudit.model.change import Change
+from rocketaudit.model.evidence import NOT_COLLECTED, Evidence
+from rocketaudit.model.fact import Fact, JsonValue, Key, Plane, State
+
+# derived from other evidence that is compared itself
+DERIVED = frozenset({"integrity", "file"})
+
+
+def compare_facts(sides: Sides) -> Iterator[Change]:
+    """One change per key and plane; a fact that one side did not read is unreadable, not the same."""
+    for label, before, after in sides.scopes:
+        if before is None or after is None:
+            continue
+        old, new = _facts(sides.before, before), _facts(sides.after, after)
+        for key, plane in sorted(old.keys() | new.keys(), key=lambda pair: (str(pair[0]), pair[1])):
+            one = old.get((key, plane)) or sides.before.get(key, plane, before)
+            two = new.get((key, plane)) or sides.after.get(key, plane, after)
+            yield from _compare(sides, label, one, two)
+
+
+def _facts(evidence: Evidence, scope: str) -> dict[tuple[Key, Plane], Fact]:
+    return {
+        (fact.key, fact.plane): fact
+        for fact in evidence.facts
+        if fact.scope == scope and fact.key.namespace not in DERIVED
+    }
+
+
+def _compare(sides: Sides, label: str, one: Fact, two: Fact) -> Iterator[Change]:
+    if one.state is two.state and one.value == two.value and one.state is not State.UNREAD:
+        return
+    area, subject = one.key.namespace, f"{label}:{one.key}"
+    where = (one.where, two.where)
+    unread = [fact for fact in (one, two) if fact.state is State.UNREAD]
+    if unread:
+        if all(fact.reason == NOT_COLLECTED for fact in unread) and _never_shared(sides, one.plane):
+            return
+        why = "; ".join(dict.fromkeys(fact.reason for fact in unread))
+        yield unreadable(area, subject, one.plane.value, one.value, two.value, where, why)
+        return
+    yield from difference(area, subject, one.plane.value, _value(one), _value(two), where)
+
+
+def _value(fact: Fact) -> JsonValue:
+    if fact.state is State.ABSENT:
+        return None
+    return True if fact.value is None else fact.value
+
+
+def _never_shared(sides: Sides, plane: Plane) -> bool:
+    """Whether one side has no facts of this plane at all: an image cannot know a running system's."""
+    return plane is Plane.RUNTIME and not all(
+        any(fact.plane is plane for fact in evidence.facts) for evidence in (sides.before, sides.after)
+    )
