@@ -1,0 +1,1 @@
+"""Packings of a disk: bytes to an index of where the disk's bytes lie."""

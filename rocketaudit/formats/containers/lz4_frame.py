@@ -1,0 +1,96 @@
+"""LZ4 frames (lz4_Frame_format.md 1.6.4) as an index of their blocks, so that each can be decoded on its own."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from rocketaudit.errors import FormatError, TruncatedError, UnsupportedError
+from rocketaudit.model.budget import Budget
+from rocketaudit.model.reader import Reader
+
+_MAGIC = 0x184D2204
+_WORD = struct.Struct("<I")
+_BLOCK_SIZES = {4: 1 << 16, 5: 1 << 18, 6: 1 << 20, 7: 1 << 22}
+_INDEPENDENT, _BLOCK_SUMS, _HAS_SIZE, _CONTENT_SUM, _DICTIONARY = 0x20, 0x10, 0x08, 0x04, 0x01
+
+
+@dataclass(frozen=True, slots=True)
+class Lz4Block:
+    """`stored` bytes at `offset` decode to at most `room` bytes; `is_raw`: they are the bytes themselves."""
+
+    offset: int
+    stored: int
+    room: int
+    is_raw: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Lz4Frame:
+    """One frame; all its blocks but the last usually fill `block_size`. `content_size` only if it is stated."""
+
+    start: int
+    block_size: int
+    is_independent: bool
+    content_size: int | None
+    blocks: tuple[Lz4Block, ...]
+
+
+def index_frames(reader: Reader, budget: Budget) -> tuple[Lz4Frame, ...]:
+    """All frames of a file, skippable ones left out; bytes after the last frame are an error."""
+    frames: list[Lz4Frame] = []
+    at = 0
+    while at < reader.size:
+        (magic,) = _WORD.unpack(_take(reader, at, 4))
+        if magic & 0xFFFFFFF0 == 0x184D2A50:
+            budget.enter()
+            at += 8 + int(_WORD.unpack(_take(reader, at + 4, 4))[0])
+        elif magic == _MAGIC:
+            frame, at = _index_frame(reader, at, budget)
+            frames.append(frame)
+        else:
+            raise FormatError("no LZ4 frame where one should start", offset=at)
+    if not frames:
+        raise FormatError("no LZ4 frame", offset=0)
+    return tuple(frames)
+
+
+def _index_frame(reader: Reader, start: int, budget: Budget) -> tuple[Lz4Frame, int]:
+    flags, size_code = _take(reader, start + 4, 2)
+    if flags >> 6 != 1 or flags & 0x02 or size_code & 0x8F:
+        raise FormatError(f"LZ4 frame flags {flags:#04x} {size_code:#04x} are not of version 1", offset=start + 4)
+    if flags & _DICTIONARY:
+        raise UnsupportedError("LZ4 frame needs a dictionary", offset=start + 4)
+    block_size = _BLOCK_SIZES.get(size_code >> 4)
+    if block_size is None:
+        raise FormatError(f"LZ4 block size code {size_code >> 4}", offset=start + 5)
+    at, content_size = start + 6, None
+    if flags & _HAS_SIZE:
+        content_size = int.from_bytes(_take(reader, at, 8), "little")
+        at += 8
+    at += 1  # header checksum
+    blocks: list[Lz4Block] = []
+    while True:
+        (word,) = _WORD.unpack(_take(reader, at, 4))
+        at += 4
+        if not word:
+            break
+        stored = word & 0x7FFFFFFF
+        if not stored or stored > block_size:
+            raise FormatError(f"LZ4 block of {stored} bytes, at most {block_size} fit", offset=at - 4)
+        if at + stored > reader.size:
+            raise TruncatedError("the LZ4 frame ends inside a block", offset=at)
+        if len(blocks) & 1023 == 0:
+            budget.check_time()
+        blocks.append(Lz4Block(at, stored, block_size, bool(word >> 31)))
+        at += stored + (4 if flags & _BLOCK_SUMS else 0)
+    if flags & _CONTENT_SUM:
+        _take(reader, at, 4)
+        at += 4
+    return Lz4Frame(start, block_size, bool(flags & _INDEPENDENT), content_size, tuple(blocks)), at
+
+
+def _take(reader: Reader, at: int, length: int) -> bytes:
+    if at + length > reader.size:
+        raise TruncatedError("the LZ4 frame ends too early", offset=at)
+    return bytes(reader.read(at, length))

@@ -1,0 +1,240 @@
+"""grub.cfg: its variables and menu entries, and the command line that each entry hands to the kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from rocketaudit.errors import FormatError
+from rocketaudit.formats.grub_words import Token, expand, tokens_of
+
+MAX_SIZE = 1 << 20
+MAX_DEPTH = 32
+MAX_ENTRIES = 1024
+_LINUX = frozenset({"linux", "linuxefi", "linux16"})
+_INITRD = frozenset({"initrd", "initrdefi", "initrd16"})
+_FLOW = frozenset({"if", "elif", "else", "fi", "then", "while", "until", "for", "do", "done", "function"})
+_ELSEWHERE = frozenset({"source", ".", "configfile", "load_env", "normal", "chainloader", "eval", "blscfg", "bli"})
+
+
+@dataclass(frozen=True, slots=True)
+class GrubProblem:
+    what: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class GrubEntry:
+    """One menu entry. `command_line` is the kernel's, with GRUB's own BOOT_IMAGE in front; "" without a kernel."""
+
+    title: str
+    identifier: str
+    offset: int
+    kernel_path: str
+    command_line: str
+    initrd_paths: tuple[str, ...]
+    is_default: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GrubConfig:
+    """`variables` as set at top level, in order of first setting; the entry at top level has no title."""
+
+    variables: tuple[tuple[str, str], ...]
+    entries: tuple[GrubEntry, ...]
+    problems: tuple[GrubProblem, ...]
+
+    @property
+    def default(self) -> GrubEntry | None:
+        """The entry that starts when nobody is there to choose."""
+        return next((entry for entry in self.entries if entry.is_default), None)
+
+    def variable(self, name: str) -> str | None:
+        return dict(self.variables).get(name)
+
+
+@dataclass(slots=True)
+class _Block:
+    """What is being read: the top level or the body of one entry."""
+
+    title: str = ""
+    identifier: str = ""
+    offset: int = 0
+    variables: dict[str, str] = field(default_factory=dict)
+    kernel_path: str = ""
+    command_line: str = ""
+    initrd_paths: tuple[str, ...] = ()
+
+    def entry(self) -> GrubEntry:
+        return GrubEntry(
+            self.title, self.identifier, self.offset, self.kernel_path, self.command_line, self.initrd_paths
+        )
+
+
+def parse_grub_cfg(data: bytes, environment: Mapping[str, str] | None = None) -> GrubConfig:
+    """Read a configuration; `environment` holds what the loader sets before (root, boot_uuid, private ...).
+
+    Conditions are not evaluated: commands in all branches count, and a problem says so. FormatError for an
+    unclosed quote, unbalanced braces, or more than we read.
+    """
+    if len(data) > MAX_SIZE:
+        raise FormatError(f"a grub.cfg of {len(data)} bytes; at most {MAX_SIZE} are read")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        text = data.decode("latin-1")
+    return _Interpreter(dict(environment or {})).run(tokens_of(text))
+
+
+class _Interpreter:
+    def __init__(self, environment: dict[str, str]) -> None:
+        self._blocks = [_Block(variables=environment)]
+        self._before = dict(environment)
+        self._braces: list[str] = []
+        self._entries: list[GrubEntry] = []
+        self._problems: list[GrubProblem] = []
+        self._said: set[str] = set()
+
+    def run(self, tokens: list[Token]) -> GrubConfig:
+        command: list[Token] = []
+        for token in tokens:
+            if not token.separator:
+                command.append(token)
+            elif token.separator == "{":
+                self._open(command, token)
+                command = []
+            else:
+                self._execute(command)
+                command = []
+                if token.separator == "}":
+                    self._close(token)
+                elif token.separator in "|&<>":
+                    self._say(f"{token.separator!r} is not evaluated", token.offset)
+        self._execute(command)
+        if self._braces:
+            raise FormatError("a brace is not closed")
+        return self._result()
+
+    def _result(self) -> GrubConfig:
+        top = self._blocks[0]
+        if top.kernel_path:
+            self._entries.append(top.entry())
+        default = top.variables.get("default") or "0"
+        chosen = self._choose(default.split(">")[0])
+        entries = tuple(
+            GrubEntry(e.title, e.identifier, e.offset, e.kernel_path, e.command_line, e.initrd_paths, index == chosen)
+            for index, e in enumerate(self._entries)
+        )
+        changed = {name: value for name, value in top.variables.items() if self._before.get(name) != value}
+        return GrubConfig(tuple(changed.items()), entries, tuple(self._problems))
+
+    def _choose(self, default: str) -> int | None:
+        """The index of the default entry; as in GRUB a name that matches nothing falls back to the first."""
+        for index, entry in enumerate(self._entries):
+            if default and default in (entry.title, entry.identifier):
+                return index
+        number = int(default) if default.isdecimal() and len(default) < 6 else 0
+        if not self._entries:
+            return None
+        return number if number < len(self._entries) else 0
+
+    def _open(self, command: list[Token], brace: Token) -> None:
+        if len(self._braces) >= MAX_DEPTH:
+            raise FormatError(f"braces nested deeper than {MAX_DEPTH}", offset=brace.offset)
+        words = self._words(command)
+        kind = words[0] if words else ""
+        if kind != "menuentry":
+            self._braces.append(kind)
+            if kind == "function":
+                self._say("functions are not evaluated", brace.offset)
+            return
+        if len(self._entries) >= MAX_ENTRIES:
+            raise FormatError(f"more than {MAX_ENTRIES} menu entries", offset=brace.offset)
+        self._braces.append(kind)
+        title, identifier = _title_of(words[1:])
+        self._blocks.append(_Block(title, identifier, command[0].offset, dict(self._blocks[0].variables)))
+
+    def _close(self, brace: Token) -> None:
+        if not self._braces:
+            raise FormatError("a brace closes nothing", offset=brace.offset)
+        if self._braces.pop() == "menuentry":
+            self._entries.append(self._blocks.pop().entry())
+
+    def _execute(self, command: list[Token]) -> None:
+        words = self._words(command)
+        if not words:
+            return
+        while words and words[0] in _FLOW:
+            self._say(f"{words[0]!r} is not evaluated; every branch counts", command[0].offset)
+            words = words[1:] if words[0] in ("then", "else", "do") else []
+        if not words:
+            return
+        block, name = self._blocks[-1], words[0]
+        if name == "set" or ("=" in name and name.partition("=")[0].isidentifier()):
+            self._assign(block, words[1:] if name == "set" else words[:1])
+        elif name == "unset":
+            for word in words[1:]:
+                block.variables.pop(word, None)
+        elif name in _LINUX and len(words) > 1:
+            block.kernel_path = _strip_device(words[1])
+            block.command_line = _command_line(words[1:])
+        elif name in _INITRD:
+            block.initrd_paths = tuple(words[1:])
+        elif name in _ELSEWHERE:
+            self._say(f"{name!r} leads elsewhere and is not followed", command[0].offset)
+
+    @staticmethod
+    def _assign(block: _Block, words: list[str]) -> None:
+        for word in words[:1]:
+            name, equals, value = word.partition("=")
+            if equals:
+                block.variables[name] = value
+
+    def _words(self, command: list[Token]) -> list[str]:
+        words: list[str] = []
+        for token in command:
+            words += expand(token, lambda name, at=token.offset: self._value(name, at))  # type: ignore[misc]
+        return words
+
+    def _value(self, name: str, offset: int) -> str:
+        value = self._blocks[-1].variables.get(name)
+        if value is None:
+            self._say(f"variable {name!r} is not set here and counts as empty", offset)
+            return ""
+        return value
+
+    def _say(self, what: str, offset: int) -> None:
+        if what not in self._said and len(self._said) < 64:
+            self._said.add(what)
+            self._problems.append(GrubProblem(what, offset))
+
+
+def _title_of(words: list[str]) -> tuple[str, str]:
+    """Title and --id of a menuentry; options with values are skipped."""
+    title, identifier = "", ""
+    rest = iter(words)
+    for word in rest:
+        if word == "--id":
+            identifier = next(rest, "")
+        elif word.startswith("--id="):
+            identifier = word.removeprefix("--id=")
+        elif word in ("--class", "--users", "--hotkey"):
+            next(rest, "")
+        elif not word.startswith("--") and not title:
+            title = word
+    return title, identifier
+
+
+def _strip_device(path: str) -> str:
+    """`(hd0,gpt3)/vmlinuz` without its device."""
+    return path.partition(")")[2] if path.startswith("(") and ")" in path else path
+
+
+def _command_line(words: list[str]) -> str:
+    """As GRUB's grub_create_loader_cmdline spells it: words with blanks are quoted whole, quotes are escaped."""
+    shown = []
+    for index, word in enumerate(words):
+        escaped = "".join("\\" + char if char in "\\'\"" else char for char in word)
+        text = f'"{escaped}"' if " " in word else escaped
+        shown.append(f"BOOT_IMAGE={text}" if index == 0 else text)
+    return " ".join(shown)

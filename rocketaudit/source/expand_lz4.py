@@ -1,0 +1,183 @@
+"""LZ4 frames to a sparse file: independent blocks in two processes, everything else as a stream."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Sequence
+from functools import lru_cache
+
+import lz4.block
+import lz4.frame
+
+from rocketaudit.errors import FormatError, RocketauditError, SourceError
+from rocketaudit.formats.containers.lz4_frame import Lz4Block, Lz4Frame, index_frames
+from rocketaudit.model.budget import Budget
+from rocketaudit.model.reader import Reader
+from rocketaudit.source.sparse import SparseFile
+
+_FORK_FROM = 128 << 20
+_STREAM_PIECE = 1 << 20
+
+
+class _ShortBlockError(Exception):
+    """A block inside a frame is not full, so the index does not say where the next one belongs."""
+
+
+def expand_lz4(reader: Reader, out: SparseFile, budget: Budget, *, workers: int) -> int:
+    """Expand every frame; the size of the whole. FormatError for damage, BudgetError for a bomb."""
+    start = 0
+    for frame in index_frames(reader, budget):
+        if frame.is_independent:
+            try:
+                start += _expand_blocks(reader, frame, out, start, workers)
+                continue
+            except _ShortBlockError:
+                out.end = start
+        start += _expand_stream(reader, frame, out, start)
+    out.finish(start)
+    return start
+
+
+def _expand_blocks(reader: Reader, frame: Lz4Frame, out: SparseFile, start: int, workers: int) -> int:
+    if not frame.blocks:
+        return 0
+    *full, last = frame.blocks
+    tail = _decode(reader, last)
+    size = len(full) * frame.block_size + len(tail)
+    if frame.content_size not in (None, size):
+        raise _ShortBlockError
+    zeros = _zero_forms(frame.block_size)
+    jobs = [
+        (start + index * frame.block_size, block)
+        for index, block in enumerate(full)
+        if not _is_zero_block(reader, block, zeros)
+    ]
+    out.need(len(jobs) * frame.block_size + len(tail))
+    out.count(len(jobs) * frame.block_size + len(tail))
+    may_fork = workers > 1 and hasattr(os, "fork") and threading.active_count() == 1
+    if may_fork and len(jobs) * frame.block_size >= _FORK_FROM:
+        _share(reader, jobs, out, min(workers, 4))
+    else:
+        _run(reader, jobs, out)
+    out.put(start + len(full) * frame.block_size, tail)
+    return size
+
+
+def _run(reader: Reader, jobs: Sequence[tuple[int, Lz4Block]], out: SparseFile) -> None:
+    for place, block in jobs:
+        data = _decode(reader, block)
+        if len(data) != block.room:
+            raise _ShortBlockError
+        out.put(place, data)
+
+
+def _share(reader: Reader, jobs: Sequence[tuple[int, Lz4Block]], out: SparseFile, workers: int) -> None:
+    """Every process writes its own blocks through the descriptor that all inherited."""
+    children: list[tuple[int, int]] = []
+    for number in range(1, workers):
+        inlet, outlet = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(inlet)
+            _work(reader, jobs[number::workers], out, outlet)
+        os.close(outlet)
+        children.append((child, inlet))
+    failure: Exception | None = None
+    try:
+        _run(reader, jobs[::workers], out)
+    except (RocketauditError, _ShortBlockError) as error:
+        failure = error
+    for child, inlet in children:
+        with os.fdopen(inlet, "rb") as pipe:
+            said = pipe.read()
+        os.waitpid(child, 0)
+        failure = failure or _failure_of(said)
+    if failure is not None:
+        raise failure
+
+
+def _work(reader: Reader, jobs: Sequence[tuple[int, Lz4Block]], out: SparseFile, outlet: int) -> None:
+    """The life of a forked child: it never returns."""
+    said = b"lost"
+    try:
+        try:
+            _run(reader, jobs, out)
+            said = b"done"
+        except _ShortBlockError:
+            said = b"short"
+        except FormatError as error:
+            said = b"format:" + error.message.encode("utf-8", "replace")
+        except RocketauditError as error:
+            said = b"source:" + error.message.encode("utf-8", "replace")
+        os.write(outlet, said[:4096])
+    finally:
+        os._exit(0)
+
+
+def _failure_of(said: bytes) -> Exception | None:
+    kind, _, text = said.partition(b":")
+    match kind:
+        case b"done":
+            return None
+        case b"short":
+            return _ShortBlockError()
+        case b"format":
+            return FormatError(text.decode("utf-8", "replace"))
+        case b"source":
+            return SourceError(text.decode("utf-8", "replace"))
+        case _:
+            return SourceError("a process that expanded LZ4 blocks died")
+
+
+def _decode(reader: Reader, block: Lz4Block) -> bytes:
+    stored = reader.read(block.offset, block.stored)
+    if block.is_raw:
+        return bytes(stored)
+    try:
+        data: bytes = lz4.block.decompress(stored, uncompressed_size=block.room)
+    except lz4.block.LZ4BlockError as error:
+        raise FormatError(f"LZ4 block does not decode: {error}", offset=block.offset) from error
+    return data
+
+
+@lru_cache(maxsize=4)
+def _zero_forms(block_size: int) -> frozenset[bytes]:
+    """What a block of zeros is stored as by lz4's fast and high compression modes."""
+    zeros = bytes(block_size)
+    return frozenset(
+        lz4.block.compress(zeros, mode=mode, compression=level, store_size=False)
+        for mode, level in (("default", 0), ("high_compression", 9))
+    )
+
+
+def _is_zero_block(reader: Reader, block: Lz4Block, zeros: frozenset[bytes]) -> bool:
+    if block.is_raw or all(len(form) != block.stored for form in zeros):
+        return False
+    return bytes(reader.read(block.offset, block.stored)) in zeros
+
+
+def _expand_stream(reader: Reader, frame: Lz4Frame, out: SparseFile, start: int) -> int:
+    """Linked or short blocks need the ones before them; the library checks the frame's digests on the way."""
+    decoder = lz4.frame.LZ4FrameDecompressor()
+    out.end = start
+    place = frame.start
+    while not decoder.eof:
+        length = min(_STREAM_PIECE, reader.size - place)
+        data = bytes(reader.read(place, length))
+        place += length
+        if not data and decoder.needs_input:
+            raise FormatError("the LZ4 frame ends too early", offset=place)
+        _drain(decoder, data, out)
+    return out.end - start
+
+
+def _drain(decoder: lz4.frame.LZ4FrameDecompressor, data: bytes, out: SparseFile) -> None:
+    try:
+        piece = decoder.decompress(data, max_length=4 << 20)
+        out.append(piece)
+        while not decoder.needs_input and not decoder.eof:
+            piece = decoder.decompress(b"", max_length=4 << 20)
+            out.append(piece)
+    except RuntimeError as error:
+        raise FormatError(f"LZ4 frame does not decode: {error}") from error

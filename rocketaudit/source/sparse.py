@@ -1,0 +1,112 @@
+"""A temporary file without a name that a packed disk is expanded into, holes left where it is zero."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from rocketaudit.errors import FormatError, SourceError
+from rocketaudit.model.budget import Budget
+from rocketaudit.model.reader import Buffer
+
+PIECE = 64 << 10
+MAX_DISK = 64 << 40
+_ZEROS = bytes(PIECE)
+_ASK_SPACE_EVERY = 64 << 20
+_SPARE = 16 << 20
+
+
+class SparseFile:
+    """Writes land at offsets; zeros are left out; every byte written is counted against the budget."""
+
+    __slots__ = ("_budget", "_folder", "_since_asked", "descriptor", "end", "written")
+
+    def __init__(self, folder: Path | None, budget: Budget) -> None:
+        self._folder = Path(tempfile.gettempdir()) if folder is None else folder
+        self._budget = budget
+        self._since_asked = 0
+        self.written = 0
+        self.end = 0
+        try:
+            with tempfile.TemporaryFile(dir=self._folder, prefix="rocketaudit-") as file:
+                self.descriptor = os.dup(file.fileno())
+        except OSError as error:
+            raise SourceError(
+                f"no temporary file can be made in {self._folder}: {error.strerror}",
+                hint="name another folder with --tmp-dir",
+            ) from error
+
+    def need(self, count: int) -> None:
+        """SourceError unless the folder has room for `count` more bytes."""
+        try:
+            status = os.statvfs(self._folder)
+        except OSError as error:
+            raise SourceError(f"{self._folder} cannot be looked at: {error.strerror}") from error
+        free = status.f_bavail * status.f_frsize
+        if count + _SPARE > free:
+            raise SourceError(
+                f"expanding needs {count >> 20} MiB in {self._folder}, {free >> 20} MiB are free",
+                hint="name another folder with --tmp-dir",
+            )
+
+    def count(self, length: int) -> None:
+        """Account for bytes that a decoder gave out."""
+        self._budget.produce(length)
+        self._budget.check_time()
+
+    def put(self, offset: int, data: Buffer) -> None:
+        """Write at `offset`, leaving out runs of zeros; SourceError when the disk is full."""
+        view = memoryview(data)
+        raw = data if isinstance(data, bytes | bytearray) else bytes(view)
+        length = len(raw)
+        start = 0
+        while start < length:
+            while start < length and _is_zero(raw, start, length):
+                start += PIECE
+            stop = start
+            while stop < length and not _is_zero(raw, stop, length):
+                stop += PIECE
+            if start < length:
+                self._write(offset + start, view[start : min(stop, length)])
+            start = stop
+        self.end = max(self.end, offset + length)
+
+    def append(self, data: Buffer) -> None:
+        """Count and write what a stream decoder gives next."""
+        self.count(len(data))
+        self.put(self.end, data)
+
+    def _write(self, offset: int, piece: memoryview) -> None:
+        self._since_asked += len(piece)
+        self.written += len(piece)
+        if self._since_asked > _ASK_SPACE_EVERY:
+            self._since_asked = 0
+            self.need(_ASK_SPACE_EVERY)
+        try:
+            while piece:
+                done = os.pwrite(self.descriptor, piece, offset)
+                piece, offset = piece[done:], offset + done
+        except OSError as error:
+            raise SourceError(f"writing to {self._folder} failed: {error.strerror}") from error
+
+    def finish(self, size: int) -> None:
+        """Give the file its whole size, so that a hole at the end counts too."""
+        if size > MAX_DISK:
+            raise FormatError(f"a disk of {size} bytes; at most {MAX_DISK} are read")
+        try:
+            os.ftruncate(self.descriptor, size)
+        except OSError as error:
+            raise SourceError(f"{self._folder} cannot hold a file of {size} bytes: {error.strerror}") from error
+        self.end = size
+
+    def close(self) -> None:
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
+
+
+def _is_zero(raw: bytes | bytearray, start: int, length: int) -> bool:
+    if length - start >= PIECE:
+        return raw.startswith(_ZEROS, start)
+    return raw.startswith(_ZEROS[: length - start], start)
