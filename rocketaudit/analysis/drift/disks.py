@@ -134,8 +134,9 @@ def _statements(label: str, left: BankVerity, right: BankVerity, where: tuple[Lo
     for source in sorted(old.keys() | new.keys()):
         before, after = old.get(source), new.get(source)
         if before is None or after is None:
-            values_of = [None if side is None else str(side.parameters) for side in (before, after)]
-            yield from difference("integrity", f"{label}:{source}", "statement", *values_of, where)
+            old_text = None if before is None else str(before.parameters)
+            new_text = None if after is None else str(after.parameters)
+            yield from difference("integrity", f"{label}:{source}", "statement", old_text, new_text, where)
             continue
         for name in ("root_hash", "salt", "algorithm", "hash_type", "data_blocks", "data_block_size",
                      "hash_block_size", "hash_start_block", "options"):  # fmt: skip
