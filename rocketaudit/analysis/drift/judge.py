@@ -197,17 +197,17 @@ RULINGS: tuple[Ruling, ...] = (
         U,
         Severity.HIGH,
         "the current side is an older release",
-    ),  # fmt: skip
+    ),
     Ruling(
         "other-system",
-        lambda c, r: c.area == "identity" and c.attribute in ("os_id", "variant", "arch", "layout"),
+        lambda c, _: c.area == "identity" and c.attribute in ("os_id", "variant", "arch", "layout"),
         U,
         Severity.HIGH,
         "another operating system, variant, architecture or layout",
-    ),  # fmt: skip
+    ),
     Ruling(
         "declared-update", lambda c, r: c.area == "identity" and _moves(c, r), E, Severity.INFO, "the declared update"
-    ),  # fmt: skip
+    ),
     Ruling("setuid", lambda c, _: _is_setuid_news(c), U, Severity.HIGH, "newly setuid, setgid or with capabilities"),
     Ruling("hardening-lost", lambda c, _: _loses_hardening(c), U, Severity.MEDIUM, "the program lost a protection"),
     Ruling(
@@ -216,28 +216,28 @@ RULINGS: tuple[Ruling, ...] = (
         U,
         Severity.MEDIUM,
         "a program is now written in a language that is not memory-safe",
-    ),  # fmt: skip
+    ),
     Ruling(
         "package-down",
         lambda c, r: _goes_down(c) and r is not Relation.DOWNGRADE,
         U,
         Severity.MEDIUM,
         "a package is older than before",
-    ),  # fmt: skip
+    ),
     Ruling(
         "verity-weaker",
         lambda c, _: c.area == "integrity" and c.attribute in ("options", "algorithm", "hash_type"),
         U,
         Severity.HIGH,
         "how the tree is enforced changed",
-    ),  # fmt: skip
+    ),
     Ruling(
         "rebuilt",
         lambda c, r: c.area in ("integrity", "boot") and c.attribute in _REBUILT and _moves(c, r),
         E,
         Severity.INFO,
         "a new release has a new tree",
-    ),  # fmt: skip
+    ),
     Ruling("boot-text", _area("boot", "signed texts"), U, Severity.HIGH, "what boots, or how, changed"),
     Ruling("bank-state", _area("banks"), U, Severity.MEDIUM, "which bank boots, or may be rolled back to, changed"),
     Ruling("lockdown-selinux", _area("selinux", "lockdown"), U, Severity.HIGH, "a protection of the kernel changed"),
@@ -247,7 +247,7 @@ RULINGS: tuple[Ruling, ...] = (
         E,
         Severity.INFO,
         "a new release has new file systems",
-    ),  # fmt: skip
+    ),
     Ruling("partitions", _area("partitions"), U, Severity.HIGH, "the partition table changed"),
     Ruling(
         "update-files",
@@ -255,22 +255,22 @@ RULINGS: tuple[Ruling, ...] = (
         E,
         Severity.INFO,
         "follows from the declared update",
-    ),  # fmt: skip
+    ),
     Ruling(
         "update-facts",
         lambda c, r: c.area in _RELEASE_FACTS and _moves(c, r),
         E,
         Severity.INFO,
         "follows from the declared update",
-    ),  # fmt: skip
+    ),
     Ruling(
         "fixed-content",
         lambda c, r: c.area == "files" and _in_root(c) and r is Relation.SAME_RELEASE,
         U,
         Severity.CRITICAL,
         "within one release no protected file may differ",
-    ),  # fmt: skip
-    Ruling("anything-else", lambda c, _: True, U, Severity.MEDIUM, "nothing declared accounts for it"),
+    ),
+    Ruling("anything-else", lambda *_: True, U, Severity.MEDIUM, "nothing declared accounts for it"),
 )
 
 
