@@ -145,7 +145,9 @@ _json = st.recursive(
     lambda inner: st.lists(inner, max_size=3).map(tuple) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )
-_keys = st.builds(Key, st.from_regex(r"[a-z]+\Z"), st.lists(st.text(), min_size=1, max_size=3).map(tuple), st.text())
+_keys = st.builds(
+    Key, st.from_regex(r"[a-z]+", fullmatch=True), st.lists(st.text(), min_size=1, max_size=3).map(tuple), st.text()
+)
 
 
 @settings(max_examples=200, deadline=None)

@@ -1,0 +1,119 @@
+"""Evidence on disk: a header (who, when, where, how sure) around a body that alone carries the digest.
+
+The document is one JSON object on three lines, the body on a line of its own, so that its digest is checked over
+the bytes as they stand. A file that was laid out anew by another program is read as well, only slower.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from hashlib import sha256
+
+from rocketaudit.errors import FormatError, UnsupportedError
+from rocketaudit.model import codec
+from rocketaudit.model.evidence import Evidence
+from rocketaudit.model.fact import Assurance
+from rocketaudit.model.target import Tool
+
+EVIDENCE_SCHEMA = "rocketaudit-evidence-1.0"
+MAX_SIZE = 1 << 30
+_HEADER_FIELDS = {"when", "host", "assurance", "collected_by"}  # at their defaults in the body, so not written
+_BODY_START = b',"body":\n'
+_BODY_END = b"\n}\n"
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    schema: str
+    digest: str
+    assurance: Assurance
+    tool: Tool
+    when: str = ""
+    host: str = ""
+
+
+def dump_evidence(evidence: Evidence) -> bytes:
+    """The evidence file: header, body, and the body's digest."""
+    body = _body(evidence)
+    header = _Header(
+        EVIDENCE_SCHEMA, _digest(body), evidence.assurance, evidence.collected_by, evidence.when, evidence.host
+    )
+    return b'{"header":' + codec.canonical(codec.encode(header, full=True)) + _BODY_START + body + _BODY_END
+
+
+def load_evidence(data: bytes) -> Evidence:
+    """The evidence of a file; FormatError for a wrong digest, an unknown field, a wrong type or another schema."""
+    if len(data) > MAX_SIZE:
+        raise FormatError(f"an evidence file of {len(data)} bytes; at most {MAX_SIZE} are read")
+    start = data.find(_BODY_START) if data.startswith(b'{"header":') and data.endswith(_BODY_END) else -1
+    if start >= 0:
+        header = _header(codec.parse(memoryview(data)[len(b'{"header":') : start]))
+        body = memoryview(data)[start + len(_BODY_START) : -len(_BODY_END)]
+        _check_digest(header, _digest(body))
+        raw = codec.parse(body)
+    else:
+        whole = codec.parse(data)
+        if not isinstance(whole, dict) or set(whole) != {"header", "body"}:
+            raise FormatError("not an evidence file: an object with header and body expected")
+        header, raw = _header(whole["header"]), whole["body"]
+        _check_digest(header, _digest(codec.canonical(raw)))
+    if not isinstance(raw, dict) or raw.keys() & _HEADER_FIELDS:
+        raise FormatError("the evidence body is no object, or holds what belongs into the header")
+    return replace(
+        codec.decode(Evidence, raw),
+        when=header.when,
+        host=header.host,
+        assurance=header.assurance,
+        collected_by=header.tool,
+        _facts={},
+        _files={},
+        _children={},
+    )
+
+
+def evidence_digest(evidence: Evidence) -> str:
+    """ "sha256:<hex>" over the canonical body: equal for equal observations, whoever made them and when."""
+    return _digest(_body(evidence))
+
+
+def in_order(evidence: Evidence) -> Evidence:
+    """The same evidence with everything that has an identity sorted by it."""
+    return replace(
+        evidence,
+        facts=tuple(sorted(evidence.facts, key=lambda f: (str(f.key), f.plane, f.scope))),
+        files=tuple(sorted(evidence.files, key=lambda f: (f.scope, f.path))),
+        binaries=tuple(sorted(evidence.binaries, key=lambda b: (b.scope, b.path))),
+        packages=tuple(sorted(evidence.packages, key=lambda p: (p.scope, p.name, p.version, p.release, p.arch))),
+        blobs=tuple(sorted(evidence.blobs, key=lambda b: (b.scope, b.name, str(b.where)))),
+        covered=tuple(sorted(evidence.covered, key=lambda c: (c.plane, c.scope, c.pattern))),
+        walked=tuple(sorted(evidence.walked)),
+        gaps=tuple(sorted(evidence.gaps, key=lambda g: (g.scope, g.path, g.reason))),
+        _facts={},
+        _files={},
+        _children={},
+    )
+
+
+def _body(evidence: Evidence) -> bytes:
+    bare = replace(
+        in_order(evidence), when="", host="", assurance=Assurance.DIRECT, collected_by=Tool("rocketaudit", "")
+    )
+    return codec.dumps(bare)
+
+
+def _header(raw: object) -> _Header:
+    schema = raw.get("schema") if isinstance(raw, dict) else None
+    if schema != EVIDENCE_SCHEMA:
+        raise UnsupportedError(f"not an evidence file that we read: schema {schema!r:.80}, {EVIDENCE_SCHEMA} expected")
+    return codec.decode(_Header, raw)
+
+
+def _check_digest(header: _Header, found: str) -> None:
+    if header.digest != found:
+        raise FormatError(
+            f"the evidence was changed after it was written: its header says {header.digest[:80]}, its body has {found}"
+        )
+
+
+def _digest(body: bytes | memoryview) -> str:
+    return f"sha256:{sha256(body).hexdigest()}"
