@@ -1,10 +1,10 @@
 """Recipes that build real disk images with the real tools; see recipe.py."""
 
 from tests.images.disk import Partition, Sizes, VerityTree
-from tests.images.plants import PLANTS, Flip
+from tests.images.plants import PLANTS, FileFlip, Flip
 from tests.images.recipe import TOOLS, Built, ImageSpec, build, damaged_copy, flip_byte
 from tests.images.release import Release
 from tests.images.tree import Expected
 
-__all__ = ["PLANTS", "TOOLS", "Built", "Expected", "Flip", "ImageSpec", "Partition", "Release"]
+__all__ = ["PLANTS", "TOOLS", "Built", "Expected", "FileFlip", "Flip", "ImageSpec", "Partition", "Release"]
 __all__ += ["Sizes", "VerityTree", "build", "damaged_copy", "flip_byte"]

@@ -26,6 +26,7 @@ BUILTIN_FOLDERS = ("boot", "dev", "home", "local", "media/cdrom", "mnt", "opt", 
 BUILTIN_FOLDERS += ("sys", "tmp", "var")
 DYNAMIC = ("-Copt-level=3", "-Cprefer-dynamic", "-Clink-arg=-Wl,-z,relro,-z,now")
 STATIC = ("-Copt-level=z", "-Cpanic=abort", "-Ctarget-feature=+crt-static")
+LIBRARY_FLAGS = ("-shared", "-fPIC", "-O2", "-s", "-Wl,-z,relro,-z,now")
 MODULE_FLAGS = ("-c", "-O1", "-mcmodel=kernel", "-fno-pic")
 
 PROGRAMS = (
@@ -37,7 +38,7 @@ PROGRAMS = (
     Program("/usr/bin/kubelet", "pause.go"),
     Program("/usr/sbin/chronyd", "chronyd.c", HARDENED),
     Program("/usr/bin/journal-count", "journal.cc", HARDENED),
-    Program("/usr/lib/librocket.so.1", "library.c", ("-shared", "-fPIC", "-O2", "-s", "-Wl,-z,relro,-z,now")),
+    Program("/usr/lib/librocket.so.1", "library.c", LIBRARY_FLAGS),
 )
 MODULES = ("fs/udf/udf", "net/sctp/sctp", "drivers/md/dm-log")
 SYSTEM_FILES = ("ld-linux-x86-64.so.2", "libc.so.6", "libm.so.6", "libgcc_s.so.1", "libstdc++.so.6", "libcrypto.so.3")
@@ -80,7 +81,7 @@ def small_tree(
     library = rust_standard_library()
     if library is not None and any("-Cprefer-dynamic" in program.flags for program in programs):
         tree.file(f"{usr}/lib/{library.name}", strip(library), mode=0o755)
-    return label(tree)
+    return tree
 
 
 def skeleton(tree: Tree, release: Release) -> None:
@@ -129,6 +130,7 @@ def _system_library(name: str) -> Path | None:
     return None
 
 
+UNLABELLED = b"/unlabelled"  # a plant: the one path that gets no label
 EXECUTABLE_LABELS = {b"apiclient": b"api_exec_t", b"containerd": b"runtime_exec_t", b"host-ctr": b"runtime_exec_t"}
 EXECUTABLE_LABELS |= {b"chronyd": b"clock_exec_t", b"systemd": b"init_exec_t"}
 
@@ -136,6 +138,8 @@ EXECUTABLE_LABELS |= {b"chronyd": b"clock_exec_t", b"systemd": b"init_exec_t"}
 def label(tree: Tree) -> Tree:
     """Give every entry the security.selinux value that Bottlerocket's policy would give it (NUL at the end)."""
     for entry in list(tree):
+        if entry.path.endswith(UNLABELLED):
+            continue
         kind = b"os_t"
         if entry.path.startswith(b"/etc"):
             kind = b"etc_t"

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import pickle
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.images import bottlerocket, disk, plants, release
-from tests.images.compile import versions
+from tests.images.bottlerocket import label, small_tree
+from tests.images.cache import digest, locked
 from tests.images.disk import Partition, Sizes, VerityTree
-from tests.images.filesystems import make_erofs, make_ext4, make_fat
-from tests.images.plants import PLANTS, TREE_PLANTS, Flip
+from tests.images.filesystems import EROFS_COMPRESSED, make_erofs, make_ext4, make_fat
+from tests.images.full import add_edges, add_packages
+from tests.images.plants import PLANTS, FileFlip, Flip
 from tests.images.release import Release
 from tests.images.tree import Expected, Tree, manifest_of
 from tests.support import CACHE, find_tool
 
-HERE = Path(__file__).parent
 TOOLS = ("sgdisk", "mkfs.ext4", "resize2fs", "debugfs", "mkfs.erofs", "veritysetup", "mkfs.vfat", "mcopy", "fakeroot")
 TOOLS += ("gcc", "g++")
 BASE = Release()
@@ -32,17 +31,17 @@ SMALL = Sizes(efi=5, boot=8, root=48, hash=2, reserved=1, private=4, data=1)
 
 @dataclass(frozen=True, slots=True)
 class ImageSpec:
-    """What to build. `bank_b`: empty (as released), same (the same tree again), corrupt (one byte flipped)."""
+    """What to build. `bank_b`: empty (as released), same, corrupt (the same, one byte flipped) or older (demo only)."""
 
     root_fs: str = "erofs"  # or ext4
-    tree: str = "small"  # or full
+    tree: str = "small"  # or edges, full, demo
     kind: str = "grub"  # or single, standalone
     sizes: Sizes = SMALL
     split: bool = True
     bank_b: str = "empty"
     release: Release = BASE
     plants: tuple[str, ...] = ()
-    flips: tuple[Flip, ...] = ()
+    flips: tuple[Flip | FileFlip, ...] = ()
 
     def __post_init__(self) -> None:
         unknown = set(self.plants) - set(PLANTS)
@@ -51,15 +50,33 @@ class ImageSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Bank:
+    """What goes into one bank; `compressed` chooses between Bottlerocket's EROFS options and none."""
+
+    tree: Tree
+    release: Release
+    compressed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Built:
-    """A finished image and everything that a scan of it must find."""
+    """A finished image and everything that a scan of it must find; mappings are by bank ("A", "B")."""
 
     path: Path
     spec: ImageSpec
-    manifest: tuple[Expected, ...] = field(repr=False)
-    verity: Mapping[str, VerityTree]  # by bank: "A", "B"
-    partitions: Mapping[str, Partition]
-    grub_cfg: str = field(repr=False)
+    manifests: Mapping[str, tuple[Expected, ...]] = field(repr=False)
+    verity: Mapping[str, VerityTree]
+    partitions: Mapping[str, Partition] = field(repr=False)
+    grub_cfgs: Mapping[str, str] = field(repr=False)
+
+    @property
+    def manifest(self) -> tuple[Expected, ...]:
+        """What is in the root of bank A, which boots next."""
+        return self.manifests["A"]
+
+    @property
+    def grub_cfg(self) -> str:
+        return self.grub_cfgs["A"]
 
     def entry(self, path: str) -> Expected:
         """The manifest's record of one path as stored, such as "/x86_64-bottlerocket-linux-gnu/sys-root/usr/bin/x"."""
@@ -76,9 +93,9 @@ def build(spec: ImageSpec) -> Built:
     for tool in TOOLS:
         if find_tool(tool) is None:
             raise FileNotFoundError(f"{tool} is not installed")
-    tree = make_tree(spec)
-    manifest = manifest_of(tree)
-    place = CACHE / "images" / digest(spec, manifest)
+    banks = make_banks(spec)
+    manifests = {name: manifest_of(bank.tree) for name, bank in banks.items()}
+    place = CACHE / "images" / digest(spec, manifests)
     with locked(place.with_suffix(".lock")):
         if not (place / "built.pickle").exists():
             shutil.rmtree(place, ignore_errors=True)
@@ -86,75 +103,89 @@ def build(spec: ImageSpec) -> Built:
             with tempfile.TemporaryDirectory(dir=place.parent) as scratch:
                 made = Path(scratch, "made")
                 made.mkdir()
-                built = assemble(spec, tree, manifest, made)
+                built = assemble(spec, banks, manifests, made)
                 (made / "built.pickle").write_bytes(pickle.dumps(replace(built, path=Path("disk.img"))))
                 os.replace(made, place)
     built = pickle.loads((place / "built.pickle").read_bytes())
     return replace(built, path=place / "disk.img")
 
 
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """One process at a time, so that parallel test workers build each image once."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+def make_banks(spec: ImageSpec) -> dict[str, Bank]:
+    """The content of each populated bank; planted problems go into bank A."""
+    if spec.tree == "demo":
+        from tests.images.demo import OLDER_PROGRAMS, PROGRAMS  # it imports this module
 
-
-def digest(spec: ImageSpec, manifest: tuple[Expected, ...]) -> str:
-    """What decides the image's bytes: the spec, the tree, the recipe's own code and the tools' versions."""
-    sha = hashlib.sha256(repr((spec, manifest, versions(), _tool_versions())).encode())
-    for source in sorted(HERE.glob("*.py")):
-        sha.update(source.read_bytes())
-    return sha.hexdigest()[:24]
-
-
-def _tool_versions() -> tuple[str, ...]:
-    commands = (["mkfs.ext4", "-V"], ["veritysetup", "--version"], ["sgdisk", "--version"], ["mkfs.erofs", "-V"])
-    said = []
-    for name, option in commands:
-        result = subprocess.run([str(find_tool(name)), option], capture_output=True, text=True, check=False)
-        said.append((result.stdout + result.stderr).splitlines()[0])
-    return tuple(said)
-
-
-def make_tree(spec: ImageSpec) -> Tree:
-    tree = bottlerocket.small_tree(spec.release, root_fs=spec.root_fs)
-    if spec.tree == "full":
-        from tests.images.full import add_packages
-
-        add_packages(tree, spec.release)
+        tree = small_tree(spec.release, root_fs=spec.root_fs, programs=PROGRAMS, system_files=())
+        older = replace(spec.release, version="1.61.1", build="8c21e0d4")
+        previous = small_tree(older, root_fs=spec.root_fs, programs=OLDER_PROGRAMS, system_files=())
+        banks = {"A": Bank(tree, spec.release), "B": Bank(label(previous), older, compressed=False)}
+    else:
+        tree = small_tree(spec.release, root_fs=spec.root_fs)
+        if spec.tree == "full":
+            add_packages(tree, spec.release)
+        if spec.tree in ("full", "edges"):
+            add_edges(tree, spec.release)
+        banks = {"A": Bank(tree, spec.release)}
+        if spec.bank_b != "empty":
+            banks["B"] = banks["A"]
     for name in spec.plants:
-        if name in TREE_PLANTS:
-            TREE_PLANTS[name](tree, spec.release)
-    return tree
+        if name in plants.TREE_PLANTS:
+            plants.TREE_PLANTS[name](tree, spec.release)
+    label(tree)
+    return banks
 
 
-def assemble(spec: ImageSpec, tree: Tree, manifest: tuple[Expected, ...], folder: Path) -> Built:
+def assemble(
+    spec: ImageSpec, banks: Mapping[str, Bank], manifests: Mapping[str, tuple[Expected, ...]], folder: Path
+) -> Built:
     """Make every partition's content and put it on the disk."""
     partitions = disk.plan(spec.sizes, kind=spec.kind, split=spec.split)
     by_name = {part.name: part for part in partitions}
     image = folder / "disk.img"
     disk.partition_table(image, partitions)
-    root = folder / "root.img"
-    if spec.root_fs == "erofs":
-        make_erofs(tree, root, name="root")
-    else:
-        make_ext4(tree, root, name="root", mib=by_name["ROOT-A"].length >> 20, shrink=True)
     hashes: dict[str, VerityTree] = {}
-    grub_cfg = ""
-    for bank in ("A",) if spec.bank_b == "empty" else ("A", "B"):
-        hashes[bank] = _put_root(image, by_name, root, folder, bank)
-        grub_cfg = _put_boot(spec, image, by_name, folder, bank, hashes[bank])
-    disk.put(image, by_name["BIOS-BOOT"].start, release.noise("core.img", 32 << 10), room=by_name["BIOS-BOOT"].length)
+    grub_cfgs: dict[str, str] = {}
+    for name, bank in banks.items():
+        root = _make_root(spec, bank, folder, by_name[f"ROOT-{name}"].length >> 20)
+        hashes[name] = _put_root(image, by_name, root, folder, name)
+        grub_cfgs[name] = _put_boot(spec, image, by_name, folder, name, bank, hashes[name])
+    bios = by_name["BIOS-BOOT"]
+    disk.put(image, bios.start, release.noise("core.img", 32 << 10), room=bios.length)
     if "PRIVATE" in by_name:
-        _put_private(image, by_name["PRIVATE"], folder)
-    root.unlink()
-    flips = spec.flips + ((Flip("ROOT-B", 5 * disk.BLOCK + 17),) if spec.bank_b == "corrupt" else ())
-    for flip in flips:
-        flip_byte(image, by_name, flip)
-    return Built(image, spec, manifest, hashes, by_name, grub_cfg)
+        _put_private(spec, image, by_name["PRIVATE"], folder)
+    for scratch in folder.glob("root-*.img"):
+        scratch.unlink()
+    if "slack" in spec.plants:
+        part = by_name["HASH-A"]
+        at = part.length - (64 << 10)
+        disk.put(image, part.start + at, b"hidden behind the hash tree", room=part.length - at)
+    for flip in spec.flips + ((Flip("ROOT-B", 5 * disk.BLOCK + 17),) if spec.bank_b == "corrupt" else ()):
+        flip_byte(image, by_name, flip if isinstance(flip, Flip) else _place_of(flip, banks, image, by_name))
+    return Built(image, spec, manifests, hashes, by_name, grub_cfgs)
+
+
+def _make_root(spec: ImageSpec, bank: Bank, folder: Path, mib: int) -> Path:
+    """The root file system, made once per tree."""
+    root = folder / f"root-{id(bank.tree)}.img"
+    if root.exists():
+        return root
+    if spec.root_fs == "erofs":
+        make_erofs(bank.tree, root, name="root", arguments=EROFS_COMPRESSED if bank.compressed else ())
+    else:
+        make_ext4(bank.tree, root, name="root", mib=mib, shrink=True)
+    return root
+
+
+def _place_of(flip: FileFlip, banks: Mapping[str, Bank], image: Path, parts: Mapping[str, Partition]) -> Flip:
+    """Find a file's bytes in its partition; ValueError when they are not stored plainly."""
+    bank, part = banks[flip.bank], parts[f"ROOT-{flip.bank}"]
+    content = bank.tree[f"{bottlerocket.root_of(bank.release)}/usr/{flip.path}"].bytes()
+    with image.open("rb") as file:
+        file.seek(part.start)
+        at = file.read(part.length).find(content[:4096])
+    if at < 0:
+        raise ValueError(f"{flip.path} is not stored plainly in bank {flip.bank}")
+    return Flip(part.name, at + flip.offset, flip.mask)
 
 
 def _put_root(image: Path, parts: Mapping[str, Partition], root: Path, folder: Path, bank: str) -> VerityTree:
@@ -169,23 +200,29 @@ def _put_root(image: Path, parts: Mapping[str, Partition], root: Path, folder: P
 
 
 def _put_boot(
-    spec: ImageSpec, image: Path, parts: Mapping[str, Partition], folder: Path, bank: str, tree: VerityTree
+    spec: ImageSpec,
+    image: Path,
+    parts: Mapping[str, Partition],
+    folder: Path,
+    name: str,
+    bank: Bank,
+    tree: VerityTree,
 ) -> str:
     said = tree
-    if bank == "A" and "wrong_root_hash" in spec.plants:
+    if name == "A" and "wrong_root_hash" in spec.plants:
         said = replace(said, root_hash=plants.wrong_digit(said.root_hash))
-    if bank == "A" and "wrong_salt" in spec.plants:
+    if name == "A" and "wrong_salt" in spec.plants:
         said = replace(said, salt=plants.wrong_digit(said.salt))
-    if bank == "A" and "wrong_block_count" in spec.plants:
+    if name == "A" and "wrong_block_count" in spec.plants:
         said = replace(said, data_blocks=said.data_blocks - 1)
     arguments = plants.kernel_arguments(disk.KERNEL_ARGUMENTS, spec.plants)
-    text = disk.grub_cfg(said, pretty_name=spec.release.pretty_name, arguments=arguments)
+    text = disk.grub_cfg(said, pretty_name=bank.release.pretty_name, arguments=arguments)
     content = folder / "content.img"
-    part = parts[f"BOOT-{bank}"]
-    make_ext4(boot_tree(spec.release, text), content, name=f"boot-{bank}", mib=part.length >> 20, shrink=True)
+    part = parts[f"BOOT-{name}"]
+    make_ext4(boot_tree(bank.release, text), content, name=f"boot-{name}", mib=part.length >> 20, shrink=True)
     disk.put(image, part.start, content, room=part.length)
-    efi = parts[f"EFI-{bank}"]
-    loaders = {f"/EFI/BOOT/{name}": pe_stub(name) for name in ("BOOTX64.EFI", "GRUBX64.EFI")}
+    efi = parts[f"EFI-{name}"]
+    loaders = {f"/EFI/BOOT/{loader}": pe_stub(loader) for loader in ("BOOTX64.EFI", "GRUBX64.EFI")}
     make_fat(loaders, content, mib=efi.length >> 20)
     disk.put(image, efi.start, content, room=efi.length)
     content.unlink()
@@ -202,7 +239,7 @@ def boot_tree(of: Release, grub_cfg: str) -> Tree:
     tree.file("/System.map", release.SYSTEM_MAP, mode=0o600)
     tree.directory("/grub", mode=0o700)
     tree.file("/grub/grub.cfg", grub_cfg, mode=0o600)
-    return bottlerocket.label(tree)
+    return label(tree)
 
 
 def pe_stub(name: str) -> bytes:
@@ -214,10 +251,11 @@ def pe_stub(name: str) -> bytes:
     return bytes(header) + release.noise(name, 8192)
 
 
-def _put_private(image: Path, part: Partition, folder: Path) -> None:
+def _put_private(spec: ImageSpec, image: Path, part: Partition, folder: Path) -> None:
     content = folder / "private.img"
     tree = Tree()
-    tree.file("/bootconfig.data", b"#BOOTCONFIG\n", mode=0o600)
+    said = 'kernel.audit = "0"\n' if "bootconfig_argument" in spec.plants else "kernel.quiet\n"
+    tree.file("/bootconfig.data", release.bootconfig(said), mode=0o600)
     options = ("-i", "4096", "-I", "256")
     make_ext4(tree, content, name="private", mib=part.length >> 20, arguments=options)
     disk.put(image, part.start, content, room=part.length)

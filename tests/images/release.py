@@ -156,8 +156,16 @@ def selinux_policy(version: int = 32) -> bytes:
 
 
 def noise(name: str, length: int) -> bytes:
-    """Bytes that do not compress, the same for the same name."""
-    return hashlib.shake_128(name.encode()).digest(length)
+    """Filler that is never all zero, the same for the same name; it compresses well."""
+    pattern = hashlib.shake_128(name.encode()).digest(256)
+    return (pattern * (length // len(pattern) + 1))[:length]
+
+
+def bootconfig(text: str) -> bytes:
+    """Kernel arguments as an initrd of their own (Documentation/admin-guide/bootconfig.rst)."""
+    body = text.encode()
+    body += bytes(-len(body) % 4)
+    return body + struct.pack("<II", len(body), sum(body)) + b"#BOOTCONFIG\n"
 
 
 def kernel_image(release: Release, length: int = 256 << 10) -> bytes:

@@ -13,9 +13,9 @@ import subprocess
 import sys
 
 
-def lay_out(folder: bytes, entries: list[dict[str, object]]) -> None:
+def lay_out(folder: bytes, entries: list[dict]) -> None:
     """Make every entry; directories get their mode and time last, when nothing is written into them any more."""
-    for entry in entries:
+    for entry in sorted(entries, key=lambda entry: entry["link_of"] is not None):  # hard links need their file
         make(folder, entry)
     for entry in reversed(entries):
         dress(folder, entry)
