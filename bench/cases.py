@@ -1,0 +1,87 @@
+"""What is measured: one line per case. Words in braces are files of bench/targets.py."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SCAN = "{python} -m rocketaudit scan -q --fail-on never -o json="
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """`ours` against `reference`; exit codes in `accept` are a success of ours. `says` is what the ratio means."""
+
+    name: str
+    ours: str
+    reference: str
+    says: str
+    pairs: int = 7
+    accept: tuple[int, ...] = (0,)
+
+
+CASES: tuple[Case, ...] = (
+    Case(
+        "scan, 2 GiB, ext4 root",
+        SCAN + "{scratch} {ext4}",
+        "veritysetup verify {ext4.root} {ext4.hash} {ext4.root_hash}",
+        "the whole scan against checking the hash tree alone",
+    ),
+    Case(
+        "scan, 2 GiB, EROFS root",
+        SCAN + "{scratch} {erofs}",
+        "veritysetup verify {erofs.root} {erofs.hash} {erofs.root_hash}",
+        "the whole scan against checking the hash tree alone",
+    ),
+    Case(
+        "verity, 2 GiB, ext4 root",
+        "{python} -m rocketaudit verity {ext4}",
+        "veritysetup verify {ext4.root} {ext4.hash} {ext4.root_hash}",
+        "the same work by the same rules",
+    ),
+    Case(
+        "verity, 2 GiB, EROFS root",
+        "{python} -m rocketaudit verity {erofs}",
+        "veritysetup verify {erofs.root} {erofs.hash} {erofs.root_hash}",
+        "the same work by the same rules",
+    ),
+    Case(
+        "scan of .img.lz4",
+        SCAN + "{scratch} {ext4.lz4}",
+        SCAN + "{scratch} {ext4}",
+        "what the container adds to the raw image",
+        pairs=5,
+    ),
+    Case(
+        "scan of .qcow2 (compressed)",
+        SCAN + "{scratch} {ext4.qcow2}",
+        SCAN + "{scratch} {ext4}",
+        "what the container adds to the raw image",
+        pairs=5,
+    ),
+    Case(
+        "scan of .ova",
+        SCAN + "{scratch} {ext4.ova}",
+        SCAN + "{scratch} {ext4}",
+        "what the container adds to the raw image",
+        pairs=5,
+    ),
+    Case(
+        "start-up: --help",
+        "{python} -m rocketaudit --help",
+        "{python} -c pass",
+        "what the command line adds to the interpreter",
+        pairs=15,
+    ),
+    Case(
+        "list all files, ext4 root",
+        "{python} -m rocketaudit ls -R {ext4}",
+        "{python} -c pass",
+        "walking the tree against an empty interpreter",
+    ),
+    Case(
+        "read one file, ext4 root",
+        "{python} -m rocketaudit cat {ext4} /usr/lib/os-release",
+        "{python} -c pass",
+        "opening an image and one file against an empty interpreter",
+    ),
+)

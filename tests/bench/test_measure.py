@@ -1,0 +1,44 @@
+"""The bench harness measures whole processes and divides ours by the reference."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from bench import page
+from bench.cases import CASES, Case
+from bench.measure import CommandFailedError, compare, run_once
+from bench.targets import WORDS
+
+SLOW = (sys.executable, "-I", "-S", "-c", "x = bytearray(64 << 20); import time; time.sleep(0.12)")
+FAST = (sys.executable, "-I", "-S", "-c", "pass")
+
+
+def test_a_slower_command_has_a_ratio_above_one_and_its_memory_is_seen() -> None:
+    result = compare(SLOW, FAST, pairs=3)
+    assert result.wall_ratio > 1
+    assert result.ours.wall >= 0.12
+    assert result.ours.peak > result.reference.peak + 50
+
+
+def test_a_command_that_fails_is_no_result() -> None:
+    with pytest.raises(CommandFailedError, match="ended with 3: no image"):
+        run_once((sys.executable, "-c", "import sys; print('no image', file=sys.stderr); sys.exit(3)"))
+
+
+def test_an_accepted_exit_code_is_a_result() -> None:
+    assert run_once((sys.executable, "-S", "-c", "raise SystemExit(1)"), accept=(0, 1)).wall > 0
+
+
+def test_every_word_in_braces_is_known() -> None:
+    for case in CASES:
+        for word in (case.ours + " " + case.reference).split():
+            if word.startswith("{"):
+                assert word.strip("{}=") in WORDS, (case.name, word)
+
+
+def test_a_row_has_a_cell_for_every_column_also_when_nothing_was_measured() -> None:
+    case = Case("name", "a", "b", "meaning")
+    for result in (compare(FAST, FAST, pairs=1), "no | tool"):
+        assert page.line(page.Row(case, result)).count("|") == len(page.COLUMNS) + 1
