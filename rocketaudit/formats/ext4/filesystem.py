@@ -189,7 +189,7 @@ class Ext4:
     def _extents_from(self, node: Node, start: int) -> Iterator[Extent]:
         """The extents of a file with a block map that end after byte `start`, holes included."""
         size, bits = node.size, self._bits
-        if not size or node.type not in (FileType.REGULAR, FileType.DIRECTORY, FileType.SYMLINK):
+        if not size:
             return
         self._refuse_size(node)
         blocks = (size + self.block_size - 1) >> bits
@@ -198,6 +198,9 @@ class Ext4:
             at = logical << bits
             if at >= size:
                 break
+            if at + (count << bits) <= start:
+                position = at + (count << bits)
+                continue
             if position < at:
                 yield Extent(position, at - position, None, 0)
             stop = min(size, (logical + count) << bits)

@@ -22,6 +22,7 @@ _PAIR = struct.Struct("<II")
 _EXTENT = struct.Struct("<IHHI")
 _INDEX = struct.Struct("<IIHH")
 _NO_DATA = 1 << 62
+_WITH_DATA = (FileType.REGULAR, FileType.DIRECTORY, FileType.SYMLINK)
 
 
 class Inode(NamedTuple):
@@ -52,9 +53,10 @@ def read_node(volume: Volume, number: int) -> Node:
             mtime += (mtime_extra & 3) << 32
             mtime_ns = mtime_extra >> 2
     rdev = None
-    if kind is FileType.CHARACTER or kind is FileType.BLOCK:
-        rdev = _device(block)
+    if kind not in _WITH_DATA:
         size = 0
+        if kind is FileType.CHARACTER or kind is FileType.BLOCK:
+            rdev = _device(block)
     return Node(
         number,
         kind,

@@ -43,14 +43,15 @@ class Volume:
         superblock = self.superblock
         per_block = superblock.block_size // superblock.descriptor_size
         table_block, within = divmod(group, per_block)
+        # bigalloc with 1 KiB blocks counts from block 0 although the superblock is block 1
+        shift = 1 if superblock.first_block == 0 and superblock.block_size == 1024 else 0
         if table_block < superblock.first_meta_group:
-            # first_block is 0 while the superblock shares block 0; with 1 KiB blocks and bigalloc it does not
-            shift = 1 if superblock.first_block == 0 and superblock.block_size == 1024 else 0
             block = superblock.first_block + 1 + shift + table_block
         else:
             first = table_block * per_block
             block = superblock.first_block + first * superblock.blocks_per_group
             block += 1 if superblock.has_backup(first) else 0
+            block += shift if first == 0 else 0
         return (block << superblock.block_bits) + within * superblock.descriptor_size
 
     def descriptor(self, group: int) -> bytes:
