@@ -1,0 +1,192 @@
+"""Boot entries of a disk: grub.cfg, unified kernel images and loader entries, wherever their partition keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from rocketaudit.errors import EntryNotFoundError, FormatError, RocketauditError, TruncatedError
+from rocketaudit.formats.dm_verity_table import find_tables
+from rocketaudit.formats.grub_cfg import parse_grub_cfg
+from rocketaudit.formats.loader_entry import parse_loader_entry
+from rocketaudit.formats.partition_types import Role, type_of
+from rocketaudit.formats.uki import Uki, parse_uki
+from rocketaudit.model.disk import Bank, BootEntry, BootKind, Partition, Problem
+from rocketaudit.model.filesystem import BadNode, FileType, Node
+from rocketaudit.source.tree import Tree
+
+MAX_GRUB = 1 << 20
+MAX_ENTRY = 64 << 10
+MAX_FILES = 256
+_GRUB_PLACES = ("/grub/grub.cfg", "/grub2/grub.cfg", "/boot/grub/grub.cfg", "/boot/grub2/grub.cfg")
+_UKI_FOLDERS = ("/EFI/BOOT", "/EFI/Linux")
+_BOOT_ROLES = frozenset({Role.ESP, Role.ESP_BACKUP, Role.BOOT, Role.XBOOTLDR})
+
+
+def find_boot_entries(
+    trees: Sequence[tuple[Partition, Tree]], partitions: Sequence[Partition], banks: Sequence[Bank]
+) -> tuple[tuple[BootEntry, ...], tuple[Problem, ...]]:
+    """All entries, in the order of partitions, and what was wrong with boot files that could not be read."""
+    entries: list[BootEntry] = []
+    problems: list[Problem] = []
+    names = _device_names(partitions)
+    for partition, tree in trees:
+        if type_of(partition.type_guid).role not in _BOOT_ROLES and len(partitions) > 1:
+            continue
+        bank = bank_of(partition.number, banks)
+        for found in _entries_of(partition, tree, names, bank):
+            if isinstance(found, Problem):
+                problems.append(found)
+            else:
+                entries.append(found)
+    return tuple(entries), tuple(problems)
+
+
+def bank_of(number: int, banks: Sequence[Bank]) -> str:
+    """The scope of the bank that a partition belongs to; a partition of no bank serves the only one, or none."""
+    for bank in banks:
+        if number in (bank.boot, bank.efi, bank.root, bank.hash):
+            return bank.scope
+    return banks[0].scope if len(banks) == 1 else ""
+
+
+def _device_names(partitions: Sequence[Partition]) -> dict[str, str]:
+    """What GRUB finds by itself before it reads grub.cfg: the private partition's device."""
+    private = [p for p in partitions if type_of(p.type_guid).role is Role.PRIVATE]
+    return {"private": f"hd0,gpt{private[0].number}"} if private else {}
+
+
+def _entries_of(partition: Partition, tree: Tree, names: Mapping[str, str], bank: str) -> Iterator[BootEntry | Problem]:
+    yield from _grub_entries(partition, tree, names, bank)
+    yield from _loader_entries(partition, tree, bank)
+    for folder in _UKI_FOLDERS:
+        for path, node in _files(tree, folder):
+            if path.lower().endswith(".efi"):
+                yield from _uki_entry(partition, tree, path, node, bank)
+
+
+def _grub_entries(
+    partition: Partition, tree: Tree, names: Mapping[str, str], bank: str
+) -> Iterator[BootEntry | Problem]:
+    for path in _GRUB_PLACES:
+        try:
+            data = tree.read(path, MAX_GRUB)
+        except EntryNotFoundError:
+            continue
+        except RocketauditError as error:
+            yield Problem(f"{path}: {error}", partition.scope)
+            continue
+        device = f"hd0,gpt{partition.number}"
+        environment = {"root": device, "boot_dev": device, "prefix": f"({device})/grub", **names}
+        environment["boot_uuid"] = partition.unique_guid
+        try:
+            config = parse_grub_cfg(data, environment)
+        except FormatError as error:
+            yield Problem(f"{path}: {error}", partition.scope)
+            continue
+        for problem in config.problems:
+            yield Problem(f"{path}: {problem.what}", partition.scope)
+        for entry in config.entries:
+            yield BootEntry(
+                kind=BootKind.GRUB,
+                scope=partition.scope,
+                partition=partition.number,
+                path=path,
+                bank=bank,
+                title=entry.title,
+                command_line=entry.command_line,
+                verity_table=verity_table_of(entry.command_line),
+                kernel_path=entry.kernel_path,
+                initrd_paths=entry.initrd_paths,
+                is_default=entry.is_default,
+            )
+
+
+def _loader_entries(partition: Partition, tree: Tree, bank: str) -> Iterator[BootEntry | Problem]:
+    for path, node in _files(tree, "/loader/entries"):
+        if not path.endswith(".conf") or node.type is not FileType.REGULAR:
+            continue
+        try:
+            entry = parse_loader_entry(tree.read(path, MAX_ENTRY))
+        except RocketauditError as error:
+            yield Problem(f"{path}: {error}", partition.scope)
+            continue
+        yield BootEntry(
+            kind=BootKind.LOADER_ENTRY,
+            scope=partition.scope,
+            partition=partition.number,
+            path=path,
+            bank=bank,
+            title=entry.title,
+            command_line=entry.options,
+            verity_table=verity_table_of(entry.options),
+            kernel_path=entry.linux,
+            initrd_paths=entry.initrd,
+            kernel_version=entry.version,
+        )
+
+
+def _uki_entry(partition: Partition, tree: Tree, path: str, node: Node, bank: str) -> Iterator[BootEntry | Problem]:
+    try:
+        uki = parse_uki(FileReader(tree, node))
+    except FormatError as error:
+        yield Problem(f"{path}: {error}", partition.scope)
+        return
+    if uki.is_unified:
+        yield uki_boot_entry(uki, partition, path, bank)
+
+
+def uki_boot_entry(uki: Uki, partition: Partition, path: str, bank: str) -> BootEntry:
+    """The one entry that a unified kernel image is."""
+    return BootEntry(
+        kind=BootKind.UKI,
+        scope=partition.scope,
+        partition=partition.number,
+        path=path,
+        bank=bank,
+        title=dict(uki.os_release).get("PRETTY_NAME", ""),
+        command_line=uki.command_line,
+        verity_table=verity_table_of(uki.command_line),
+        kernel_path=path,
+        is_default=path.upper().startswith("/EFI/BOOT/BOOT"),
+        kernel_version=uki.kernel_version,
+    )
+
+
+def verity_table_of(command_line: str) -> str:
+    """The last dm-mod.create of a command line, which is the one that holds; "" when there is none."""
+    return ["", *find_tables(command_line)][-1]
+
+
+def _files(tree: Tree, folder: str) -> list[tuple[str, Node]]:
+    try:
+        listed = tree.list(folder)
+    except RocketauditError:
+        return []
+    return [
+        (f"{folder}/{name}", node)
+        for name, node in listed[:MAX_FILES]
+        if not isinstance(node, BadNode) and node.type is FileType.REGULAR
+    ]
+
+
+class FileReader:
+    """A Reader over one file of a tree."""
+
+    __slots__ = ("_node", "_tree")
+
+    def __init__(self, tree: Tree, node: Node) -> None:
+        self._tree = tree
+        self._node = node
+
+    @property
+    def size(self) -> int:
+        return self._node.size
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Exactly `length` bytes, or TruncatedError."""
+        if offset < 0 or length < 0 or offset + length > self.size:
+            raise TruncatedError(f"{length} bytes wanted, the file has {self.size}", offset=offset)
+        data = self._tree.fs.read(self._node, offset, length)
+        if len(data) != length:
+            raise TruncatedError(f"{length} bytes wanted, {len(data)} there", offset=offset)
+        return data
