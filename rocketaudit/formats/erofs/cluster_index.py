@@ -52,8 +52,8 @@ def full_heads(volume: Volume, inode: Inode, header: Header, count: int) -> Iter
                 pending = Head(number, advise & 3, offset, value, bool(advise & _PARTIAL))
             elif value & _COUNT_FLAG:
                 pending = _with_blocks(inode, pending, number, value & _COUNT_FLAG - 1)
-            else:
-                _check_distance(inode, pending, number, value & 0xFFFF)
+            elif pending is None or not 0 < value & 0xFFFF <= number - pending.number:
+                raise _bad_distance(inode, number, value & 0xFFFF)
     if pending:
         yield pending
 
@@ -99,6 +99,7 @@ def compact_heads(volume: Volume, inode: Inode, header: Header, geometry: Geomet
     mask = (1 << low_bits) - 1
     is_big = header.advise & ADVISE_BIG_1
     pending: Head | None = None
+    head_at = 1 << 62  # no distance leads back to a head that was not seen
     for at, first, last, size, entries in geometry.runs:
         width = (size - 4) * 8 // entries
         for number in range(first, last, entries):
@@ -116,13 +117,15 @@ def compact_heads(volume: Volume, inode: Inode, header: Header, geometry: Geomet
                     if pending:
                         yield pending
                     pending = Head(here, kind, low, block, False)
+                    head_at = here
                     block += 1
                 elif low & _COUNT_FLAG and is_big:
                     pending = _with_blocks(inode, pending, here, low & _COUNT_FLAG - 1)
                     # its head has counted one of these blocks already, unless that is in the pack before
                     block += pending.blocks - (here > number)
-                elif here + 1 < number + entries:  # the last entry of a pack tells the distance ahead
-                    _check_distance(inode, pending, here, low)
+                elif not 0 < low <= here - head_at and here + 1 < number + entries:
+                    # (the last entry of a pack tells the distance ahead instead)
+                    raise _bad_distance(inode, here, low)
     if pending:
         yield pending
 
@@ -135,7 +138,6 @@ def _with_blocks(inode: Inode, head: Head | None, number: int, blocks: int) -> H
     return head._replace(blocks=blocks)
 
 
-def _check_distance(inode: Inode, head: Head | None, number: int, distance: int) -> None:
+def _bad_distance(inode: Inode, number: int, distance: int) -> FormatError:
     """A distance past the head would show the kernel another extent than the one read here."""
-    if head is None or not 0 < distance <= number - head.number:
-        raise FormatError(f"EROFS inode {inode.nid}: lcluster {number} points {distance} back", offset=inode.body)
+    return FormatError(f"EROFS inode {inode.nid}: lcluster {number} points {distance} back", offset=inode.body)

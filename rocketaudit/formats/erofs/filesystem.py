@@ -111,13 +111,15 @@ class Erofs:
             raise FormatError(f"EROFS directory {directory.number} claims {directory.size} bytes")
         volume = self.volume
         data = self._data.read(_inode(directory), 0, directory.size)
-        volume.budget.enter()
-        for name, nid in parse_directory(data, self.block_size):
-            volume.budget.enter()
+        found, error = parse_directory(data, self.block_size)
+        volume.budget.enter(len(found) + 1)
+        for name, nid in found:
             try:
                 yield name, read_node(volume, nid)
-            except FormatError as error:
-                yield name, BadNode(nid, error.message)
+            except FormatError as reason:
+                yield name, BadNode(nid, reason.message)
+        if error:
+            raise error
 
     def chunks(self, node: Node) -> Iterator[bytes | memoryview]:
         return self._data.chunks(_inode(node))

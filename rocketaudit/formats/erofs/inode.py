@@ -10,6 +10,7 @@ from rocketaudit.errors import FormatError
 from rocketaudit.formats.erofs.superblock import INCOMPAT_48BIT
 from rocketaudit.formats.erofs.volume import Space, Volume
 from rocketaudit.model.filesystem import TYPE_OF_MODE, FileType, Node
+from rocketaudit.model.reader import Buffer
 
 METABOX_NID = 1 << 63
 NULL_BLOCK = (1 << 48) - 1
@@ -26,6 +27,12 @@ class Layout(IntEnum):
     INLINE = 2
     COMPRESSED_COMPACT = 3
     CHUNKED = 4
+
+
+# plain numbers, because a listing looks at them for every inode
+_PLAIN, _FULL_INDEX, _INLINE, _COMPACT_INDEX = (
+    int(layout) for layout in (Layout.PLAIN, Layout.COMPRESSED_FULL, Layout.INLINE, Layout.COMPRESSED_COMPACT)
+)
 
 
 class Inode(NamedTuple):
@@ -58,7 +65,8 @@ def read_node(volume: Volume, nid: int) -> Node:
     buffer, position = space.at(at, 32)
     (form, xattr_count, mode, extra, size, stamp, low, _ino, uid, gid) = _COMPACT.unpack_from(buffer, position)
     if form & 1:
-        buffer, position = space.at(at, 64)
+        if position + 64 > len(buffer):
+            buffer, position = space.at(at, 64)
         (_, _, _, extra, size, low, uid, gid, mtime, nanoseconds, nlink) = _EXTENDED.unpack_from(buffer, position)
         if nanoseconds >= 1_000_000_000:
             nanoseconds = 0
@@ -87,25 +95,33 @@ def read_node(volume: Volume, nid: int) -> Node:
     if kind in _DEVICE_TYPES:
         rdev = (low >> 8 & 0xFFF, low & 0xFF | low >> 12 & 0xFFF00)
     inode = Inode(nid, layout, size, block, at, xattrs_at, body, boxed)
+    order = at
+    if kind is FileType.REGULAR and size:
+        order = _order(superblock.block_bits, space, inode, buffer, position)
     return Node(
         nid, kind, mode & 0o7777, uid, gid, size, mtime, nanoseconds, nlink, rdev,
-        _order(superblock.block_bits, space, inode), inode,
+        order, inode,
     )  # fmt: skip
 
 
-def _order(block_bits: int, space: Space, inode: Inode) -> int:
+def _order(block_bits: int, space: Space, inode: Inode, buffer: Buffer, position: int) -> int:
     """The byte of the first data block, as far as the neighbourhood of the inode tells; else the inode's own."""
     layout = inode.layout
-    if layout == Layout.INLINE and inode.size < 1 << block_bits:
-        return inode.at
-    if layout in (Layout.PLAIN, Layout.INLINE):
+    if layout == _INLINE:
+        return inode.block << block_bits if inode.size >> block_bits else inode.at
+    if layout == _PLAIN:
         return inode.block << block_bits if inode.block != NULL_BLOCK else inode.at
     # a pack of a compact index ends with its first block; a full index holds it 12 bytes behind the header
-    hint = (inode.body + 7 & ~7) + (12 if layout == Layout.COMPRESSED_COMPACT else 20)
-    if layout == Layout.CHUNKED:
+    if layout == _COMPACT_INDEX:
+        hint = (inode.body + 7 & ~7) + 12
+    elif layout == _FULL_INDEX:
+        hint = (inode.body + 7 & ~7) + 20
+    else:
         hint = (inode.body + 7 & ~7) + 4 if inode.block & 0x20 else inode.body + 3 & ~3
-    if not inode.size or hint + 4 > space.size:
-        return inode.at
-    buffer, position = space.at(hint, 4)
+    position += hint - inode.at
+    if position + 4 > len(buffer):
+        if hint + 4 > space.size:
+            return inode.at
+        buffer, position = space.at(hint, 4)
     block = int(_U32.unpack_from(buffer, position)[0])
     return block << block_bits if block << block_bits < space.size else inode.at

@@ -13,6 +13,7 @@ from rocketaudit.formats.erofs.pieces import chunk_table
 from rocketaudit.formats.erofs.superblock import SUPERBLOCK_AT, SUPERBLOCK_SIZE
 from rocketaudit.formats.erofs.volume import Volume
 from rocketaudit.formats.erofs.xattr import read_attributes, shared_area
+from rocketaudit.model import bytepath
 from rocketaudit.model.filesystem import BadNode, FileType, Node, Region
 
 
@@ -40,19 +41,10 @@ def metadata_regions(tree: _Tree, volume: Volume, data: Data) -> Iterator[Region
         seen.add(node.number)
         inode = cast(Inode, node.handle)
         if not inode.boxed:
-            yield from _inode_regions(volume, inode, f"inode of {printable(path)}", shared)
+            yield from _inode_regions(volume, inode, f"inode of {bytepath.encode(path)}", shared)
         if node.type is FileType.DIRECTORY:
             yield from _directory_regions(data, inode, path)
             pending.extend(_children(tree, node, path))
-
-
-def printable(path: bytes) -> str:
-    """The path as text, injective: `%` and bytes that are not valid UTF-8 become %XX."""
-    return (
-        path.replace(b"%", b"%25")
-        .decode("utf-8", "surrogateescape")
-        .translate({0xDC00 + byte: f"%{byte:02X}" for byte in range(128, 256)})
-    )
 
 
 def _children(tree: _Tree, directory: Node, path: bytes) -> Iterator[tuple[bytes, Node]]:
@@ -68,7 +60,7 @@ def _directory_regions(data: Data, inode: Inode, path: bytes) -> Iterator[Region
     try:
         for extent in data.extents(inode):
             if extent.physical is not None:
-                yield Region(extent.physical, extent.stored, f"directory {printable(path)}")
+                yield Region(extent.physical, extent.stored, f"directory {bytepath.encode(path)}")
     except FormatError:
         return
 

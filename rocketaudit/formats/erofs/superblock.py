@@ -7,6 +7,7 @@ import uuid
 from dataclasses import dataclass
 
 from rocketaudit.errors import FormatError, TruncatedError, UnsupportedError
+from rocketaudit.formats.crc32c import crc32c
 from rocketaudit.model.reader import Reader
 
 MAGIC = b"\xe2\xe1\xf5\xe0"
@@ -150,19 +151,4 @@ def _checksum(reader: Reader, block_size: int) -> int | None:
         return None
     block = bytearray(reader.read(SUPERBLOCK_AT, length))
     block[4:8] = bytes(4)
-    crc = 0xFFFFFFFF
-    for byte in block:
-        crc = _CRC32C[(crc ^ byte) & 0xFF] ^ crc >> 8
-    return crc
-
-
-def _crc32c_table() -> tuple[int, ...]:
-    table = []
-    for value in range(256):
-        for _ in range(8):
-            value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
-        table.append(value)
-    return tuple(table)
-
-
-_CRC32C = _crc32c_table()
+    return crc32c(block)
