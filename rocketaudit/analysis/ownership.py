@@ -1,0 +1,112 @@
+"""Which package a file belongs to, as far as the image lets one say.
+
+A Bottlerocket root has no package database and its inventory lists no files, so ownership is inferred. Every answer
+names its method and confidence; a file that nothing explains has no owner, and nobody is invented for it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from rocketaudit.model.binary import Binary
+from rocketaudit.model.evidence import Evidence
+from rocketaudit.model.package import Package
+
+_LIBRARY = re.compile(r"(?P<stem>lib[^/]*?|[^/]*?)(?:-[\d.]+)?\.so(?:\.[\w.]+)?\Z")
+_MODULES = re.compile(r"/lib/modules/(?P<version>\d+\.\d+(?:\.\d+)?)[^/]*/")
+_VERSION_TAIL = re.compile(r"[-_.]?\d[\d.]*\Z")
+_SKIPPED_FOLDERS = frozenset({"usr", "bin", "sbin", "lib", "lib64", "libexec", "share", "sys-root", "opt", "local"})
+
+# names of files whose package has another name; where the same project ships them under every distribution
+_KNOWN = (
+    ("glibc", ("ld-linux*", "libc.so.*", "libm.so.*", "libpthread.so.*", "libdl.so.*", "librt.so.*", "libresolv.so.*",
+               "libnss_*", "libmvec.so.*", "libutil.so.*", "libanl.so.*", "libBrokenLocale*", "ldconfig", "iconv",
+               "getent", "localedef", "locale")),
+    ("systemd", ("systemd-*", "libsystemd*", "libudev*", "udevadm", "systemctl", "journalctl", "busctl", "loginctl",
+                 "networkctl", "resolvectl", "timedatectl", "hostnamectl", "bootctl")),
+    ("util-linux", ("mount", "umount", "lsblk", "blkid", "fsck", "losetup", "findmnt", "swapon", "swapoff", "agetty",
+                    "libmount*", "libblkid*", "libuuid*", "libsmartcols*", "libfdisk*")),
+    ("e2fsprogs", ("mke2fs", "e2fsck", "resize2fs", "tune2fs", "libext2fs*", "libe2p*", "libcom_err*", "libss.so*")),
+    ("coreutils", ("coreutils", "chmod", "chown", "cp", "cat", "ls", "mkdir", "mknod", "mv", "rm", "touch")),
+    ("kmod", ("kmod", "modprobe", "insmod", "lsmod", "rmmod", "depmod", "modinfo", "libkmod*")),
+    ("containerd", ("containerd-shim*", "ctr")),
+    ("kubernetes", ("kubelet",)),
+    ("iptables", ("xtables-*", "libxtables*", "libip4tc*", "libip6tc*", "libxt_*", "libipt_*", "libip6t_*")),
+    ("libgcc", ("libgcc_s*",)),
+    ("openssl", ("libcrypto.so*", "libssl.so*")),
+    ("chrony", ("chronyd", "chronyc")),
+    ("libstd-rust", ("libstd-*.so",)),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A package (by its name in the inventory), how it was found, and how sure that is (0..1)."""
+
+    package: str
+    method: str
+    confidence: float
+
+
+def owners(evidence: Evidence, scope: str | None = None) -> dict[str, Owner]:
+    """Path -> owner for the ELF files of `scope` (default: the judged one); others are left out."""
+    where = evidence.judged if scope is None else scope
+    packages = _by_name(p for p in evidence.packages if p.scope == where and not p.synthetic)
+    found = {}
+    for binary in evidence.binaries:
+        if binary.scope == where:
+            owner = _owner(binary, packages)
+            if owner is not None:
+                found[binary.path] = owner
+    return found
+
+
+def _by_name(packages: Iterator[Package]) -> Mapping[str, Package]:
+    found: dict[str, Package] = {}
+    for package in packages:
+        found.setdefault(package.name, package)
+        found.setdefault(package.name.removeprefix("bottlerocket-"), package)
+    return found
+
+
+def _owner(binary: Binary, packages: Mapping[str, Package]) -> Owner | None:
+    note = binary.package_note
+    if note is not None and note.name is not None and note.name in packages:
+        return Owner(packages[note.name].name, "elf-package-note", 1.0)
+    modules = _MODULES.search(binary.path)
+    if modules is not None:
+        return _kernel_owner(modules["version"], packages)
+    for name, method, confidence in _candidates(binary):
+        if name in packages:
+            return Owner(packages[name].name, method, confidence)
+    return None
+
+
+def _kernel_owner(version: str, packages: Mapping[str, Package]) -> Owner | None:
+    for name, package in packages.items():
+        if name.startswith("kernel") and package.version == version:
+            return Owner(package.name, "kernel-version", 0.9)
+    return None
+
+
+def _candidates(binary: Binary) -> Iterator[tuple[str, str, float]]:
+    """(package name, method, confidence), the surest first."""
+    base = binary.path.rpartition("/")[2]
+    yield base, "file-name", 0.7
+    for package, patterns in _KNOWN:
+        if any(fnmatchcase(base, pattern) for pattern in patterns):
+            yield package, "known-file-name", 0.7
+    library = _LIBRARY.match(base)
+    if library is not None:
+        stem = library["stem"]
+        for name in (stem, stem.removeprefix("lib"), _VERSION_TAIL.sub("", stem), f"lib{stem}"):
+            if name:
+                yield name, "library-name", 0.6
+    else:
+        yield _VERSION_TAIL.sub("", base), "file-name", 0.5
+    for folder in reversed(binary.path.split("/")[1:-1]):
+        if folder not in _SKIPPED_FOLDERS:
+            yield folder, "folder-name", 0.5

@@ -1,0 +1,139 @@
+"""ELF files as components, with the crates and Go modules that are inside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from rocketaudit.analysis.linking import resolve_needed
+from rocketaudit.analysis.ownership import Owner
+from rocketaudit.analysis.sbom.purl import crate_purl, go_purl
+from rocketaudit.analysis.sbom.system import OS_REF
+from rocketaudit.model.binary import Binary, BinaryKind, Confidence, Crate, GoModule
+from rocketaudit.model.component import Component
+from rocketaudit.model.evidence import Evidence
+from rocketaudit.model.fact import Locator
+
+_CERTAINTY = {Confidence.HIGH: 0.95, Confidence.MEDIUM: 0.7, Confidence.LOW: 0.4}
+_INTERNAL = frozenset({"std", "local"})
+
+
+def file_ref(path: str) -> str:
+    """The reference of a file's component."""
+    return f"file:{path}"
+
+
+def binary_components(
+    evidence: Evidence, owner_of: Mapping[str, Owner], parents: Mapping[str, str]
+) -> Iterator[Component]:
+    """Files first, then what they contain; libraries are resolved as the loader would."""
+    inside: dict[str, Component] = {}
+    mine = [binary for binary in evidence.binaries if binary.scope == evidence.judged]
+    known = {binary.path for binary in mine}
+    for binary in mine:
+        contents = list(_contents(evidence, binary))
+        for component in contents:
+            known_one = inside.get(component.ref)
+            inside[component.ref] = component if known_one is None else _merge(known_one, component)
+        libraries = (file_ref(path) for path in resolve_needed(evidence, binary) if path in known)
+        depends = tuple(sorted({*libraries, *(component.ref for component in contents)}))
+        yield _file(evidence, binary, owner_of.get(binary.path), parents.get(binary.path, OS_REF), depends)
+    yield from inside.values()
+
+
+def _file(evidence: Evidence, binary: Binary, owner: Owner | None, parent: str, depends: tuple[str, ...]) -> Component:
+    hashes = [("SHA-256", binary.sha256)] if binary.sha256 else []
+    if binary.sha512:
+        hashes.append(("SHA-512", binary.sha512))
+    note = binary.package_note
+    return Component(
+        ref=file_ref(binary.path),
+        kind="file",
+        name=binary.path,
+        version=(note.version or "") if note is not None else "",
+        hashes=tuple(hashes),
+        where=(Locator(evidence.target.name, binary.scope, binary.path),),
+        found_by="elf",
+        parent=parent,
+        depends_on=depends,
+        properties=tuple(sorted(_properties(binary, owner))),
+        description="Linux kernel module" if binary.kind is BinaryKind.KERNEL_MODULE else "",
+    )
+
+
+def _properties(binary: Binary, owner: Owner | None) -> Iterator[tuple[str, str]]:
+    hardening = binary.hardening
+    yield "rocketaudit:language", binary.runtime or binary.language.value
+    yield "rocketaudit:language-confidence", binary.confidence.value
+    yield "rocketaudit:kind", binary.kind.value
+    yield "rocketaudit:machine", binary.machine
+    yield "rocketaudit:size", str(binary.size)
+    yield "rocketaudit:code-bytes", str(binary.code_bytes)
+    for name in ("relro", "pie", "nx", "canary", "fortify"):
+        yield f"rocketaudit:hardening:{name}", str(getattr(hardening, name))
+    for name in ("ibt", "shstk", "bti", "pac", "stripped", "static"):
+        seen = getattr(hardening, name)
+        if seen is not None:
+            yield f"rocketaudit:hardening:{name}", "yes" if seen else "no"
+    for name, text in (
+        ("build-id", binary.build_id),
+        ("soname", binary.soname),
+        ("go-version", binary.go_version),
+        ("contains", ",".join(binary.contains)),
+        ("runpath", hardening.runpath or hardening.rpath),
+        ("unread", binary.error),
+        ("module-version", binary.module_info.version if binary.module_info else None),
+        ("module-license", binary.module_info.license if binary.module_info else None),
+    ):
+        if text:
+            yield f"rocketaudit:{name}", text
+    if owner is not None:
+        yield "rocketaudit:owner-method", owner.method
+        yield "rocketaudit:owner-confidence", f"{owner.confidence:g}"
+
+
+def _contents(evidence: Evidence, binary: Binary) -> Iterator[Component]:
+    where = (Locator(evidence.target.name, binary.scope, binary.path),)
+    for crate in binary.crates:
+        if crate.source not in _INTERNAL and not crate.root:
+            yield _crate(crate, where)
+    for module in binary.go_modules:
+        yield _go_module(module, where)
+
+
+def _crate(crate: Crate, where: tuple[Locator, ...]) -> Component:
+    return Component(
+        ref=f"crate:{crate.name}@{crate.version}",
+        kind="library",
+        name=crate.name,
+        version=crate.version,
+        purl=crate_purl(crate.name, crate.version, crate.source),
+        where=where,
+        found_by=f"crate-{crate.evidence}",
+        confidence=_CERTAINTY[crate.confidence],
+        properties=(("rocketaudit:crate-kind", crate.kind), ("rocketaudit:crate-source", crate.source)),
+    )
+
+
+def _go_module(module: GoModule, where: tuple[Locator, ...]) -> Component:
+    path, version = module.path, module.version
+    properties = [("rocketaudit:go-sum", module.sum or "")]
+    if module.replaced_by:
+        properties.append(("rocketaudit:replaces", f"{path}@{version}"))
+        path, _, version = module.replaced_by.partition("@")
+    return Component(
+        ref=f"go:{path}@{version}",
+        kind="library",
+        name=path,
+        version=version,
+        purl=go_purl(path, version),
+        where=where,
+        found_by="go-buildinfo",
+        properties=tuple((name, value) for name, value in properties if value),
+    )
+
+
+def _merge(first: Component, second: Component) -> Component:
+    """One component seen in two files: both places, the surer method."""
+    surer = first if first.confidence >= second.confidence else second
+    return replace(surer, where=tuple(dict.fromkeys((*first.where, *second.where))))

@@ -1,0 +1,52 @@
+"""Package URLs: the form that Bottlerocket's own agent sends, and the one that Trivy declared for itself."""
+
+from __future__ import annotations
+
+from packageurl import PackageURL
+
+from rocketaudit.model.package import Package
+
+PURL_TYPES = ("rpm", "bottlerocket")
+
+
+def package_version(package: Package) -> str:
+    """VERSION-RELEASE, as RPM and Bottlerocket's agent write it; the epoch is a qualifier."""
+    return f"{package.version}-{package.release}" if package.release else package.version
+
+
+def package_purl(package: Package, version_id: str, purl_type: str = "rpm") -> str:
+    """The canonical purl of an inventory row; `version_id` is os-release's VERSION_ID ("" when unknown).
+
+    "rpm": pkg:rpm/bottlerocket/NAME@VERSION-RELEASE?arch=&distro=VERSION_ID&epoch= (Amazon Inspector's form).
+    "bottlerocket": pkg:bottlerocket/NAME@VERSION?arch=&distro=bottlerocket-VERSION_ID&epoch= (Trivy's own type).
+    """
+    qualifiers = {"arch": package.arch, "epoch": package.epoch or "0"}
+    if purl_type == "bottlerocket":
+        if version_id:
+            qualifiers["distro"] = f"bottlerocket-{version_id}"
+        return _purl("bottlerocket", None, package.name, package.version, qualifiers)
+    if version_id:
+        qualifiers["distro"] = version_id
+    return _purl("rpm", "bottlerocket", package.name, package_version(package), qualifiers)
+
+
+def crate_purl(name: str, version: str, source: str) -> str:
+    """pkg:cargo of a crate; only crates of a public registry get one, since a local name proves nothing."""
+    return _purl("cargo", None, name, version, {}) if source in ("crates.io", "registry", "unknown") else ""
+
+
+def go_purl(path: str, version: str) -> str:
+    """pkg:golang of a module; "" for what is not a module of the public name space (the main module, "(devel)")."""
+    if "." not in path.partition("/")[0]:
+        return ""
+    namespace, _, name = path.rpartition("/")
+    known = version if version != "(devel)" else ""
+    return _purl("golang", namespace or None, name, known, {})
+
+
+def _purl(kind: str, namespace: str | None, name: str, version: str, qualifiers: dict[str, str]) -> str:
+    kept = {key: value for key, value in qualifiers.items() if value}
+    try:
+        return PackageURL(kind, namespace, name, version or None, kept or None).to_string()
+    except ValueError:
+        return ""
