@@ -64,6 +64,18 @@ def hostile_names_image() -> Built:
 
 
 @pytest.fixture(scope="session")
+def edges_erofs_image() -> Built:
+    """The small tree and entries at the edges: holes, devices, hard links, large attributes, wide and deep folders."""
+    return built(replace(SMALL_EROFS, tree="edges"))
+
+
+@pytest.fixture(scope="session")
+def edges_ext4_image() -> Built:
+    """As edges_erofs_image, ext4."""
+    return built(replace(SMALL_EXT4, tree="edges"))
+
+
+@pytest.fixture(scope="session")
 def full_erofs_image() -> Built:
     """2 GiB with about 700 MiB of files from Debian packages, EROFS."""
     return built(FULL_EROFS)
