@@ -11,10 +11,11 @@ from pathlib import Path
 from rocketaudit import __version__
 from rocketaudit.analysis.benchmark import judge, needs
 from rocketaudit.analysis.binaries import census
-from rocketaudit.analysis.decision import DEFAULT_FAIL_ON, decide
+from rocketaudit.analysis.decision import DEFAULT_FAIL_ON, decide, share_of_c
 from rocketaudit.analysis.findings import find_oddities
 from rocketaudit.analysis.integrity import judge_integrity
 from rocketaudit.analysis.integrity_facts import integrity_facts
+from rocketaudit.analysis.policy import policy_problems, unmet_demands
 from rocketaudit.analysis.sbom import components, reconcile
 from rocketaudit.evidence import COLLECTORS
 from rocketaudit.evidence.collect import collect
@@ -44,6 +45,7 @@ class Looking:
     max_bytes: int | None = None
     when: str = ""
     host: str = ""
+    verity_only: bool = False
     extra_keys: tuple[Key, ...] = ()
 
 
@@ -82,7 +84,11 @@ def look(target: Path, looking: Looking, benchmarks: Sequence[Benchmark], progre
 def look_at(source: Source, looking: Looking, benchmarks: Sequence[Benchmark], progress: Progress) -> Evidence:
     """The evidence of a source that is already open."""
     wants = Wants(
-        keys=needs(benchmarks) + looking.extra_keys, sha512=looking.sha512, target_digest=looking.target_digest
+        keys=needs(benchmarks) + looking.extra_keys,
+        sha512=looking.sha512,
+        target_digest=looking.target_digest,
+        binaries=not looking.verity_only,
+        digests=not looking.verity_only,
     )
     return collect(
         source,
@@ -105,14 +111,17 @@ def judge_evidence(evidence: Evidence, judging: Judging) -> Report:
     )
     findings = find_oddities(evidence, integrity) + reconcile(evidence)
     fail_on = judging.fail_on or judging.policy.fail_on or DEFAULT_FAIL_ON
-    code, reasons = decide(fail_on, integrity, benchmarks, findings, judging.policy.require)
+    counted = census(evidence)
+    demands = unmet_demands(judging.policy, benchmarks, share_of_c(counted))
+    code, reasons = decide(fail_on, integrity, benchmarks, findings, judging.policy.require, demands)
+    problems = policy_problems(judging.policy, benchmarks, evidence.target.name, judging.today)
     return Report(
         tool=TOOL,
         target=evidence.target,
         assurance=evidence.assurance,
         integrity=integrity,
         findings=findings,
-        census=census(evidence),
+        census=counted,
         components=components(evidence),
         benchmarks=benchmarks,
         unread=evidence.gaps,
@@ -123,6 +132,7 @@ def judge_evidence(evidence: Evidence, judging: Judging) -> Report:
             path=judging.policy_path,
             digest=judging.policy_digest,
             as_of="" if judging.as_of is None else judging.as_of.isoformat(),
+            waiver_problems=problems,
         ),
         evidence=evidence,
         created=judging.created,

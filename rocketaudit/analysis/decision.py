@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
 
 from rocketaudit.errors import UsageError
 from rocketaudit.model.evidence import NOT_COLLECTED
 from rocketaudit.model.fact import Plane, State
 from rocketaudit.model.integrity import Integrity, IntegrityVerdict
-from rocketaudit.model.report import Finding
+from rocketaudit.model.report import Census, Finding
 from rocketaudit.model.rule import BenchmarkResult, Result
 from rocketaudit.model.verdict import Severity, Verdict
 
@@ -34,15 +35,26 @@ def decide(
     benchmarks: Sequence[BenchmarkResult],
     findings: Sequence[Finding],
     required: Sequence[str] = (),
+    demands: Sequence[str] = (),
 ) -> tuple[int, tuple[str, ...]]:
-    """(exit code, reasons): 1 wins over 3; `required` are rule ids that must be decided and pass."""
+    """(exit code, reasons): 1 wins over 3. `required` are globs of rules that must be decided and pass;
+    `demands` are thresholds of the policy that are not met.
+    """
     if "never" in fail_on:
         return MEETS, ()
-    failures = list(_failures(fail_on, integrity, benchmarks, findings, required))
+    failures = [*_failures(fail_on, integrity, benchmarks, findings, required), *demands]
     if failures:
         return FAILS, tuple(failures)
     gaps = list(_gaps(fail_on, integrity, benchmarks, required))
     return (UNREAD, tuple(gaps)) if gaps else (MEETS, ())
+
+
+def share_of_c(census: Census) -> float | None:
+    """Per cent of the code bytes that are C or C++, as far as languages are known; None when there is no code."""
+    rows = [row for row in census.rows if row.group == "all"]
+    total = sum(row.code_bytes for row in rows)
+    unsafe = sum(row.code_bytes for row in rows if row.language in ("c", "c++"))
+    return 100.0 * unsafe / total if total else None
 
 
 def _failures(
@@ -71,7 +83,7 @@ def _gaps(
     for result in _selected(fail_on, benchmarks, required):
         if result.verdict is not Verdict.UNKNOWN:
             continue
-        if result.rule.id in required:
+        if _is_required(result, required):
             yield f"required rule {result.rule.id} is undecided: {result.outcome.why}"
         elif _is_damage(result):
             yield f"rule {result.rule.id} needs what could not be read: {result.outcome.why}"
@@ -88,8 +100,12 @@ def _selected(
     for benchmark in benchmarks:
         for result in benchmark.results:
             counted = result.rule.scored and result.rule.level <= top
-            if (counted or result.rule.id in required) and result.waiver is None:
+            if (counted or _is_required(result, required)) and result.waiver is None:
                 yield result
+
+
+def _is_required(result: Result, required: Sequence[str]) -> bool:
+    return any(fnmatchcase(result.rule.id, pattern) for pattern in required)
 
 
 def _is_damage(result: Result) -> bool:

@@ -1,0 +1,193 @@
+"""What the commands that audit share: gather inputs, run the pipeline, write, return the code."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from rocketaudit.analysis.benchmark import load_benchmarks
+from rocketaudit.analysis.decision import parse_fail_on
+from rocketaudit.audit import Judging, Looking, judge_evidence, look
+from rocketaudit.cli.output import Screen, parse_outputs, write_file, write_outputs, wants_sha512
+from rocketaudit.cli.progress import TerminalProgress, choose_progress
+from rocketaudit.errors import SourceError, UsageError
+from rocketaudit.formats.evidence_file import dump_evidence, load_evidence
+from rocketaudit.formats.policy_toml import parse_policy
+from rocketaudit.model.evidence import Evidence
+from rocketaudit.model.policy import Policy, Tailoring
+from rocketaudit.model.report import Report
+from rocketaudit.model.rule import Benchmark
+from rocketaudit.resources import data_file
+
+DEFAULT_POLICY = Path("rocketaudit.toml")
+SHIPPED = ("container_host", "bottlerocket", "kubernetes_worker", "fips")
+DEFAULT_BENCHMARKS = ("container_host", "bottlerocket")
+MAX_POLICY = 1 << 20
+MAX_EVIDENCE = 1 << 30
+MAX_RULE_FILE = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What the user asked for, still in the user's words."""
+
+    target: Path
+    outputs: tuple[str, ...] = ()
+    fail_on: str | None = None
+    benchmarks: tuple[str, ...] = ()
+    level: int | None = None
+    policy: Path | None = None
+    as_of: str | None = None
+    workers: int | None = None
+    tmp_dir: Path | None = None
+    max_bytes: int | None = None
+    quiet: bool = False
+    verbose: bool = False
+    no_color: bool = False
+    sha512: bool = False
+
+
+def run_audit(run: Run) -> int:
+    """Look and judge; everything that can be wrong with the arguments is found before the target is opened."""
+    outputs = parse_outputs(run.outputs, quiet=run.quiet)
+    judging = read_judging(run)
+    looking = replace(read_looking(run), sha512=wants_sha512(outputs), target_digest=wants_sha512(outputs))
+    report = judge_evidence(_look(run, looking, judging.benchmarks), judging)
+    write_outputs(report, outputs, Screen.of_stdout(no_color=run.no_color, verbose=run.verbose))
+    return report.policy.exit_code
+
+
+def run_collect(run: Run, path: Path) -> int:
+    """Look only; 3 when parts of the target could not be read."""
+    benchmarks = read_benchmarks(run.benchmarks or SHIPPED)
+    evidence = _look(run, read_looking(run), benchmarks)
+    write_file(path, dump_evidence(evidence))
+    return 3 if evidence.gaps else 0
+
+
+def run_judge(run: Run) -> int:
+    """Judge evidence from a file."""
+    outputs = parse_outputs(run.outputs, quiet=run.quiet)
+    judging = read_judging(run)
+    report = judge_evidence(read_evidence(run.target), judging)
+    write_outputs(report, outputs, Screen.of_stdout(no_color=run.no_color, verbose=run.verbose))
+    return report.policy.exit_code
+
+
+def audit_target(run: Run) -> Report:
+    """The report of a target, or of an evidence file, for commands that do something else with it."""
+    judging = read_judging(run)
+    return judge_evidence(evidence_of(run, judging.benchmarks), judging)
+
+
+def evidence_of(run: Run, benchmarks: tuple[Benchmark, ...]) -> Evidence:
+    """Evidence from a file of it, or by looking at the target."""
+    if run.target.is_file() and _looks_like_json(run.target):
+        return read_evidence(run.target)
+    return _look(run, read_looking(run), benchmarks)
+
+
+def _look(run: Run, looking: Looking, benchmarks: tuple[Benchmark, ...]) -> Evidence:
+    progress = choose_progress(quiet=run.quiet)
+    try:
+        return look(run.target, looking, benchmarks, progress)
+    finally:
+        if isinstance(progress, TerminalProgress):
+            progress.close()
+
+
+def read_looking(run: Run) -> Looking:
+    if run.tmp_dir is not None and not run.tmp_dir.is_dir():
+        raise UsageError(f"--tmp-dir {run.tmp_dir} is no folder")
+    return Looking(
+        sha512=run.sha512,
+        workers=run.workers or 0,
+        tmp_dir=run.tmp_dir,
+        max_bytes=run.max_bytes,
+        when=printed_time(),
+        host=socket.gethostname(),
+    )
+
+
+def read_judging(run: Run) -> Judging:
+    """Rules and policy from files; UsageError for what is wrong with them."""
+    policy, path, digest = read_policy(run.policy)
+    names = run.benchmarks or policy.benchmarks or DEFAULT_BENCHMARKS
+    return Judging(
+        benchmarks=read_benchmarks(names, policy.tailoring),
+        policy=policy,
+        today=datetime.now(UTC).date(),
+        as_of=None if run.as_of is None else _date(run.as_of),
+        level=run.level or policy.level or 2,
+        fail_on=None if run.fail_on is None else parse_fail_on(run.fail_on),
+        created=printed_time(),
+        policy_path=path,
+        policy_digest=digest,
+    )
+
+
+def read_policy(path: Path | None) -> tuple[Policy, str, str]:
+    """(policy, its path, its digest); an empty policy when none is given and none lies in the current folder."""
+    chosen = path or (DEFAULT_POLICY if DEFAULT_POLICY.is_file() else None)
+    if chosen is None:
+        return Policy(), "", ""
+    data = read_input(chosen, MAX_POLICY)
+    return parse_policy(data), str(chosen), f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def read_benchmarks(names: tuple[str, ...], tailoring: Tailoring | None = None) -> tuple[Benchmark, ...]:
+    """Shipped benchmarks by name and others by folder; UsageError for one that is neither."""
+    files: dict[str, bytes] = {}
+    for name in dict.fromkeys(names):
+        files.update(_rule_files(name))
+    return load_benchmarks(files, tailoring)
+
+
+def _rule_files(name: str) -> dict[str, bytes]:
+    plain = name.replace("-", "_")
+    if plain in SHIPPED:
+        folder = data_file(f"benchmarks/cis/{plain}")
+        return {f"{plain}/{one.name}": one.read_bytes() for one in folder.iterdir() if one.name.endswith(".yaml")}
+    if Path(name).is_dir():
+        return {str(path): read_input(path, MAX_RULE_FILE) for path in sorted(Path(name).glob("*.yaml"))}
+    raise UsageError(f"no benchmark {name!r}", hint=f"a folder of rules, or one of: {', '.join(SHIPPED)}")
+
+
+def read_evidence(path: Path) -> Evidence:
+    """Evidence from its file; FormatError when it is none."""
+    return load_evidence(read_input(path, MAX_EVIDENCE))
+
+
+def read_input(path: Path, limit: int) -> bytes:
+    """A file of the user's, up to `limit` bytes; SourceError when it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+    except OSError as error:
+        raise SourceError(f"{path}: {error.strerror}") from error
+    if len(data) > limit:
+        raise SourceError(f"{path} has more than {limit} bytes")
+    return data
+
+
+def _looks_like_json(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(64).lstrip()[:1] == b"{"
+
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"--as-of {text!r} is no date", hint="as in 2026-01-31") from error
+
+
+def printed_time() -> str:
+    """Now, or SOURCE_DATE_EPOCH: it changes what is printed, never what is judged."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    moment = datetime.fromtimestamp(int(epoch), UTC) if epoch.isdigit() else datetime.now(UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
