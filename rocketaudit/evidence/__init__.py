@@ -1,0 +1,36 @@
+"""The collectors, in the order in which they run."""
+
+from __future__ import annotations
+
+from rocketaudit.evidence import (
+    ca_bundle,
+    config_values,
+    inventory,
+    kernel_arguments,
+    kernel_config,
+    kernel_modules,
+    os_release,
+    selinux,
+    settings,
+    sysctl,
+    units,
+    updates,
+    users,
+)
+from rocketaudit.evidence.collector import Collector
+
+COLLECTORS: tuple[Collector, ...] = (
+    os_release.STATIC,
+    settings.STATIC,
+    kernel_arguments.STATIC,
+    kernel_config.STATIC,
+    kernel_modules.STATIC,
+    sysctl.STATIC,
+    selinux.STATIC,
+    units.STATIC,
+    users.STATIC,
+    config_values.STATIC,
+    inventory.STATIC,
+    updates.STATIC,
+    ca_bundle.STATIC,
+)

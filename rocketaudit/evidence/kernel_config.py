@@ -1,0 +1,68 @@
+"""Options that the kernel of every bank was built with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rocketaudit.errors import FormatError
+from rocketaudit.evidence.collector import Collector, Seen
+from rocketaudit.evidence.config_files import ConfigFile, Facts, at, list_folder, read_config, root_trees, wanted
+from rocketaudit.evidence.kernel_modules import kernel_folders
+from rocketaudit.formats.kernel_config import parse_kernel_config
+from rocketaudit.model.evidence import Wants
+from rocketaudit.model.fact import Plane, State
+from rocketaudit.source.protocol import Source, find_tree
+from rocketaudit.source.tree import Tree
+
+
+def _collect(source: Source, wants: Wants) -> Iterator[Seen]:
+    keys = tuple(dict.fromkeys(wanted(wants, "kconfig")))
+    if not keys:
+        return
+    for tree in root_trees(source):
+        facts = Facts(tree)
+        found = _config_file(source, tree)
+        if found is None:
+            continue
+        try:
+            if found.state is State.UNREAD:
+                raise FormatError(found.reason)
+            options = parse_kernel_config(found.data)
+        except FormatError as error:
+            yield from (facts.unread(key, found.where, f"{found.path}: {error}") for key in keys)
+            continue
+        for key in keys:
+            value = options.get(key.subject[0])
+            if value is None:
+                yield facts.absent(key, found.where)  # an option that this kernel does not know
+            else:
+                yield facts.present(key, value[0], at(found.where, value[1]))
+
+
+def _config_file(source: Source, tree: Tree) -> ConfigFile | None:
+    """Bottlerocket keeps it on the boot partition of the bank; others beside the modules or in /boot."""
+    boot = boot_tree(source, tree.scope)
+    if boot is not None:
+        found = read_config(boot, "/config")
+        if found.state is not State.ABSENT:
+            return found
+    candidates = [f"{folder}/config" for folder in kernel_folders(tree)]
+    candidates += ["/boot/config"]
+    candidates += [f"/boot/{name}" for name in list_folder(tree, "/boot").names if name.startswith("config-")]
+    for path in candidates:
+        found = read_config(tree, path)
+        if found.state is not State.ABSENT:
+            return found
+    return None
+
+
+def boot_tree(source: Source, bank: str) -> Tree | None:
+    """The tree of a bank's boot partition, None when it has none or it did not open."""
+    if source.disk is None:
+        return None
+    numbers = {one.boot for one in source.disk.banks if one.scope == bank}
+    scope = next((p.scope for p in source.disk.partitions if p.number in numbers), None)
+    return None if scope is None else find_tree(source, scope)
+
+
+STATIC = Collector("kernel_config", Plane.STATIC, ("kconfig:*",), _collect)

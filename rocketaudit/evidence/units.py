@@ -1,0 +1,230 @@
+"""systemd units of an image: which are there, what starts them, how they are shut in, what they mount."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from rocketaudit.errors import EntryNotFoundError, FormatError, SourceError
+from rocketaudit.evidence.collector import Collector, Seen
+from rocketaudit.evidence.config_files import FACTORY, Facts, drop_ins, list_folder, read_config, root_trees
+from rocketaudit.formats.systemd_unit import Directive, all_values, last_values, parse_unit
+from rocketaudit.model import bytepath
+from rocketaudit.model.evidence import Wants
+from rocketaudit.model.fact import Key, Locator, Plane, State
+from rocketaudit.model.filesystem import BadNode, FileType
+from rocketaudit.source.protocol import Source
+from rocketaudit.source.tree import Tree
+
+FOLDERS = (
+    "/etc/systemd/system",
+    f"{FACTORY}/etc/systemd/system",
+    "/run/systemd/system",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+)
+PRESETS = ("/etc/systemd/system-preset", "/usr/lib/systemd/system-preset")
+_PULLS = (".wants", ".requires", ".upholds")
+_SUFFIXES = (".service", ".socket", ".timer", ".mount", ".target", ".path", ".slice", ".automount", ".swap")
+_UNIT_SECTIONS = ("Service", "Socket", "Mount")
+MAX_UNITS = 5_000
+
+# directives of systemd.exec(5) and systemd.resource-control(5) that shut a service in
+SANDBOX = (
+    "AmbientCapabilities",
+    "CapabilityBoundingSet",
+    "DevicePolicy",
+    "DynamicUser",
+    "Group",
+    "LockPersonality",
+    "MemoryDenyWriteExecute",
+    "NoNewPrivileges",
+    "PrivateDevices",
+    "PrivateNetwork",
+    "PrivateTmp",
+    "PrivateUsers",
+    "ProtectClock",
+    "ProtectControlGroups",
+    "ProtectHome",
+    "ProtectHostname",
+    "ProtectKernelLogs",
+    "ProtectKernelModules",
+    "ProtectKernelTunables",
+    "ProtectProc",
+    "ProtectSystem",
+    "RestrictAddressFamilies",
+    "RestrictNamespaces",
+    "RestrictRealtime",
+    "RestrictSUIDSGID",
+    "SELinuxContext",
+    "SystemCallArchitectures",
+    "SystemCallFilter",
+    "UMask",
+    "User",
+)
+_LISTS = ("CapabilityBoundingSet", "AmbientCapabilities", "SystemCallFilter", "RestrictAddressFamilies")
+
+
+@dataclass(slots=True)
+class _Found:
+    """Unit files and links of one tree, before they are read."""
+
+    files: dict[str, str] = field(default_factory=dict)  # unit name -> folder
+    aliases: dict[str, str] = field(default_factory=dict)  # unit name -> the unit that it means, "" for masked
+    pulled: set[str] = field(default_factory=set)
+    dropped: dict[str, list[str]] = field(default_factory=dict)  # unit name -> its .d folders
+    problems: list[tuple[str, str]] = field(default_factory=list)
+
+
+def _collect(source: Source, wants: Wants) -> Iterator[Seen]:  # noqa: ARG001
+    for tree in root_trees(source):
+        facts = Facts(tree)
+        found = _find(tree)
+        for path, reason in found.problems:
+            yield facts.unread(Key("unit", (path,), "file"), tree.locate(path), reason)
+        presets = _presets(tree)
+        complete = not found.problems
+        for number, name in enumerate(sorted({*found.files, *found.aliases})):
+            if number >= MAX_UNITS:
+                complete = False
+                break
+            yield from _unit_facts(facts, found, name, presets)
+        if complete:
+            yield facts.covers("unit:*")
+            yield facts.covers("mount:*")
+
+
+def _find(tree: Tree) -> _Found:
+    found = _Found()
+    for folder in FOLDERS:
+        try:
+            entries = tree.list(folder)
+        except EntryNotFoundError:
+            continue
+        except (SourceError, FormatError, OSError) as error:
+            found.problems.append((folder, str(error)))
+            continue
+        for name, node in entries:
+            path = f"{folder}/{name}"
+            if isinstance(node, BadNode):
+                found.problems.append((path, node.reason))
+            elif node.type is FileType.DIRECTORY:
+                _find_in_folder(tree, found, path, name)
+            elif name.endswith(_SUFFIXES) and name not in found.files and name not in found.aliases:
+                _place(tree, found, folder, name, is_link=node.type is FileType.SYMLINK, is_empty=not node.size)
+    return found
+
+
+def _find_in_folder(tree: Tree, found: _Found, path: str, name: str) -> None:
+    base, _, kind = name.rpartition(".")
+    if f".{kind}" in _PULLS:
+        listing = list_folder(tree, path)
+        found.pulled.update(listing.names)
+        if listing.reason:
+            found.problems.append((path, listing.reason))
+    elif kind == "d" and base.endswith(_SUFFIXES):
+        found.dropped.setdefault(base, []).append(path)
+
+
+def _place(tree: Tree, found: _Found, folder: str, name: str, *, is_link: bool, is_empty: bool) -> None:
+    if is_empty:
+        found.aliases[name] = ""
+        return
+    if is_link:
+        try:
+            _, node = tree.lookup(f"{folder}/{name}", follow=False)
+            target = bytepath.encode(tree.fs.target(node))
+        except (SourceError, FormatError, OSError) as error:
+            found.problems.append((f"{folder}/{name}", str(error)))
+            return
+        other = target.rpartition("/")[2]
+        if target == "/dev/null" or other != name:
+            found.aliases[name] = "" if target == "/dev/null" else other
+            return
+    found.files[name] = folder
+
+
+def _unit_facts(facts: Facts, found: _Found, name: str, presets: tuple[tuple[bool, str], ...]) -> Iterator[Seen]:
+    state_key = Key("unit", (name,), "state")
+    if name in found.aliases:
+        where = facts.tree.locate(name)
+        meant = found.aliases[name]
+        yield facts.present(state_key, "alias" if meant else "masked", where)
+        if meant:
+            yield facts.present(Key("unit", (name,), "alias"), meant, where)
+        return
+    unit = read_config(facts.tree, f"{found.files[name]}/{name}")
+    parts = (unit, *drop_ins(facts.tree, tuple(found.dropped.get(name, ()))))
+    directives: list[Directive] = []
+    try:
+        for part in parts:
+            if part.state is not State.PRESENT:
+                raise FormatError(part.reason or "a link that leads nowhere")
+            directives.extend(parse_unit(part.data))
+    except FormatError as error:
+        yield facts.unread(state_key, unit.where, str(error))
+        return
+    last = last_values(directives)
+    yield facts.present(state_key, _state(found, name, directives, presets), unit.where)
+    if name.endswith(".service"):
+        yield facts.present(Key("unit", (name,), "sandbox"), _sandbox(directives, last), unit.where)
+        commands = tuple(d.value for d in all_values(directives, "Service", "ExecStart"))
+        yield facts.present(Key("unit", (name,), "commands"), commands, unit.where)
+    elif name.endswith(".socket"):
+        listens = tuple(d.value for d in directives if d.section == "Socket" and d.key.startswith("Listen") and d.value)
+        yield facts.present(Key("unit", (name,), "listens"), listens, unit.where)
+        mode = last.get(("Socket", "SocketMode"))
+        yield facts.present(Key("unit", (name,), "socket_mode"), mode.value if mode else "0666", unit.where)
+    elif name.endswith(".mount"):
+        yield from _mount_facts(facts, last, unit.where)
+
+
+def _state(found: _Found, name: str, directives: list[Directive], presets: tuple[tuple[bool, str], ...]) -> str:
+    if name in found.pulled:
+        return "enabled"
+    if "@" in name and any(pulled.startswith(name.partition("@")[0] + "@") for pulled in found.pulled):
+        return "enabled"
+    if not any(directive.section == "Install" for directive in directives):
+        return "static"
+    decided = next((enable for enable, pattern in presets if fnmatchcase(name, pattern)), False)
+    return "enabled" if decided else "disabled"
+
+
+def _sandbox(directives: list[Directive], last: Mapping[tuple[str, str], Directive]) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for key in SANDBOX:
+        if key in _LISTS:
+            joined = " ".join(d.value for d in all_values(directives, "Service", key))
+            stated = any(d.section == "Service" and d.key == key for d in directives)
+            if stated:
+                values[key] = joined
+        elif ("Service", key) in last:
+            values[key] = last["Service", key].value
+    return values
+
+
+def _mount_facts(facts: Facts, last: Mapping[tuple[str, str], Directive], where: Locator) -> Iterator[Seen]:
+    point = last.get(("Mount", "Where"))
+    if point is None:
+        return
+    for attribute, key in (("options", "Options"), ("fstype", "Type"), ("source", "What")):
+        directive = last.get(("Mount", key))
+        value: str | tuple[str, ...] = directive.value if directive else ""
+        if attribute == "options":
+            value = tuple(part for part in str(value).split(",") if part)
+        yield facts.present(Key("mount", (point.value,), attribute), value, where)
+
+
+def _presets(tree: Tree) -> tuple[tuple[bool, str], ...]:
+    """(enable?, glob) in the order of systemd.preset(5): the first match decides."""
+    rules: list[tuple[bool, str]] = []
+    for found in drop_ins(tree, PRESETS, ".preset"):
+        for line in found.data.decode("utf-8", "replace").splitlines():
+            words = line.split()
+            if len(words) >= 2 and words[0] in ("enable", "disable"):
+                rules.append((words[0] == "enable", words[1]))
+    return tuple(rules)
+
+
+STATIC = Collector("units", Plane.STATIC, ("unit:*", "mount:*"), _collect)

@@ -1,0 +1,54 @@
+"""Accounts of the image: who may log in with what. Password hashes never leave this module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rocketaudit.evidence.collector import Collector, Seen
+from rocketaudit.evidence.config_files import FACTORY, MAX_FACTS, ConfigFile, Facts, first_config, root_trees
+from rocketaudit.model.evidence import Wants
+from rocketaudit.model.fact import Key, Plane, State
+from rocketaudit.source.protocol import Source
+
+_PLACES = ("/etc", f"{FACTORY}/etc", "/usr/lib")
+
+
+def _collect(source: Source, wants: Wants) -> Iterator[Seen]:  # noqa: ARG001
+    for tree in root_trees(source):
+        facts = Facts(tree)
+        accounts = first_config(tree, *(f"{place}/passwd" for place in _PLACES))
+        shadow = first_config(tree, *(f"{place}/shadow" for place in _PLACES))
+        if accounts.state is not State.PRESENT:
+            if accounts.state is State.UNREAD:
+                yield facts.unread(Key("user", ("root",), "shell"), accounts.where, accounts.reason)
+            continue
+        passwords = dict(_rows(shadow))
+        for name, fields in _rows(accounts):
+            if len(fields) < 7:
+                continue
+            for attribute, value in (("uid", fields[2]), ("home", fields[5]), ("shell", fields[6])):
+                yield facts.present(Key("user", (name,), attribute), value, accounts.where)
+            key = Key("user", (name,), "password")
+            stored = fields[1] if fields[1] != "x" or name not in passwords else passwords[name][1]
+            if stored == "x" and shadow.state is State.UNREAD:
+                yield facts.unread(key, shadow.where, shadow.reason)
+            else:
+                where = shadow.where if name in passwords else accounts.where
+                yield facts.present(key, _kind(stored), where)
+        yield facts.covers("user:*")
+
+
+def _rows(found: ConfigFile) -> Iterator[tuple[str, list[str]]]:
+    for line in found.data.decode("utf-8", "replace").splitlines()[:MAX_FACTS]:
+        fields = line.split(":")
+        if len(fields) >= 2 and fields[0] and not line.startswith("#"):
+            yield fields[0], fields
+
+
+def _kind(stored: str) -> str:
+    if not stored:
+        return "empty"
+    return "locked" if stored[0] in "!*" or stored == "x" else "set"
+
+
+STATIC = Collector("users", Plane.STATIC, ("user:*",), _collect)

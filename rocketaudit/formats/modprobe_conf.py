@@ -1,0 +1,57 @@
+"""modprobe.d(5): what is said about loading kernel modules."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rocketaudit.errors import FormatError
+
+MAX_LINES = 50_000
+_NO_OPERATIONS = frozenset({"true", "false", ":"})
+
+
+@dataclass(frozen=True, slots=True)
+class ModprobeLine:
+    """One command: `install` and `options` have a `value`, `blacklist` has none, `alias` gives the module."""
+
+    command: str
+    module: str
+    value: str
+    offset: int
+
+
+def parse_modprobe_conf(data: bytes) -> tuple[ModprobeLine, ...]:
+    """The commands alias, blacklist, install, options, remove and softdep in file order, continuations joined."""
+    return tuple(_lines(data))
+
+
+def _lines(data: bytes) -> Iterator[ModprobeLine]:
+    offset = start = 0
+    text = ""
+    for number, raw in enumerate(data.split(b"\n")):
+        if number >= MAX_LINES:
+            raise FormatError(f"more than {MAX_LINES} lines", offset=offset)
+        if not text:
+            start = offset
+        offset += len(raw) + 1
+        text += raw.decode("utf-8", "replace").rstrip("\r")
+        if text.endswith("\\"):
+            text = text[:-1] + " "
+            continue
+        words = text.split(None, 2)
+        text = ""
+        if len(words) >= 2 and words[0] in ("alias", "blacklist", "install", "options", "remove", "softdep"):
+            yield ModprobeLine(words[0], plain_module(words[1]), words[2].strip() if len(words) > 2 else "", start)
+
+
+def plain_module(name: str) -> str:
+    """A module's name as the kernel spells it: with underscores, without a file's suffix."""
+    return name.replace("-", "_")
+
+
+def does_nothing(command: str) -> bool:
+    """Whether an install command never loads the module: true, false or `:` and nothing after it."""
+    words = command.split()
+    return bool(words) and posixpath.basename(words[0]) in _NO_OPERATIONS and not set(command) & set(";&|`$\n<>(")

@@ -1,0 +1,52 @@
+"""What a pipeline demands of a target, and what people have accepted or attested."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from rocketaudit.model.fact import JsonValue
+from rocketaudit.model.rule import Waiver
+from rocketaudit.model.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Attestation:
+    """A person's answer to a rule that no program decides; it expires like a waiver."""
+
+    rule: str
+    verdict: Verdict
+    reason: str
+    approved_by: str
+    expires: date
+    target: str = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Tailoring:
+    """Changes to the rules: `select` (empty: all) and `skip` are globs of ids; `values` replace arguments of a word."""
+
+    select: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    levels: Mapping[str, int] = field(default_factory=dict)
+    values: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """An empty policy asks for nothing. `fail_on` None: the command's default.
+
+    `min_score` maps a benchmark's id (or "*") to per cent of its worst score; `max_c_share` is per cent of code
+    bytes in C and C++; `require` lists rules (globs) that must pass: unknown is then not enough.
+    """
+
+    benchmarks: tuple[str, ...] = ()
+    level: int | None = None
+    fail_on: tuple[str, ...] | None = None
+    min_score: Mapping[str, float] = field(default_factory=dict)
+    max_c_share: float | None = None
+    require: tuple[str, ...] = ()
+    waivers: tuple[Waiver, ...] = ()
+    attestations: tuple[Attestation, ...] = ()
+    tailoring: Tailoring = field(default_factory=Tailoring)
