@@ -176,9 +176,10 @@ def test_inodes_are_as_debugfs_prints_them(tree: Path, tmp_path: Path) -> None:
     for path in (b"etc/os-release", b"etc/noise", b"names", b"hard", b"fifo"):
         node = find(fs, path)
         text = tool("debugfs", "-R", f"stat <{node.number}>", tmp_path / "image")
-        said = dict(reversed(re.findall(r"(Mode|User|Group|Size|Links|mtime): +(\w+)", text)))
+        said = dict(reversed(re.findall(r"(Mode|User|Group|Size|Links|mtime): +(-?\w+)", text)))
         assert int(said["Mode"], 8) == node.mode
-        assert (int(said["User"]), int(said["Group"]), int(said["Links"])) == (node.uid, node.gid, node.nlink)
+        owner = (int(said["User"]) & 0xFFFFFFFF, int(said["Group"]) & 0xFFFFFFFF)
+        assert (*owner, int(said["Links"])) == (node.uid, node.gid, node.nlink)
         assert int(said["Size"]) == node.size
         assert int(said["mtime"], 16) == node.mtime
 
@@ -355,10 +356,10 @@ def test_a_file_that_claims_terabytes_is_refused_at_once(small: bytes) -> None:
     fs = opened(damaged(small, (at + 108, struct.pack("<I", 0x100))))
     claimed = find(fs, b"sub/file")
     assert claimed.size > 1 << 40
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(BudgetError, match="claims"):
         list(fs.chunks(claimed))
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 def test_an_empty_hole_is_counted_against_the_budget(tmp_path: Path) -> None:
@@ -428,9 +429,9 @@ def damaged_vectors() -> list[tuple[str, bytes]]:
 
 def test_other_projects_images_are_read_or_refused_in_time() -> None:
     for name, image in damaged_vectors():
-        began = time.perf_counter()
+        began = time.process_time()
         outcome = exercise(image, open_ext4)
-        assert time.perf_counter() - began < 5, name
+        assert time.process_time() - began < 5, name
         assert outcome.nodes or outcome.refused or outcome.gaps, name
     healthy = json.loads(shared_data("fs", "ext", "e2fsprogs", "index.json").read_text())
     assert sum(entry["e2fsck_fn_rc"] == 0 for entry in healthy) > 20
@@ -449,9 +450,9 @@ def test_seeded_damages_give_gaps_and_nothing_else() -> None:
                 del image[new:]
             else:
                 image[at : at + len(new) // 2] = bytes.fromhex(new)
-        began = time.perf_counter()
+        began = time.process_time()
         exercise(image, open_ext4)
-        assert time.perf_counter() - began < 5, case["id"]
+        assert time.process_time() - began < 5, case["id"]
         seen += 1
     assert seen > 100
 

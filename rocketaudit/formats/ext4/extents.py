@@ -40,6 +40,11 @@ def runs(volume: Volume, inode: Inode, blocks: int, budget: Budget, *, first: in
 
 def map_blocks(volume: Volume, inode: Inode, blocks: int, budget: Budget) -> Iterator[int]:
     """The blocks that hold the map itself: inner and leaf blocks of the tree, or indirect blocks."""
+    if inode.flags & FLAG_EXTENTS:
+        if inode.block[6:8] == b"\0\0":
+            return  # the whole map is in the inode
+    elif blocks <= _DIRECT:
+        return
     found: list[int] = []
     if inode.flags & FLAG_EXTENTS:
         walker: Iterator[Run] = _Tree(volume, inode, budget, 0, found).walk()
@@ -139,6 +144,8 @@ class _Indirect:
         yield from self._data(pointers[:_DIRECT], 0)
         logical = _DIRECT
         for level in (1, 2, 3):
+            if logical >= self._blocks:
+                return
             yield from self._descend(pointers[_DIRECT + level - 1], logical, level)
             logical += per_block**level
 
