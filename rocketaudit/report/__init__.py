@@ -1,10 +1,11 @@
 """Writers: a report in, bytes out. A new format is one file and one entry of `WRITERS`."""
 
-from rocketaudit.report import console, evidence, report_json
+from rocketaudit.report import console, evidence, html, report_json
 from rocketaudit.report.writer import Writer
 
 WRITERS: tuple[Writer, ...] = (
     console.WRITER,
     report_json.WRITER,
+    html.WRITER,
     evidence.WRITER,
 )
