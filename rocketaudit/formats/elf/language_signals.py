@@ -1,0 +1,233 @@
+"""Gather the evidence for a file's language: tables first, bytes only for what the tables leave open."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from rocketaudit.formats.elf.haystack import Ranges
+from rocketaudit.formats.elf.header import (
+    DT_INIT_ARRAYSZ,
+    DT_NEEDED,
+    ET_DYN,
+    ET_EXEC,
+    PF_X,
+    SHT_NOBITS,
+    ElfFile,
+)
+from rocketaudit.formats.elf.language import Shares, Sign
+from rocketaudit.formats.elf.runtimes import RUNTIMES
+from rocketaudit.formats.elf.symbols import Mangling, SymbolTable, mangling
+from rocketaudit.model.binary import Signal
+
+MAX_COMMENT = 1 << 16
+_FUNCTION = 2
+
+_RUST_LIBRARY = re.compile(r"lib(?:std|rustc_driver|test|proc_macro|core|alloc)-[0-9a-f]{16}\.so")
+_CPP_LIBRARY = ("libstdc++.so", "libc++.so", "libc++abi")
+_C_LIBRARY = ("libc.so", "libc.musl", "ld-linux", "ld-musl", "ld64", "libm.so", "libpthread", "ld-uClibc", "libc-")
+_GO_SECTIONS = (".go.buildinfo", ".gopclntab", ".data.rel.ro.gopclntab")
+_KNOWN_NAMES: Mapping[bytes, tuple[Sign, int]] = {
+    b"__gxx_personality_v0": (Sign.CPP_PERSONALITY, 1),
+    b"__rust_alloc": (Sign.RUST_DYNAMIC_NAMES, 3),
+    b"__rust_probestack": (Sign.RUST_DYNAMIC_NAMES, 3),
+    b"rust_eh_personality": (Sign.RUST_DYNAMIC_NAMES, 3),
+    b"rust_begin_unwind": (Sign.RUST_DYNAMIC_NAMES, 3),
+    b"dl_iterate_phdr": (Sign.UNWINDER, 1),
+    b"_dl_find_object": (Sign.UNWINDER, 1),
+    b"__gmon_start__": (Sign.C_STARTUP, 1),
+    b"_ITM_registerTMCloneTable": (Sign.C_STARTUP, 1),
+    b"_ITM_deregisterTMCloneTable": (Sign.C_STARTUP, 1),
+    b"__cxa_finalize": (Sign.C_STARTUP, 1),
+}
+_MANGLED: Mapping[Mangling, Sign] = {
+    Mangling.RUST: Sign.RUST_DYNAMIC_NAMES,
+    Mangling.CPP: Sign.CPP_DYNAMIC_NAMES,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The symbol tables of one file, read once: dynamic, static, and what mini debug info adds."""
+
+    dynamic: SymbolTable
+    static: SymbolTable
+    debug: SymbolTable
+
+
+def metadata_signals(elf: ElfFile, names: Names) -> list[Signal]:
+    """What headers, dynamic entries, notes, section names and symbols say."""
+    found: list[Signal] = []
+    found += _library_signals(elf)
+    found += _section_signals(elf)
+    found += _dynamic_name_signals(names.dynamic)
+    for table, where in ((names.static, "symbols"), (names.debug, "mini-debug-info")):
+        found += _name_signals(table, where)
+    if not elf.dynamic_strings(DT_NEEDED) and elf.type in (ET_EXEC, ET_DYN):
+        found.append(Signal(Sign.STATIC, "no needed libraries"))
+    return found
+
+
+def symbol_shares(names: Names) -> Shares:
+    """Shares of the code by mangled names, weighed by size; from .symtab, else from mini debug info."""
+    for table, method in ((names.static, "symbols"), (names.debug, "mini-debug-info")):
+        sizes: Counter[str] = Counter()
+        for symbol in table.symbols:
+            if symbol.type == _FUNCTION and symbol.defined:
+                sizes[mangling(symbol.name).value] += symbol.size
+        total = sum(sizes.values())
+        if total:
+            return tuple((name, round(size / total, 3), method) for name, size in sorted(sizes.items()) if size)
+    return ()
+
+
+def packer_signals(elf: ElfFile) -> list[Signal]:
+    """UPX by its mark; other packers by code that does not compress any further and imports nothing."""
+    at = elf.haystack.find(b"UPX!", ((0, min(4096, elf.size)),))
+    if at < 0 and len(elf.segments) <= 5 and not elf.sections:
+        at = elf.haystack.find(b"$Info: This file is packed with the UPX", ((0, elf.size),))
+    if at >= 0:
+        return [Signal(Sign.PACKER, "UPX", at)]
+    if elf.sections or elf.tags.get(DT_NEEDED) is not None or elf.type not in (ET_EXEC, ET_DYN):
+        return []
+    for segment in elf.loads:
+        if segment.flags & PF_X and segment.file_size >= 16384:
+            sample = bytes(elf.piece(segment.offset + 4096, min(segment.file_size - 4096, 65536)))
+            if len(zlib.compress(sample, 1)) > 0.96 * len(sample) > 8192:
+                return [Signal(Sign.INCOMPRESSIBLE, "executable segment", segment.offset + 4096)]
+    return []
+
+
+def search_ranges(elf: ElfFile) -> Ranges:
+    """Where strings can be: mapped bytes that are not code, as far as the layout keeps the two apart."""
+    apart = any(not segment.flags & 3 and segment.file_size > 4096 for segment in elf.loads)
+    ranges = [
+        (segment.offset, min(segment.offset + segment.file_size, elf.size))
+        for segment in elf.loads
+        if segment.offset < elf.size and not (apart and segment.flags & PF_X)
+    ]
+    if not elf.loads:
+        ranges = [
+            (section.offset, min(section.offset + section.size, elf.size))
+            for section in elf.sections[:4096]
+            if section.type != SHT_NOBITS and section.flags & 2 and not section.flags & 4 and section.offset < elf.size
+        ]
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(ranges):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        elif end > start:
+            merged.append((start, end))
+    return tuple(merged)
+
+
+def _library_signals(elf: ElfFile) -> Iterator[Signal]:
+    for name, at in elf.dynamic_strings(DT_NEEDED):
+        if _RUST_LIBRARY.fullmatch(name):
+            yield Signal(Sign.RUST_LIBRARY, name, at)
+        elif name.startswith(_CPP_LIBRARY):
+            yield Signal(Sign.CPP_LIBRARY, name, at)
+        elif name.startswith(_C_LIBRARY):
+            yield Signal(Sign.C_LIBRARY, name, at)
+        else:
+            for runtime in RUNTIMES:
+                if runtime.needed and name.startswith(runtime.needed):
+                    yield Signal(Sign.RUNTIME_LIBRARY, f"{runtime.name}: {name}", at)
+    interpreter = elf.interpreter
+    if interpreter is not None and interpreter.rsplit("/", 1)[-1].startswith(("ld-", "ld64", "klibc", "ld.so")):
+        yield Signal(Sign.C_LIBRARY, interpreter)
+    pointer = elf.bits // 8
+    if (count := elf.tags.get(DT_INIT_ARRAYSZ, 0) // pointer) > 1:
+        yield Signal(Sign.CPP_CONSTRUCTORS, str(count))
+
+
+def _section_signals(elf: ElfFile) -> Iterator[Signal]:
+    index = elf.section_index
+    if elf.os_abi == 255 and ".guile.procprops" in index:
+        yield Signal(Sign.GUILE, ".guile.procprops", elf.sections[index[".guile.procprops"]].offset)
+    for name in (".rustc", ".dep-v0"):
+        if name in index:
+            yield Signal(Sign.RUST_SECTION, name, elf.sections[index[name]].offset)
+    for name in _GO_SECTIONS:
+        if name in index:
+            yield Signal(Sign.GO_SECTION, name, elf.sections[index[name]].offset)
+    for note in elf.notes:
+        if note.owner == b"Go" and note.type == 4:
+            yield Signal(Sign.GO_NOTE, "Go build id", note.offset)
+    if ".modinfo" in index and (".gnu.linkonce.this_module" in index or ".init.text" in index):
+        yield Signal(Sign.KERNEL_MODULE, ".modinfo", elf.sections[index[".modinfo"]].offset)
+    comment = elf.section(".comment")
+    if comment is not None:
+        text = elf.section_bytes(".comment", MAX_COMMENT)
+        for pattern, sign in (
+            (b"rustc version ", Sign.RUST_COMMENT),
+            (b"GCC: ", Sign.C_COMMENT),
+            (b"clang", Sign.C_COMMENT),
+        ):
+            at = text.find(pattern)
+            if at >= 0:
+                value = text[at:].split(b"\0", 1)[0][:80].decode("latin-1")
+                yield Signal(sign, value, comment.offset + at)
+
+
+def _dynamic_name_signals(table: SymbolTable) -> Iterator[Signal]:
+    counts: Counter[Sign] = Counter()
+    runtime: str | None = None
+    for symbol in table.symbols:
+        name = symbol.name
+        if name.startswith((b"_Z", b"_R")):
+            sign = _MANGLED.get(mangling(name))
+            if sign is not None:
+                counts[sign] += 1
+            continue
+        if name in _KNOWN_NAMES:
+            sign, weight = _KNOWN_NAMES[name]
+            counts[sign] += weight
+        elif name.startswith(b"_Unwind_"):
+            counts[Sign.UNWINDER] += 1
+        elif not symbol.defined:
+            counts[Sign.C_IMPORTS] += 1
+        if runtime is None and symbol.defined:
+            runtime = _runtime_of(name)
+    if counts[Sign.RUST_DYNAMIC_NAMES] or counts[Sign.CPP_DYNAMIC_NAMES]:
+        del counts[Sign.C_IMPORTS]
+    for sign, count in counts.items():
+        yield Signal(sign, str(count), table.offset)
+    if runtime:
+        yield Signal(Sign.RUNTIME_NAME, runtime, table.offset)
+
+
+_RUNTIME_LEADS = re.compile(
+    b"|".join(b"(?:" + runtime.defines.pattern + b")" for runtime in RUNTIMES if runtime.defines is not None)
+)
+
+
+def _runtime_of(name: bytes) -> str | None:
+    if _RUNTIME_LEADS.match(name) is None:
+        return None
+    for runtime in RUNTIMES:
+        if runtime.defines is not None and runtime.defines.match(name):
+            return f"{runtime.name}: {name[:80].decode('latin-1')}"
+    return None
+
+
+def _name_signals(table: SymbolTable, where: str) -> Iterator[Signal]:
+    counts: Counter[Mangling] = Counter()
+    runtime: str | None = None
+    for symbol in table.symbols:
+        if symbol.defined and symbol.type == _FUNCTION:
+            kind = mangling(symbol.name)
+            counts[kind] += 1
+            if kind is Mangling.NONE and runtime is None:
+                runtime = _runtime_of(symbol.name)
+    signs = {Mangling.RUST: Sign.RUST_NAMES, Mangling.CPP: Sign.CPP_NAMES, Mangling.NONE: Sign.C_NAMES}
+    for kind, sign in signs.items():
+        if counts[kind]:
+            yield Signal(sign, f"{counts[kind]} in {where}", table.offset)
+    if counts[Mangling.GO] > 200:
+        yield Signal(Sign.GO_NAMES, f"{counts[Mangling.GO]} in {where}", table.offset)
+    if runtime:
+        yield Signal(Sign.RUNTIME_NAME, runtime, table.offset)

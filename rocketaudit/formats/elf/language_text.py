@@ -1,0 +1,204 @@
+"""Evidence that takes a search of the file's bytes, and the structures that tell it from mere mention."""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterator
+
+from rocketaudit.formats.elf.haystack import Ranges
+from rocketaudit.formats.elf.header import ElfFile
+from rocketaudit.formats.elf.language import Sign
+from rocketaudit.formats.elf.relocations import relative_slots
+from rocketaudit.formats.elf.runtimes import RUNTIMES
+from rocketaudit.formats.elf.unwind import LOCAL, personalities
+from rocketaudit.formats.elf.vtables import stored_vtables
+from rocketaudit.model.binary import Signal
+
+SMALL = 256 << 10
+
+_RUST_LIBRARY_PATH = re.compile(rb"[\x21-\x7e]{0,120}?(?:core|alloc|std)/src/[a-z0-9_/]+\.rs")
+_RUST_NEEDLES = (b"core/src/", b"alloc/src/", b"std/src/")
+_RUST_PANICS = (b"called `Option::unwrap()` on a `None` value", b"index out of bounds: the len is ")
+_RUST_COMMIT = re.compile(rb"/rustc/[0-9a-f]{40}/")
+_PATH_TAIL = re.compile(rb"[A-Za-z0-9_+./@-]{1,200}\Z")
+
+# runtime/symtab.go of each Go release: magic, two zero bytes, instruction quantum, pointer size
+_FUNCTION_TABLE = re.compile(
+    rb"[\xf0\xf1\xfa\xfb]\xff\xff\xff\0\0[\x01\x02\x04][\x04\x08]|\xff\xff\xff[\xf0\xf1\xfa\xfb]\0\0[\x01\x02\x04][\x04\x08]"
+)
+_CPP_SOURCE = re.compile(rb"[\w/.-]{2,}\.(?:cpp|cxx|cc|hpp|hh)\0")
+_C_SOURCE = re.compile(rb"[\w/-]{2,}\.c\0")
+
+
+def go_text(elf: ElfFile, ranges: Ranges) -> Iterator[Signal]:
+    """Go without its sections: the runtime's names, backed by build info or the function table."""
+    hay = elf.haystack
+    at = hay.find(b"runtime.gopanic", ranges)
+    if at < 0:
+        return
+    yield Signal(Sign.GO_RUNTIME, "runtime.gopanic", at)
+    info = hay.find(b"\xff Go buildinf:", ranges)
+    if info >= 0:
+        yield Signal(Sign.GO_BUILD_INFO, "Go buildinf:", info)
+    table = hay.match(_FUNCTION_TABLE, ranges)
+    if table is not None:
+        yield Signal(Sign.GO_FUNCTION_TABLE, table[0].hex(), table.start())
+
+
+def rust_text(elf: ElfFile, ranges: Ranges) -> Iterator[Signal]:
+    """Paths of Rust's own library, its runtime's marks and its panic messages."""
+    hay = elf.haystack
+    hit = False
+    for needle in _RUST_NEEDLES:
+        for at in hay.find_all(needle, ranges, 16):
+            window = hay.window(at - 120, at + 120)
+            found = _RUST_LIBRARY_PATH.search(window, max(0, min(at, 120) - 100))
+            if found is not None:
+                hit = True
+                yield Signal(Sign.RUST_PATH, found[0][-100:].decode("latin-1"), at)
+                break
+        if hit:
+            break
+    at = hay.find(b"__rust_", ranges)
+    if at >= 0:
+        hit = True
+        yield Signal(Sign.RUST_RUNTIME, "__rust_", at)
+    if not hit:
+        return
+    for message in _RUST_PANICS:
+        at = hay.find(message, ranges)
+        if at >= 0:
+            yield Signal(Sign.RUST_PANIC, message.decode(), at)
+            break
+    at = hay.find(b"/rustc/", ranges)
+    if at >= 0 and (commit := _RUST_COMMIT.match(hay.window(at, at + 48))) is not None:
+        yield Signal(Sign.RUST_COMMIT, commit[0].decode(), at)
+
+
+def rust_location(elf: ElfFile, ranges: Ranges) -> Signal | None:
+    """A panic location: somewhere a pointer to a `.rs` path is followed by that path's exact length.
+
+    Rust's `&str` is a pointer and a length without a terminator; text that merely mentions a path has none.
+    """
+    hay = elf.haystack
+    spots: list[tuple[int, bytes]] = []
+    for at in hay.find_all(b".rs", ranges, 400):
+        tail = _PATH_TAIL.search(hay.window(at - 200, at))
+        if tail is not None and b"/" in tail[0]:
+            spots.append((at + 3, tail[0] + b".rs"))
+        if len(spots) >= 24:
+            break
+    if not spots:
+        return None
+    word = struct.Struct(elf.order + ("Q" if elf.bits == 64 else "I"))
+    for end, path in spots[:6]:
+        if (place := _stored_in_place(elf, ranges, end, path, word)) is not None:
+            return place
+    return _relocated(elf, spots, word)
+
+
+def _starts(path: bytes) -> list[int]:
+    """Lengths that the path may have when the text before it has run into it."""
+    marks = [match.start() for match in re.finditer(rb"/rustc/|library/|src/|/home/|/usr/|/root/|/build|/cargo/", path)]
+    return [len(path) - at for at in dict.fromkeys([0, *marks])][:8]
+
+
+def _stored_in_place(elf: ElfFile, ranges: Ranges, end: int, path: bytes, word: struct.Struct) -> Signal | None:
+    address = elf.address(end - 1)
+    if address is None:
+        return None
+    for length in _starts(path):
+        value = address + 1 - length
+        if not 0 <= value < 1 << elf.bits:
+            continue
+        at = elf.haystack.find(word.pack(value) + word.pack(length), ranges)
+        if at >= 0:
+            return Signal(Sign.RUST_LOCATION, path[-length:].decode("latin-1"), at)
+    return None
+
+
+def _relocated(elf: ElfFile, spots: list[tuple[int, bytes]], word: struct.Struct) -> Signal | None:
+    slots = relative_slots(elf)
+    if not slots:
+        return None
+    wanted: dict[int, tuple[int, bytes]] = {}
+    for end, path in spots:
+        address = elf.address(end - 1)
+        if address is not None:
+            for length in range(4, len(path) + 1):
+                wanted[address + 1 - length] = (length, path)
+    for slot, target in slots.items():
+        expected = wanted.get(target)
+        offset = elf.file_offset(slot + word.size) if expected is not None else None
+        if expected is None or offset is None:
+            continue
+        raw = elf.piece(offset, word.size)
+        if len(raw) == word.size and word.unpack(raw)[0] == expected[0]:
+            return Signal(Sign.RUST_LOCATION, expected[1][-expected[0] :].decode("latin-1"), offset - word.size)
+    return None
+
+
+def cpp_text(elf: ElfFile, ranges: Ranges) -> Iterator[Signal]:
+    """C++ that neither links nor names its library: type names of its runtime linked in, or vtables."""
+    hay = elf.haystack
+    at = hay.find(b"N10__cxxabiv1", ranges)
+    if at >= 0:
+        yield Signal(Sign.CPP_TYPES, "N10__cxxabiv1", at)
+        return
+    for text in (b"St9exception", b"St9bad_alloc", b"basic_string::"):
+        at = hay.find(text, ranges)
+        if at >= 0:
+            yield Signal(Sign.CPP_RUNTIME, text.decode(), at)
+            break
+
+
+def vtable_signals(elf: ElfFile) -> Iterator[Signal]:
+    count, at = stored_vtables(elf)
+    if count:
+        yield Signal(Sign.CPP_VTABLES, str(count), at)
+
+
+def source_paths(elf: ElfFile, ranges: Ranges) -> Iterator[Signal]:
+    """Names of C or C++ source files, as assertions and messages leave them."""
+    hay = elf.haystack
+    for needles, pattern, sign in (
+        ((b".c\0",), _C_SOURCE, Sign.C_PATH),
+        ((b".cpp\0", b".cc\0", b".hpp\0", b".hh\0", b".cxx\0"), _CPP_SOURCE, Sign.CPP_PATH),
+    ):
+        for needle in needles:
+            at = hay.find(needle, ranges)
+            if at < 0:
+                continue
+            found = pattern.search(hay.window(at - 80, at + len(needle)))
+            if found is not None:
+                yield Signal(sign, found[0][:-1].decode("latin-1"), at)
+                break
+
+
+def runtime_text(elf: ElfFile, ranges: Ranges) -> Iterator[Signal]:
+    """Texts of other runtimes, each set whole."""
+    hay = elf.haystack
+    for runtime in RUNTIMES:
+        for texts in runtime.texts:
+            first = hay.find(texts[0], ranges)
+            if first >= 0 and all(hay.find(text, ranges) >= 0 for text in texts[1:]):
+                yield Signal(Sign.RUNTIME_TEXT, f"{runtime.name}: {texts[0].decode()}", first)
+                return
+
+
+def static_library_text(elf: ElfFile, ranges: Ranges) -> Iterator[Signal]:
+    """A C library linked in: glibc names itself, every libc carries its error messages."""
+    for text in (b"GNU C Library", b"No such file or directory", b"(null)"):
+        at = elf.haystack.find(text, ranges)
+        if at >= 0:
+            yield Signal(Sign.C_STATIC_LIBRARY, text.decode(), at)
+            return
+
+
+def personality_signal(elf: ElfFile) -> Signal:
+    """Whether a personality routine is a function of this file, as Rust's always is."""
+    for personality in personalities(elf):
+        if personality.name == LOCAL:
+            return Signal(Sign.LOCAL_PERSONALITY, "in .eh_frame", personality.offset)
+    return Signal(Sign.NO_LOCAL_PERSONALITY, "none in .eh_frame")

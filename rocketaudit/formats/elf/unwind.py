@@ -1,0 +1,202 @@
+"""Unwind tables: they survive every strip, and their personality routines tell which runtime a function belongs to.
+
+Layout: Linux Standard Base, "Exception Frames", and DWARF 5 section 6.4. A personality that is a dynamic symbol has a
+name (`__gxx_personality_v0`); Rust's is a local function of each file, and so is everything in a static program.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass
+
+from rocketaudit.formats.elf.header import PT_GNU_EH_FRAME, ElfFile
+from rocketaudit.formats.elf.relocations import named_slots
+from rocketaudit.formats.elf.symbols import dynamic_symbols
+
+MAX_RECORDS = 400_000
+NEIGHBOURS = 24  # functions in a row without a personality that still count as their neighbours' language
+LOCAL = "local"
+
+_AUGMENTED = re.compile(rb"[\x01\x03\x04]z[RLSB]*P[RLSB]*\0")
+_FIXED = {0x2: "H", 0x3: "I", 0x4: "Q", 0xA: "h", 0xB: "i", 0xC: "q"}
+
+
+@dataclass(frozen=True, slots=True)
+class Personality:
+    """`name` is the dynamic symbol, or "local" for a function of this file; `offset` is its CIE."""
+
+    name: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """Bytes of code per personality name; "none" for long runs of functions without one."""
+
+    code: tuple[tuple[str, int], ...]
+    functions: int
+
+    def share(self, name: str) -> float:
+        total = sum(size for _, size in self.code)
+        return dict(self.code).get(name, 0) / total if total else 0.0
+
+
+def frame_region(elf: ElfFile) -> tuple[int, int, int] | None:
+    """(file offset, address, size) of .eh_frame, by its section or by PT_GNU_EH_FRAME."""
+    section = elf.section(".eh_frame")
+    if section is not None and section.offset < elf.size:
+        return section.offset, section.address, min(section.size, elf.size - section.offset)
+    for segment in elf.segments:
+        if segment.type == PT_GNU_EH_FRAME:
+            raw = bytes(elf.piece(segment.offset, 16))
+            if len(raw) < 16:
+                return None
+            value, _ = _pointer(elf, raw, 4, raw[1], segment.address + 4)
+            offset = None if value is None else elf.file_offset(value)
+            if value is None or offset is None:
+                return None
+            for load in elf.loads:
+                if load.offset <= offset < load.offset + load.file_size:
+                    return offset, value, min(load.offset + load.file_size, elf.size) - offset
+    return None
+
+
+def personalities(elf: ElfFile) -> tuple[Personality, ...]:
+    """The personality routines that the file's CIEs name, found by their augmentation strings."""
+    region = frame_region(elf)
+    if region is None:
+        return ()
+    offset, address, size = region
+    raw = bytes(elf.piece(offset, size))
+    names: dict[int, bytes] | None = None
+    found: dict[str, Personality] = {}
+    for match in _AUGMENTED.finditer(raw):
+        start = match.start() - 8
+        if start < 0 or raw[start + 4 : start + 8] != bytes(4):
+            continue
+        slot = _cie(elf, raw, start, address).personality
+        if slot is not None:
+            names = _symbol_slots(elf) if names is None else names
+            name = names.get(slot, LOCAL.encode()).decode("latin-1")
+            found.setdefault(name, Personality(name, offset + start))
+        if len(found) >= 8:
+            break
+    return tuple(found.values())
+
+
+def frames(elf: ElfFile) -> Frames | None:
+    """Bytes of code per personality over all FDEs, or None when there are no unwind tables."""
+    region = frame_region(elf)
+    if region is None:
+        return None
+    functions = _functions(elf, region)
+    if not functions:
+        return None
+    names = _symbol_slots(elf)
+    functions.sort(key=lambda row: row[0])
+    labels = [None if slot is None else names.get(slot, LOCAL.encode()).decode("latin-1") for _, _, slot in functions]
+    code: dict[str, int] = {}
+    before: str | None = None
+    index, count = 0, len(functions)
+    while index < count:
+        end = index
+        while end < count and labels[end] is None:
+            end += 1
+        if end > index:
+            after = labels[end] if end < count else None
+            owner = "none" if end - index >= NEIGHBOURS else (before or after or "none")
+            code[owner] = code.get(owner, 0) + sum(size for _, size, _ in functions[index:end])
+        if end < count:
+            before = labels[end] or "none"
+            code[before] = code.get(before, 0) + functions[end][1]
+        index = end + 1
+    return Frames(tuple(sorted(code.items())), count)
+
+
+@dataclass(frozen=True, slots=True)
+class _Cie:
+    encoding: int
+    personality: int | None
+
+
+def _symbol_slots(elf: ElfFile) -> dict[int, bytes]:
+    """Addresses whose content or own name is a personality symbol: relocated slots and imported functions."""
+    slots = {slot: name for slot, name in named_slots(elf).items() if b"personality" in name}
+    for symbol in dynamic_symbols(elf).symbols:
+        if symbol.value and b"personality" in symbol.name:
+            slots[symbol.value] = symbol.name
+    return slots
+
+
+def _functions(elf: ElfFile, region: tuple[int, int, int]) -> list[tuple[int, int, int | None]]:
+    """(start address, size, personality slot) of every FDE."""
+    offset, address, size = region
+    raw = bytes(elf.piece(offset, size))
+    word = struct.Struct(elf.order + "II")
+    found: list[tuple[int, int, int | None]] = []
+    cies: dict[int, _Cie] = {}
+    at, records = 0, 0
+    while at + 8 <= len(raw) and records < MAX_RECORDS:
+        length, pointer = word.unpack_from(raw, at)
+        if length in (0, 0xFFFFFFFF):
+            break
+        records += 1
+        if pointer:
+            start = at + 4 - pointer
+            cie = cies.get(start)
+            if cie is None and 0 <= start < at:
+                cie = cies[start] = _cie(elf, raw, start, address)
+            if cie is not None:
+                begin, next_at = _pointer(elf, raw, at + 8, cie.encoding, address + at + 8)
+                covers, _ = _pointer(elf, raw, next_at, cie.encoding & 0x0F, 0)
+                if begin is not None and covers is not None and covers < 1 << 31:
+                    found.append((begin, covers, cie.personality))
+        at += 4 + length
+    return found
+
+
+def _cie(elf: ElfFile, raw: bytes, start: int, address: int) -> _Cie:
+    """The encoding and personality of the CIE at `start`; a damaged one has no personality."""
+    end = raw.find(b"\0", start + 9, start + 25)
+    if end < 0 or raw[start + 9 : start + 10] != b"z":
+        return _Cie(0, None)
+    augmentation = raw[start + 10 : end]
+    at = _skip_leb(raw, _skip_leb(raw, end + 1))
+    at = at + 1 if raw[start + 8] == 1 else _skip_leb(raw, at)
+    at = _skip_leb(raw, at)
+    encoding, personality = 0, None
+    for letter in augmentation:
+        if at >= len(raw):
+            break
+        if letter == ord("R"):
+            encoding, at = raw[at], at + 1
+        elif letter == ord("L"):
+            at += 1
+        elif letter == ord("P"):
+            kind = raw[at] & 0x7F
+            personality, at = _pointer(elf, raw, at + 1, kind, address + at + 1)
+    return _Cie(encoding, personality)
+
+
+def _skip_leb(raw: bytes, at: int) -> int:
+    while at < len(raw) and raw[at] & 0x80:
+        at += 1
+    return at + 1
+
+
+def _pointer(elf: ElfFile, raw: bytes, at: int, encoding: int, here: int) -> tuple[int | None, int]:
+    """A DW_EH_PE value and the place after it; None when it does not fit or is of a kind that we do not read."""
+    shape = encoding & 0x0F
+    letter = _FIXED.get(shape) if shape else ("Q" if elf.bits == 64 else "I")
+    if letter is None:
+        return None, at
+    size = struct.calcsize(letter)
+    if at < 0 or at + size > len(raw):
+        return None, at
+    value: int = struct.unpack_from(elf.order + letter, raw, at)[0]
+    if encoding & 0x70 == 0x10:
+        value += here
+    elif encoding & 0x70:
+        return None, at + size
+    return value & (1 << elf.bits) - 1, at + size
