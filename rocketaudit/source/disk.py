@@ -6,13 +6,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rocketaudit.errors import FormatError, UnsupportedError
+from rocketaudit.errors import FormatError, TruncatedError, UnsupportedError
+from rocketaudit.formats.containers.extents import DiskMap
+from rocketaudit.formats.containers.ova import MAX_TEXT, pick_disk
+from rocketaudit.formats.containers.qcow2 import map_qcow2
 from rocketaudit.formats.containers.sniff import Packing, name_foreign_packing, sniff
+from rocketaudit.formats.containers.tar_members import TarMember, list_members
+from rocketaudit.formats.containers.vmdk import FlatExtent, map_vmdk, parse_descriptor
 from rocketaudit.model.budget import Budget
 from rocketaudit.model.disk import Container, Problem
 from rocketaudit.model.progress import NoProgress, Progress
-from rocketaudit.model.reader import Reader
+from rocketaudit.model.reader import Reader, Window
 from rocketaudit.source.expand_lz4 import expand_lz4
+from rocketaudit.source.expand_map import expand_map, expand_parts
+from rocketaudit.source.expand_streams import expand_gzip, expand_xz, expand_zstd
+from rocketaudit.source.ova_digests import check_manifest
 from rocketaudit.source.raw import Identity, RawFile, changes_since, open_raw, sha256_of
 from rocketaudit.source.sparse import SparseFile
 
@@ -106,8 +114,63 @@ class _Opening:
         match packing:
             case Packing.LZ4:
                 self._expand(packing, lambda out: expand_lz4(self.reader, out, self.budget, workers=self.workers))
-            case _:
-                raise UnsupportedError(f"{packing} is not read yet")
+            case Packing.GZIP:
+                self._expand(packing, lambda out: expand_gzip(self.reader, out))
+            case Packing.XZ:
+                self._expand(packing, lambda out: expand_xz(self.reader, out))
+            case Packing.ZSTD:
+                self._expand(packing, lambda out: expand_zstd(self.reader, out, self.budget))
+            case Packing.QCOW2:
+                self._expand_map(packing, map_qcow2(self.reader, self.budget))
+            case Packing.VMDK:
+                self._expand_map(packing, map_vmdk(self.reader, self.budget))
+            case Packing.VMDK_DESCRIPTOR:
+                self._open_flat()
+            case Packing.TAR:
+                self._open_archive()
+            case Packing.RAW:
+                raise ValueError("a raw disk needs no expanding")
+
+    def _expand_map(self, packing: Packing, disk: DiskMap) -> None:
+        self.notes += disk.notes
+        self._expand(packing, lambda out: expand_map(self.reader, disk, out, workers=self.workers))
+
+    def _open_archive(self) -> None:
+        """Look at the digests that an OVA states, and go on with its first disk where it lies."""
+        members = list_members(self.reader, self.budget)
+        descriptor = next((m for m in members if m.name.endswith(".ovf")), None)
+        text = None if descriptor is None else _text_of(self.reader, descriptor)
+        disk, others = pick_disk(members, text)
+        self.notes += [f"disk {member.name} in the archive is not looked at" for member in others]
+        notes, problems = check_manifest(self.reader, members)
+        self.notes += notes
+        self.problems += problems
+        self.reader = Window(self.reader, disk.offset, disk.size)
+
+    def _open_flat(self) -> None:
+        """Open the files that a VMDK descriptor names, from its own folder only."""
+        extents = parse_descriptor(bytes(self.reader.read(0, self.reader.size)))
+        parts: list[tuple[FlatExtent, RawFile | None]] = []
+        for extent in extents:
+            parts.append((extent, self._open_beside(extent.name) if extent.name else None))
+        extent, raw = parts[0]
+        if len(parts) == 1 and raw is not None:
+            if extent.offset + extent.length > raw.size:
+                raise TruncatedError(f"{extent.name} is shorter than its descriptor says", offset=raw.size)
+            self.base = raw
+            self.reader = Window(raw, extent.offset, extent.length)
+            return
+        self._expand(Packing.VMDK_DESCRIPTOR, lambda out: expand_parts(parts, out))
+
+    def _open_beside(self, name: str) -> RawFile:
+        if "/" in name or name in ("", ".", "..") or "\0" in name or self.input is not self.base:
+            raise FormatError(f"the VMDK descriptor names {name[:80]!r}, which is not a file beside it")
+        path = self.path.with_name(name)
+        if path.is_symlink():
+            raise FormatError(f"the VMDK descriptor names {name[:80]!r}, which is a symbolic link")
+        raw, identity = open_raw(path)
+        self.others.append((path, raw, identity))
+        return raw
 
     def _expand(self, packing: Packing, write: Callable[[SparseFile], int]) -> None:
         out = SparseFile(self.tmp_dir, self.budget)
@@ -116,11 +179,12 @@ class _Opening:
         except BaseException:
             out.close()
             raise
-        if self.base is not self.input:
+        if self.base is not self.input and all(self.base is not raw for _, raw, _ in self.others):
             self.base.close()
         self.base = RawFile(out.descriptor, size)
         self.reader = self.base
-        self.expanded.append(f"{packing}: {out.written} of {size} bytes written")
+        self.problems += [Problem(what) for what in out.problems]
+        self.expanded.append(f"{packing}: {size} bytes, {out.taken} of them not holes")
 
     def disk(self, identity: Identity) -> Disk:
         container = Container(
@@ -138,6 +202,12 @@ class _Opening:
     def close(self) -> None:
         for raw in (self.base, self.input, *(raw for _, raw, _ in self.others)):
             raw.close()
+
+
+def _text_of(reader: Reader, member: TarMember) -> bytes:
+    if member.size > MAX_TEXT:
+        raise FormatError(f"{member.name} has {member.size} bytes; at most {MAX_TEXT} are read", offset=member.offset)
+    return bytes(reader.read(member.offset, member.size))
 
 
 def _kind_of(layers: list[Packing]) -> str:

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Sequence
 from functools import lru_cache
 
 import lz4.block
 import lz4.frame
 
-from rocketaudit.errors import FormatError, RocketauditError, SourceError
+from rocketaudit.errors import BudgetError, FormatError
 from rocketaudit.formats.containers.lz4_frame import Lz4Block, Lz4Frame, index_frames
 from rocketaudit.model.budget import Budget
 from rocketaudit.model.reader import Reader
+from rocketaudit.source.processes import share
 from rocketaudit.source.sparse import SparseFile
 
-_FORK_FROM = 128 << 20
+_SHARE_FROM = 128 << 20
 _STREAM_PIECE = 1 << 20
-
-
-class _ShortBlockError(Exception):
-    """A block inside a frame is not full, so the index does not say where the next one belongs."""
 
 
 def expand_lz4(reader: Reader, out: SparseFile, budget: Budget, *, workers: int) -> int:
@@ -32,8 +27,10 @@ def expand_lz4(reader: Reader, out: SparseFile, budget: Budget, *, workers: int)
             try:
                 start += _expand_blocks(reader, frame, out, start, workers)
                 continue
-            except _ShortBlockError:
-                out.end = start
+            except BudgetError:
+                raise
+            except FormatError:
+                out.cut(start)  # a short block inside, or damage: the stream decoder tells which
         start += _expand_stream(reader, frame, out, start)
     out.finish(start)
     return start
@@ -46,7 +43,7 @@ def _expand_blocks(reader: Reader, frame: Lz4Frame, out: SparseFile, start: int,
     tail = _decode(reader, last)
     size = len(full) * frame.block_size + len(tail)
     if frame.content_size not in (None, size):
-        raise _ShortBlockError
+        raise FormatError(f"{size} bytes would come out, {frame.content_size} are stated", offset=frame.start)
     zeros = _zero_forms(frame.block_size)
     jobs = [
         (start + index * frame.block_size, block)
@@ -55,11 +52,8 @@ def _expand_blocks(reader: Reader, frame: Lz4Frame, out: SparseFile, start: int,
     ]
     out.need(len(jobs) * frame.block_size + len(tail))
     out.count(len(jobs) * frame.block_size + len(tail))
-    may_fork = workers > 1 and hasattr(os, "fork") and threading.active_count() == 1
-    if may_fork and len(jobs) * frame.block_size >= _FORK_FROM:
-        _share(reader, jobs, out, min(workers, 4))
-    else:
-        _run(reader, jobs, out)
+    sharers = min(workers, 4) if len(jobs) * frame.block_size >= _SHARE_FROM else 1
+    share(jobs, lambda mine: _run(reader, mine, out), sharers)
     out.put(start + len(full) * frame.block_size, tail)
     return size
 
@@ -68,66 +62,8 @@ def _run(reader: Reader, jobs: Sequence[tuple[int, Lz4Block]], out: SparseFile) 
     for place, block in jobs:
         data = _decode(reader, block)
         if len(data) != block.room:
-            raise _ShortBlockError
+            raise FormatError("a block inside the frame is not full", offset=block.offset)
         out.put(place, data)
-
-
-def _share(reader: Reader, jobs: Sequence[tuple[int, Lz4Block]], out: SparseFile, workers: int) -> None:
-    """Every process writes its own blocks through the descriptor that all inherited."""
-    children: list[tuple[int, int]] = []
-    for number in range(1, workers):
-        inlet, outlet = os.pipe()
-        child = os.fork()
-        if child == 0:
-            os.close(inlet)
-            _work(reader, jobs[number::workers], out, outlet)
-        os.close(outlet)
-        children.append((child, inlet))
-    failure: Exception | None = None
-    try:
-        _run(reader, jobs[::workers], out)
-    except (RocketauditError, _ShortBlockError) as error:
-        failure = error
-    for child, inlet in children:
-        with os.fdopen(inlet, "rb") as pipe:
-            said = pipe.read()
-        os.waitpid(child, 0)
-        failure = failure or _failure_of(said)
-    if failure is not None:
-        raise failure
-
-
-def _work(reader: Reader, jobs: Sequence[tuple[int, Lz4Block]], out: SparseFile, outlet: int) -> None:
-    """The life of a forked child: it never returns."""
-    said = b"lost"
-    try:
-        try:
-            _run(reader, jobs, out)
-            said = b"done"
-        except _ShortBlockError:
-            said = b"short"
-        except FormatError as error:
-            said = b"format:" + error.message.encode("utf-8", "replace")
-        except RocketauditError as error:
-            said = b"source:" + error.message.encode("utf-8", "replace")
-        os.write(outlet, said[:4096])
-    finally:
-        os._exit(0)
-
-
-def _failure_of(said: bytes) -> Exception | None:
-    kind, _, text = said.partition(b":")
-    match kind:
-        case b"done":
-            return None
-        case b"short":
-            return _ShortBlockError()
-        case b"format":
-            return FormatError(text.decode("utf-8", "replace"))
-        case b"source":
-            return SourceError(text.decode("utf-8", "replace"))
-        case _:
-            return SourceError("a process that expanded LZ4 blocks died")
 
 
 def _decode(reader: Reader, block: Lz4Block) -> bytes:

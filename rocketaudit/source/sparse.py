@@ -20,13 +20,13 @@ _SPARE = 16 << 20
 class SparseFile:
     """Writes land at offsets; zeros are left out; every byte written is counted against the budget."""
 
-    __slots__ = ("_budget", "_folder", "_since_asked", "descriptor", "end", "written")
+    __slots__ = ("_budget", "_folder", "_since_asked", "descriptor", "end", "problems")
 
     def __init__(self, folder: Path | None, budget: Budget) -> None:
         self._folder = Path(tempfile.gettempdir()) if folder is None else folder
         self._budget = budget
         self._since_asked = 0
-        self.written = 0
+        self.problems: list[str] = []
         self.end = 0
         try:
             with tempfile.TemporaryFile(dir=self._folder, prefix="rocketaudit-") as file:
@@ -79,7 +79,6 @@ class SparseFile:
 
     def _write(self, offset: int, piece: memoryview) -> None:
         self._since_asked += len(piece)
-        self.written += len(piece)
         if self._since_asked > _ASK_SPACE_EVERY:
             self._since_asked = 0
             self.need(_ASK_SPACE_EVERY)
@@ -90,6 +89,11 @@ class SparseFile:
         except OSError as error:
             raise SourceError(f"writing to {self._folder} failed: {error.strerror}") from error
 
+    def cut(self, size: int) -> None:
+        """Drop whatever was written from `size` on, to begin again there."""
+        os.ftruncate(self.descriptor, size)
+        self.end = size
+
     def finish(self, size: int) -> None:
         """Give the file its whole size, so that a hole at the end counts too."""
         if size > MAX_DISK:
@@ -99,6 +103,11 @@ class SparseFile:
         except OSError as error:
             raise SourceError(f"{self._folder} cannot hold a file of {size} bytes: {error.strerror}") from error
         self.end = size
+
+    @property
+    def taken(self) -> int:
+        """Bytes that the file takes in its folder."""
+        return os.fstat(self.descriptor).st_blocks * 512
 
     def close(self) -> None:
         if self.descriptor >= 0:

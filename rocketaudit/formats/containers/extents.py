@@ -1,0 +1,33 @@
+"""The common answer of disk formats that are maps: which bytes of the file are which bytes of the disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Coding(StrEnum):
+    RAW = "raw"
+    DEFLATE = "deflate"
+    ZLIB = "zlib"
+    ZSTD = "zstd"
+
+
+@dataclass(frozen=True, slots=True)
+class DiskExtent:
+    """`length` bytes of the disk from `start` are the `stored` bytes at `offset` of the file, decoded."""
+
+    start: int
+    length: int
+    coding: Coding
+    offset: int
+    stored: int
+
+
+@dataclass(frozen=True, slots=True)
+class DiskMap:
+    """What is not in `extents` reads as zeros; `notes` say what was seen on the way."""
+
+    size: int
+    extents: tuple[DiskExtent, ...]
+    notes: tuple[str, ...] = ()
