@@ -152,11 +152,13 @@ class Fat:
             size = self.geometry.root_size
             yield Extent(0, size, self.geometry.root_at, size)
             return
-        seen = 0
-        for extent in self._runs(start, -(-_LARGEST_DIRECTORY // self.geometry.cluster_size)):
-            seen += extent.length
-            if seen > max(_LARGEST_DIRECTORY, self.geometry.cluster_size):
+        seen: set[int | None] = set()
+        length = 0
+        for extent in self._runs(start, self.geometry.clusters + 1):
+            length += extent.length
+            if extent.physical in seen or length > max(_LARGEST_DIRECTORY, self.geometry.cluster_size):
                 raise FormatError("a folder of more than 65,536 entries, or a loop", offset=start.at)
+            seen.add(extent.physical)
             yield extent
 
     def chunks(self, node: Node) -> Iterator[bytes | memoryview]:
