@@ -58,6 +58,24 @@ def single_bank_image() -> Built:
 
 
 @pytest.fixture(scope="session")
+def uki_image() -> Built:
+    """No GRUB: an unsigned unified kernel image in the ESP holds the command line; one bank."""
+    return built(replace(SMALL_EROFS, kind="uki"))
+
+
+@pytest.fixture(scope="session")
+def standalone_image() -> Built:
+    """A guest: five partitions, no PRIVATE, no bootconfig."""
+    return built(replace(SMALL_EROFS, kind="standalone", split=False))
+
+
+@pytest.fixture(scope="session")
+def enclave_image() -> Built:
+    """An enclave's disk: ROOT-A and HASH-A, nothing that says the root hash."""
+    return built(replace(SMALL_EROFS, kind="eif"))
+
+
+@pytest.fixture(scope="session")
 def hostile_names_image() -> Built:
     """File names that break careless writers."""
     return built(replace(SMALL_EROFS, plants=("hostile_names",)))

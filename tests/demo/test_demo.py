@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 from pathlib import Path
@@ -59,7 +60,7 @@ def test_the_recipe_still_gives_the_same_content(shipped: bytes, rebuilt: Built,
     """With other compilers everything but the compiled programs is compared, file by file."""
     now = demo.record(rebuilt)
     if now["tools"] == recorded["tools"]:
-        assert rebuilt.path.read_bytes() == shipped
+        assert hashlib.sha256(rebuilt.path.read_bytes()).hexdigest() == hashlib.sha256(shipped).hexdigest()
         return
     compiled = demo.compiled_names()
     for bank, files in recorded["files"].items():

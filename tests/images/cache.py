@@ -14,7 +14,17 @@ from tests.images.compile import versions
 from tests.support import find_tool
 
 HERE = Path(__file__).parent
-ASSEMBLY = ("recipe.py", "disk.py", "filesystems.py", "stage.py", "plants.py", "release.py", "tree.py")
+ASSEMBLY = (
+    "recipe.py",
+    "disk.py",
+    "boot.py",
+    "pe.py",
+    "filesystems.py",
+    "stage.py",
+    "plants.py",
+    "release.py",
+    "tree.py",
+)
 VERSION_QUESTIONS = (
     ("mkfs.ext4", "-V"),
     ("veritysetup", "--version"),

@@ -70,8 +70,27 @@ class VerityTree:
         return self.data_blocks * BLOCK // 512
 
 
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A disk that is being built, its partitions by name, and a folder for what goes onto it."""
+
+    image: Path
+    parts: Mapping[str, Partition]
+    folder: Path
+
+    def mib(self, name: str) -> int:
+        return self.parts[name].length >> 20
+
+    def put(self, name: str, content: Path | bytes, *, at: int = 0, keep: bool = False) -> None:
+        """Copy bytes, or a file that is then removed unless it is kept, into a partition."""
+        part = self.parts[name]
+        put(self.image, part.start + at, content, room=part.length - at)
+        if isinstance(content, Path) and not keep:
+            content.unlink()
+
+
 def plan(sizes: Sizes, *, kind: str, split: bool) -> tuple[Partition, ...]:
-    """The partitions of one layout in disk order: grub (two banks), single, uki or standalone."""
+    """The partitions of one layout in disk order: grub (two banks), single, uki, standalone (a guest) or eif."""
     bank = {"EFI": sizes.efi, "BOOT": sizes.boot, "ROOT": sizes.root, "HASH": sizes.hash, "RESERVED": sizes.reserved}
     if kind == "uki":
         bank["EFI"] = bank["EFI"] + bank.pop("BOOT")
@@ -79,10 +98,14 @@ def plan(sizes: Sizes, *, kind: str, split: bool) -> tuple[Partition, ...]:
         bank = {name: 2 * size for name, size in bank.items()}
     if kind == "standalone":
         del bank["RESERVED"]
-    rows = [("BIOS-BOOT", 4), *((f"{name}-A", size) for name, size in bank.items())]
+    if kind == "eif":
+        bank = {"ROOT": sizes.root, "HASH": sizes.hash}
+    rows = [(f"{name}-A", size) for name, size in bank.items()]
+    if kind != "eif":
+        rows.insert(0, ("BIOS-BOOT", 4))
     if kind == "grub":
         rows += [(f"{name}-B", size) for name, size in bank.items()]
-    if kind != "standalone":
+    if kind not in ("standalone", "eif"):
         rows += [("PRIVATE", sizes.private), ("DATA", sizes.data)]
     partitions, at = [], 1
     for name, size in rows:
@@ -167,13 +190,16 @@ KERNEL_ARGUMENTS = (
 )
 
 
-def grub_cfg(tree: VerityTree, *, pretty_name: str, arguments: Sequence[str] = KERNEL_ARGUMENTS) -> str:
+def grub_cfg(
+    tree: VerityTree, *, pretty_name: str, arguments: Sequence[str] = KERNEL_ARGUMENTS, bootconfig: bool = True
+) -> str:
     """A boot configuration of Bottlerocket's shape: the table in a variable, one entry that uses it."""
     lines = " \\\n       ".join(arguments)
+    initrd = "   initrd ($private)/bootconfig.data\n" if bootconfig else ""
     return (
         'set default="0"\nset timeout="0"\n'
         f'set dm_verity_root="{dm_table(tree)}"\n\n'
         f'menuentry "{pretty_name}" --unrestricted {{\n'
         f"   linux ($root)/vmlinuz \\\n       {lines}\n"
-        "   initrd ($private)/bootconfig.data\n   boot\n}\n"
+        f"{initrd}   boot\n}}\n"
     )

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.images import bottlerocket, disk, plants, release
+from tests.images.boot import put_grub, put_uki
 from tests.images.bottlerocket import label, small_tree
 from tests.images.cache import digest, locked
-from tests.images.disk import Partition, Sizes, VerityTree
-from tests.images.filesystems import EROFS_COMPRESSED, make_erofs, make_ext4, make_fat
+from tests.images.disk import Partition, Site, Sizes, VerityTree
+from tests.images.filesystems import EROFS_COMPRESSED, make_erofs, make_ext4
 from tests.images.full import add_edges, add_packages
 from tests.images.plants import PLANTS, FileFlip, Flip
 from tests.images.release import Release
@@ -35,7 +36,7 @@ class ImageSpec:
 
     root_fs: str = "erofs"  # or ext4
     tree: str = "small"  # or edges, full, demo
-    kind: str = "grub"  # or single, standalone
+    kind: str = "grub"  # or single, uki, standalone, eif
     sizes: Sizes = SMALL
     split: bool = True
     bank_b: str = "empty"
@@ -67,7 +68,7 @@ class Built:
     manifests: Mapping[str, tuple[Expected, ...]] = field(repr=False)
     verity: Mapping[str, VerityTree]
     partitions: Mapping[str, Partition] = field(repr=False)
-    grub_cfgs: Mapping[str, str] = field(repr=False)
+    boot_configurations: Mapping[str, str] = field(repr=False)  # grub.cfg, or the UKI's command line
 
     @property
     def manifest(self) -> tuple[Expected, ...]:
@@ -76,7 +77,8 @@ class Built:
 
     @property
     def grub_cfg(self) -> str:
-        return self.grub_cfgs["A"]
+        """Bank A's boot configuration."""
+        return self.boot_configurations["A"]
 
     def entry(self, path: str) -> Expected:
         """The manifest's record of one path as stored, such as "/x86_64-bottlerocket-linux-gnu/sys-root/usr/bin/x"."""
@@ -140,28 +142,25 @@ def assemble(
 ) -> Built:
     """Make every partition's content and put it on the disk."""
     partitions = disk.plan(spec.sizes, kind=spec.kind, split=spec.split)
-    by_name = {part.name: part for part in partitions}
-    image = folder / "disk.img"
-    disk.partition_table(image, partitions)
+    site = Site(folder / "disk.img", {part.name: part for part in partitions}, folder)
+    disk.partition_table(site.image, partitions)
     hashes: dict[str, VerityTree] = {}
-    grub_cfgs: dict[str, str] = {}
+    configurations: dict[str, str] = {}
     for name, bank in banks.items():
-        root = _make_root(spec, bank, folder, by_name[f"ROOT-{name}"].length >> 20)
-        hashes[name] = _put_root(image, by_name, root, folder, name)
-        grub_cfgs[name] = _put_boot(spec, image, by_name, folder, name, bank, hashes[name])
-    bios = by_name["BIOS-BOOT"]
-    disk.put(image, bios.start, release.noise("core.img", 32 << 10), room=bios.length)
-    if "PRIVATE" in by_name:
-        _put_private(spec, image, by_name["PRIVATE"], folder)
+        root = _make_root(spec, bank, folder, site.mib(f"ROOT-{name}"))
+        hashes[name] = _put_root(site, root, name)
+        configurations[name] = _put_boot(spec, site, name, bank, hashes[name])
     for scratch in folder.glob("root-*.img"):
         scratch.unlink()
+    if "BIOS-BOOT" in site.parts:
+        site.put("BIOS-BOOT", release.noise("core.img", 32 << 10))
+    if "PRIVATE" in site.parts:
+        _put_private(spec, site)
     if "slack" in spec.plants:
-        part = by_name["HASH-A"]
-        at = part.length - (64 << 10)
-        disk.put(image, part.start + at, b"hidden behind the hash tree", room=part.length - at)
+        site.put("HASH-A", b"hidden behind the hash tree", at=site.parts["HASH-A"].length - (64 << 10))
     for flip in spec.flips + ((Flip("ROOT-B", 5 * disk.BLOCK + 17),) if spec.bank_b == "corrupt" else ()):
-        flip_byte(image, by_name, flip if isinstance(flip, Flip) else _place_of(flip, banks, image, by_name))
-    return Built(image, spec, manifests, hashes, by_name, grub_cfgs)
+        flip_byte(site.image, site.parts, flip if isinstance(flip, Flip) else _place_of(flip, banks, site))
+    return Built(site.image, spec, manifests, hashes, site.parts, configurations)
 
 
 def _make_root(spec: ImageSpec, bank: Bank, folder: Path, mib: int) -> Path:
@@ -176,90 +175,45 @@ def _make_root(spec: ImageSpec, bank: Bank, folder: Path, mib: int) -> Path:
     return root
 
 
-def _place_of(flip: FileFlip, banks: Mapping[str, Bank], image: Path, parts: Mapping[str, Partition]) -> Flip:
+def _put_root(site: Site, root: Path, bank: str) -> VerityTree:
+    site.put(f"ROOT-{bank}", root, keep=True)
+    tree = site.folder / "hash.img"
+    salt = hashlib.sha256(f"salt {bank}".encode()).hexdigest()
+    made = disk.verity(root, tree, name=f"verity-{bank}", salt=salt, room=site.parts[f"HASH-{bank}"].length)
+    site.put(f"HASH-{bank}", tree)
+    return made
+
+
+def _put_boot(spec: ImageSpec, site: Site, name: str, bank: Bank, tree: VerityTree) -> str:
+    match spec.kind:
+        case "eif":  # the enclave's kernel carries the table, outside of this disk
+            return ""
+        case "uki":
+            return put_uki(site, bank.release, tree, spec.plants)
+        case _:
+            return put_grub(site, name, bank.release, tree, spec.plants, alone=spec.kind == "standalone")
+
+
+def _put_private(spec: ImageSpec, site: Site) -> None:
+    content = site.folder / "private.img"
+    tree = Tree()
+    said = 'kernel.audit = "0"\n' if "bootconfig_argument" in spec.plants else "kernel.quiet\n"
+    tree.file("/bootconfig.data", release.bootconfig(said), mode=0o600)
+    options = ("-i", "4096", "-I", "256")
+    make_ext4(tree, content, name="private", mib=site.mib("PRIVATE"), arguments=options)
+    site.put("PRIVATE", content)
+
+
+def _place_of(flip: FileFlip, banks: Mapping[str, Bank], site: Site) -> Flip:
     """Find a file's bytes in its partition; ValueError when they are not stored plainly."""
-    bank, part = banks[flip.bank], parts[f"ROOT-{flip.bank}"]
+    bank, part = banks[flip.bank], site.parts[f"ROOT-{flip.bank}"]
     content = bank.tree[f"{bottlerocket.root_of(bank.release)}/usr/{flip.path}"].bytes()
-    with image.open("rb") as file:
+    with site.image.open("rb") as file:
         file.seek(part.start)
         at = file.read(part.length).find(content[:4096])
     if at < 0:
         raise ValueError(f"{flip.path} is not stored plainly in bank {flip.bank}")
     return Flip(part.name, at + flip.offset, flip.mask)
-
-
-def _put_root(image: Path, parts: Mapping[str, Partition], root: Path, folder: Path, bank: str) -> VerityTree:
-    part, hash_part = parts[f"ROOT-{bank}"], parts[f"HASH-{bank}"]
-    disk.put(image, part.start, root, room=part.length)
-    tree = folder / "hash.img"
-    salt = hashlib.sha256(f"salt {bank}".encode()).hexdigest()
-    made = disk.verity(root, tree, name=f"verity-{bank}", salt=salt, room=hash_part.length)
-    disk.put(image, hash_part.start, tree, room=hash_part.length)
-    tree.unlink()
-    return made
-
-
-def _put_boot(
-    spec: ImageSpec,
-    image: Path,
-    parts: Mapping[str, Partition],
-    folder: Path,
-    name: str,
-    bank: Bank,
-    tree: VerityTree,
-) -> str:
-    said = tree
-    if name == "A" and "wrong_root_hash" in spec.plants:
-        said = replace(said, root_hash=plants.wrong_digit(said.root_hash))
-    if name == "A" and "wrong_salt" in spec.plants:
-        said = replace(said, salt=plants.wrong_digit(said.salt))
-    if name == "A" and "wrong_block_count" in spec.plants:
-        said = replace(said, data_blocks=said.data_blocks - 1)
-    arguments = plants.kernel_arguments(disk.KERNEL_ARGUMENTS, spec.plants)
-    text = disk.grub_cfg(said, pretty_name=bank.release.pretty_name, arguments=arguments)
-    content = folder / "content.img"
-    part = parts[f"BOOT-{name}"]
-    make_ext4(boot_tree(bank.release, text), content, name=f"boot-{name}", mib=part.length >> 20, shrink=True)
-    disk.put(image, part.start, content, room=part.length)
-    efi = parts[f"EFI-{name}"]
-    loaders = {f"/EFI/BOOT/{loader}": pe_stub(loader) for loader in ("BOOTX64.EFI", "GRUBX64.EFI")}
-    make_fat(loaders, content, mib=efi.length >> 20)
-    disk.put(image, efi.start, content, room=efi.length)
-    content.unlink()
-    return text
-
-
-def boot_tree(of: Release, grub_cfg: str) -> Tree:
-    """The boot partition's files."""
-    tree = Tree()
-    kernel = release.kernel_image(of)
-    tree.file("/vmlinuz", kernel, mode=0o600)
-    tree.file("/.vmlinuz.hmac", release.kernel_hmac(kernel), mode=0o600)
-    tree.file("/config", release.KERNEL_CONFIG, mode=0o600)
-    tree.file("/System.map", release.SYSTEM_MAP, mode=0o600)
-    tree.directory("/grub", mode=0o700)
-    tree.file("/grub/grub.cfg", grub_cfg, mode=0o600)
-    return label(tree)
-
-
-def pe_stub(name: str) -> bytes:
-    """A DOS and a PE header with no sections: enough to be told from other files."""
-    header = bytearray(512)
-    header[0:2] = b"MZ"
-    header[0x3C] = 0x80
-    header[0x80:0x86] = b"PE\0\0\x64\x86"
-    return bytes(header) + release.noise(name, 8192)
-
-
-def _put_private(spec: ImageSpec, image: Path, part: Partition, folder: Path) -> None:
-    content = folder / "private.img"
-    tree = Tree()
-    said = 'kernel.audit = "0"\n' if "bootconfig_argument" in spec.plants else "kernel.quiet\n"
-    tree.file("/bootconfig.data", release.bootconfig(said), mode=0o600)
-    options = ("-i", "4096", "-I", "256")
-    make_ext4(tree, content, name="private", mib=part.length >> 20, arguments=options)
-    disk.put(image, part.start, content, room=part.length)
-    content.unlink()
 
 
 def flip_byte(image: Path, partitions: Mapping[str, Partition], flip: Flip) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -41,8 +42,7 @@ def test_partition_table_is_clean_to_sgdisk(image: Built) -> None:
 def test_each_bank_verifies_with_the_root_hash_of_its_boot_configuration(image: Built, tmp_path: Path) -> None:
     for bank, tree in image.verity.items():
         assert veritysetup_says(image, image.path, bank, tmp_path).returncode == 0
-        assert len(tree.root_hash) == 64
-    assert image.verity[max(image.verity)].root_hash in image.grub_cfg
+        assert tree.root_hash in image.boot_configurations[bank]
 
 
 def test_a_flipped_byte_fails_veritysetup(small_erofs_image: Built, tmp_path: Path) -> None:
@@ -90,3 +90,31 @@ def test_ext4_is_clean_to_fsck(small_ext4_image: Built, tmp_path: Path) -> None:
     for partition in ("ROOT-A", "BOOT-A", "PRIVATE"):
         part = cut(small_ext4_image, small_ext4_image.path, partition, tmp_path / "part.img")
         subprocess.run([str(find_tool("e2fsck")), "-fn", str(part)], check=True, capture_output=True)
+
+
+def test_a_unified_kernel_image_states_the_root_hash_in_its_command_line(uki_image: Built, tmp_path: Path) -> None:
+    needs_tools("objcopy", "mcopy")
+    esp = cut(uki_image, uki_image.path, "EFI-A", tmp_path / "esp")
+    kernel, line = tmp_path / "kernel.efi", tmp_path / "line"
+    subprocess.run([str(find_tool("mcopy")), "-i", esp, "::EFI/BOOT/BOOTX64.EFI", kernel], check=True)
+    command = ["objcopy", "--dump-section", f".cmdline={line}", str(kernel), str(tmp_path / "copy.efi")]
+    subprocess.run(command, check=True)
+    said = line.read_bytes().rstrip(b"\0").decode()
+    assert said == uki_image.boot_configurations["A"]
+    assert f"sha256 {uki_image.verity['A'].root_hash} " in said
+    assert f"PARTUUID={uki_image.partitions['EFI-A'].guid}/PARTNROFF=1" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "partitions"),
+    [
+        ("uki_image", "BIOS-BOOT EFI-A ROOT-A HASH-A RESERVED-A PRIVATE DATA"),
+        ("standalone_image", "BIOS-BOOT EFI-A BOOT-A ROOT-A HASH-A"),
+        ("enclave_image", "ROOT-A HASH-A"),
+    ],
+)
+def test_other_layouts_have_their_partitions(name: str, partitions: str, request: pytest.FixtureRequest) -> None:
+    image = request.getfixturevalue(name)
+    assert " ".join(image.partitions) == partitions
+    said = subprocess.run([str(find_tool("sgdisk")), "-p", image.path], capture_output=True, text=True, check=True)
+    assert len(re.findall(r"^ +\d+ +\d+", said.stdout, re.MULTILINE)) == len(image.partitions)
