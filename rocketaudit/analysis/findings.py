@@ -47,6 +47,9 @@ def _integrity_findings(integrity: Integrity) -> Iterable[Finding]:
 
 def _uncovered_bytes(evidence: Evidence) -> Iterable[Finding]:
     for bank in evidence.verity:
+        for statement in bank.statements:
+            for remark in statement.remarks:
+                yield Finding("bytes-outside-tree", Severity.MEDIUM, remark, statement.where)
         check = bank.check
         if check is None:
             continue

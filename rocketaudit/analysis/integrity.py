@@ -12,7 +12,16 @@ from rocketaudit.model.integrity import BadBlockReport, BankVerdict, Integrity, 
 from rocketaudit.model.trust import ChainLink, LinkState, first_failure, holds
 from rocketaudit.model.verity import BadBlock, TreeCheck, TreeVerdict, VerityParameters
 
-COMPARED = ("root_hash", "algorithm", "salt", "data_blocks", "data_block_size", "hash_block_size", "hash_type")
+COMPARED = (
+    "root_hash",
+    "algorithm",
+    "salt",
+    "data_blocks",
+    "data_block_size",
+    "hash_block_size",
+    "hash_type",
+    "hash_start_block",
+)
 TREE = "recomputed tree"
 UNCOVERED = (
     "superblock UUID and padding: no digest covers them",
@@ -82,7 +91,7 @@ def _judge_bank(evidence: Evidence, bank: BankVerity) -> BankVerdict:
 
 
 def _statement_problems(bank: BankVerity) -> list[str]:
-    problems = [problem for statement in bank.statements for problem in statement.problems]
+    problems = [f"{one.source}: {problem}" for one in bank.statements for problem in one.problems]
     if not any(statement.binds_kernel for statement in bank.statements) and bank.unread is None:
         problems.append("no boot text puts a verity tree under this root")
     return problems

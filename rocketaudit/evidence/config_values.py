@@ -95,10 +95,7 @@ def _depends_on_node(value: Any) -> bool:
 def _parse(tree: Tree, path: str, form: str) -> _Parsed:
     if form == "systemd":
         return _systemd(tree, path)
-    found = first_config(tree, path, f"{FACTORY}{path}")
-    templates: tuple[bytes, ...] = (found.data,)
-    if found.state is State.ABSENT:
-        found, templates = _from_template(tree, path, found)
+    found, templates = made_file(tree, path)
     if found.state is not State.PRESENT:
         return _Parsed(found.where, state=found.state, reason=found.reason)
     try:
@@ -107,20 +104,28 @@ def _parse(tree: Tree, path: str, form: str) -> _Parsed:
         return _Parsed(found.where, state=State.UNREAD, reason=f"{found.path}: {error}")
 
 
+def made_file(tree: Tree, path: str) -> tuple[ConfigFile, tuple[bytes, ...]]:
+    """A file and the texts that it may have: several when it is made from a template on a node."""
+    found = first_config(tree, path, f"{FACTORY}{path}")
+    if found.state is not State.ABSENT:
+        return found, (found.data,)
+    return _from_template(tree, path, found)
+
+
 def _from_template(tree: Tree, path: str, absent: ConfigFile) -> tuple[ConfigFile, tuple[bytes, ...]]:
     """The template that the defaults name for a path, rendered with the default settings under both assumptions."""
-    import_of = template_of(tree, path)
-    if import_of is None:
+    template = template_of(tree, path)
+    if template is None:
         return absent, ()
-    if import_of.state is not State.PRESENT:
-        reason = import_of.reason or f"its template {import_of.path} is missing"
-        return ConfigFile(path, State.UNREAD, import_of.where, reason=reason), ()
+    if template.state is not State.PRESENT:
+        reason = template.reason or f"its template {template.path} is missing"
+        return ConfigFile(path, State.UNREAD, template.where, reason=reason), ()
     _, settings = read_defaults(tree)
     try:
-        texts = tuple(render(import_of.data, settings, assume=assume).encode() for assume in (False, True))
+        texts = tuple(render(template.data, settings, assume=assume).encode() for assume in (False, True))
     except FormatError as error:
-        return ConfigFile(path, State.UNREAD, import_of.where, reason=str(error)), ()
-    return import_of, tuple(dict.fromkeys(texts))
+        return ConfigFile(path, State.UNREAD, template.where, reason=str(error)), ()
+    return template, tuple(dict.fromkeys(texts))
 
 
 def template_of(tree: Tree, path: str) -> ConfigFile | None:

@@ -75,6 +75,7 @@ def _collect(source: Source, wants: Wants) -> Iterator[Seen]:  # noqa: ARG001
             continue  # no image of Bottlerocket, or defaults in a place that we do not know: nothing is known
         yield facts.present(Key("settings_defaults", ("file",)), found.path, found.where)
         yield facts.covers("setting:*")
+        yield from (facts.present(Key("made_file", (path,), "mode"), mode, found.where) for path, mode in _modes(found))
         for number, (path, value) in enumerate(_leaves(settings, (), 0)):
             if number >= MAX_FACTS:
                 return
@@ -90,6 +91,14 @@ def _leaves(table: Mapping[str, Any], path: tuple[str, ...], depth: int) -> Iter
             yield place, "(not shown)" if any(word in name for word in _SECRET) else plain_value(value)
 
 
+def _modes(found: ConfigFile) -> Iterator[tuple[str, str]]:
+    """Files that a node will make, with the mode that the defaults give them."""
+    table = tomllib.loads(found.data.decode("utf-8")).get("configuration-files", {})
+    for entry in table.values() if isinstance(table, dict) else ():
+        if isinstance(entry, dict) and isinstance(entry.get("path"), str) and isinstance(entry.get("mode"), str):
+            yield entry["path"], entry["mode"]
+
+
 def plain_value(value: object) -> JsonValue:
     """A TOML, YAML or JSON value as a fact may hold it; times become their text."""
     match value:
@@ -103,4 +112,4 @@ def plain_value(value: object) -> JsonValue:
             return str(value)
 
 
-STATIC = Collector("settings", Plane.STATIC, ("setting:*", "settings_defaults:file"), _collect)
+STATIC = Collector("settings", Plane.STATIC, ("setting:*", "settings_defaults:file", "made_file:*"), _collect)

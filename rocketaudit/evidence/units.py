@@ -171,6 +171,8 @@ def _unit_facts(facts: Facts, found: _Found, name: str, presets: tuple[tuple[boo
         yield facts.present(Key("unit", (name,), "sandbox"), _sandbox(directives, last), unit.where)
         commands = tuple(d.value for d in all_values(directives, "Service", "ExecStart"))
         yield facts.present(Key("unit", (name,), "commands"), commands, unit.where)
+        denied = tuple(w for d in all_values(directives, "Service", "IPAddressDeny") for w in d.value.split())
+        yield facts.present(Key("unit", (name,), "ip_address_deny"), denied, unit.where)
     elif name.endswith(".socket"):
         listens = tuple(d.value for d in directives if d.section == "Socket" and d.key.startswith("Listen") and d.value)
         yield facts.present(Key("unit", (name,), "listens"), listens, unit.where)

@@ -38,6 +38,11 @@ KNOWN_OPTIONS = frozenset(
         "root_hash_sig_key_desc",
     }
 )
+# the loader sets it to the partition that it read grub.cfg from
+BOOT_VARIABLES = frozenset({"$boot_uuid", "${boot_uuid}"})
+# what a kernel calls the first device that dm-mod.create makes
+ROOT_DEVICES = frozenset({"/dev/dm-0", "254:0", "253:0"})
+_ROOT = re.compile(r"(?<!\S)\"?root=(\S+)")
 _OFFSET = re.compile(r"PARTUUID=(?P<uuid>[^/]+)/PARTNROFF=(?P<offset>-?[0-9]+)")
 
 
@@ -133,7 +138,7 @@ def _statements(job: VerityJob, disk: DiskSummary, source_name: str) -> Iterator
         try:
             table = parse_table(entry.verity_table)
         except FormatError as error:
-            yield Statement(name, _nothing(), where, problems=(f"{name} states no usable verity table: {error}",))
+            yield Statement(name, _nothing(), where, problems=(f"no usable verity table: {error}",))
             continue
         problems = tuple(_table_problems(table, job, entry, disk))
         yield Statement(name, table.parameters, where, binds_kernel=True, problems=problems)
@@ -142,9 +147,10 @@ def _statements(job: VerityJob, disk: DiskSummary, source_name: str) -> Iterator
     try:
         superblock = parse_superblock(job.hashes.read(0, SUPERBLOCK_SIZE))
         size = None if job.root is None else job.root.length
-        yield Statement("superblock", superblock.parameters("", data_size=size), where)
+        remarks = ("padding of the verity superblock is not zero",) if superblock.has_dirty_padding else ()
+        yield Statement("superblock", superblock.parameters("", data_size=size), where, remarks=remarks)
     except FormatError as error:
-        yield Statement("superblock", _nothing(), where, problems=(f"superblock: {error}",))
+        yield Statement("superblock", _nothing(), where, problems=(str(error),))
 
 
 def _entries(bank: Bank, disk: DiskSummary) -> list[BootEntry]:
@@ -167,6 +173,9 @@ def _table_problems(table: VerityTable, job: VerityJob, entry: BootEntry, disk: 
     for option in parameters.options:
         if option.split(" ")[0] not in KNOWN_OPTIONS:
             yield f"unknown verity option {option[:40]!r}: the kernel refuses the table"
+    mounted = _ROOT.findall(entry.command_line)
+    if mounted and mounted[-1].strip('"') not in ROOT_DEVICES | {f"/dev/mapper/{table.name}"}:
+        yield f"the kernel mounts {mounted[-1][:60]!r} as its root, not the verity device"
     for what, device, partition in (("data", table.data_device, job.root), ("hash", table.hash_device, job.hash)):
         yield from _device_problems(what, device, partition, entry, disk)
 
@@ -179,9 +188,9 @@ def _device_problems(
         yield f"the {what} device {device[:60]!r} is not given relative to a partition of this disk"
         return
     base = next((p for p in disk.partitions if p.number == entry.partition), None)
-    uuid = match["uuid"].lower()
-    if not uuid.startswith("$") and (base is None or uuid != base.unique_guid.lower()):
-        base = next((p for p in disk.partitions if p.unique_guid.lower() == uuid), None)
+    uuid = match["uuid"]
+    if uuid not in BOOT_VARIABLES and (base is None or uuid.lower() != base.unique_guid.lower()):
+        base = next((p for p in disk.partitions if p.unique_guid.lower() == uuid.lower()), None)
     number = None if base is None else base.number + int(match["offset"])
     if partition is None or number != partition.number:
         yield f"the {what} device {device[:60]!r} is not the {what} partition of this bank"

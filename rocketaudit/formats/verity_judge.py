@@ -68,6 +68,7 @@ class TreeCheckBuilder:
         self.bad: list[BadBlock] = []
         self.bad_total = 0
         self.refused: list[BlockRange] = []
+        self.accused: set[tuple[int, int]] = set()  # hash blocks that are bad in more than one way count once
 
     def add(self, result: RangeCheck) -> None:
         self.pieces[result.first] = result.rebuilt
@@ -218,6 +219,9 @@ class TreeCheckBuilder:
         return _State.UNKNOWN
 
     def _add_bad(self, level: int, block: int, expected: str, observed: str, why: str) -> None:
+        if (level, block) in self.accused:
+            return
+        self.accused.add((level, block))
         self.bad_total += 1
         if len(self.bad) < self.limit:
             size = self.layout.parameters.hash_block_size

@@ -13,7 +13,7 @@ class Statement:
     """One place that states verity parameters (boot text, UKI command line, superblock, kernel).
 
     `binds_kernel`: a kernel that starts from here enforces it (the superblock binds nobody).
-    `problems` are ways in which the statement contradicts itself or the disk.
+    `problems` are ways in which the statement contradicts itself or the disk; `remarks` are odd but change nothing.
     """
 
     source: str
@@ -21,6 +21,7 @@ class Statement:
     where: Locator
     binds_kernel: bool = False
     problems: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
