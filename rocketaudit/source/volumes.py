@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
-from typing import Any, cast
 
 from rocketaudit.errors import FormatError, TruncatedError
 from rocketaudit.formats.erofs import is_erofs, open_erofs
 from rocketaudit.formats.ext4 import is_ext, open_ext4
+from rocketaudit.formats.fat import is_fat, open_fat
 from rocketaudit.formats.recognise import LONGEST_HEAD, name_foreign
 from rocketaudit.formats.squashfs import is_squashfs, open_squashfs
 from rocketaudit.formats.verity import SUPERBLOCK_SIZE, parse_superblock
@@ -65,7 +64,7 @@ def _recognise(head: bytes, reader: Reader) -> tuple[Content, str]:
     if name is not None:
         content = _NAMED.get(name, Content.FOREIGN)
         return content, name if content is Content.FOREIGN else ""
-    if _fat() is not None and _fat().is_fat(head):
+    if is_fat(head):
         return Content.FAT, ""
     if is_program(head):
         return Content.UKI, ""
@@ -74,13 +73,6 @@ def _recognise(head: bytes, reader: Reader) -> tuple[Content, str]:
     if _is_blank(head, reader):
         return Content.BLANK, ""
     return Content.UNKNOWN, "no file system or other format that we know"
-
-
-def _fat() -> Any:
-    try:
-        return importlib.import_module("rocketaudit.formats.fat")
-    except ImportError:
-        return None
 
 
 def is_program(head: bytes) -> bool:
@@ -114,7 +106,7 @@ def _open(content: Content, reader: Reader, budget: Budget) -> FileSystem:
         case Content.EXT4:
             return open_ext4(reader, budget)
         case Content.FAT:
-            return cast(FileSystem, _fat().open_fat(reader, budget))
+            return open_fat(reader, budget)
         case Content.SQUASHFS:
             return open_squashfs(reader, budget)
         case _:
