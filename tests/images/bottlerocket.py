@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import lz4.frame
@@ -18,6 +20,7 @@ from tests.images.compile import (
     rust_standard_library,
     strip,
 )
+from tests.images.filesystems import make_squashfs
 from tests.images.release import Package, Release
 from tests.images.tree import Tree
 
@@ -110,16 +113,36 @@ def add_documents(tree: Tree, release: Release, packages: Sequence[Package], *, 
         tree.file(f"{own}/cyclonedx-sbom.json", sbom)
     else:
         tree.file(f"{own}/cyclonedx-sbom.json.lz4", lz4.frame.compress(sbom))
-    for package in packages:
-        text = f"{package.name}-{package.version}\nSPDX-License-Identifier: Apache-2.0 OR MIT\n"
-        tree.file(f"{usr}/share/licenses/{package.name}/attribution.txt", text)
-    tree.file(
-        f"{usr}/share/licenses/apiserver/vendor/serde-1.0.228/attribution.txt",
-        "serde-1.0.228\nSPDX-License-Identifier: MIT OR Apache-2.0\n",
-    )
+    if root_fs == "erofs":
+        for entry in licence_texts(tuple(packages)):
+            if entry.path != b"/":
+                tree.put(replace(entry, path=os.fsencode(f"{usr}/share/licenses") + entry.path))
+    else:
+        tree.file(f"{own}/licenses.squashfs", licences_squashfs(tuple(packages)))
     tree.file(f"{usr}/share/updog/root.json", documents.tuf_root())
     policy = f"{usr}/share/factory/etc/selinux/fortified/policy/policy.32"
     tree.file(policy, documents.selinux_policy())
+
+
+def licence_texts(packages: tuple[Package, ...]) -> Tree:
+    """What each package says about its licence, and one crate that a package carries."""
+    tree = Tree()
+    for package in packages:
+        text = f"{package.name}-{package.version}\nSPDX-License-Identifier: Apache-2.0 OR MIT\n"
+        tree.file(f"/{package.name}/attribution.txt", text)
+    crate = "serde-1.0.228"
+    text = f"{crate}\nSPDX-License-Identifier: MIT OR Apache-2.0\n"
+    tree.file(f"/apiserver/vendor/{crate}/attribution.txt", text)
+    return tree
+
+
+@cache
+def licences_squashfs(packages: tuple[Package, ...]) -> bytes:
+    """The same texts as the squashfs file of ext4 images."""
+    with tempfile.TemporaryDirectory() as folder:
+        image = Path(folder, "licenses.squashfs")
+        make_squashfs(licence_texts(packages), image)
+        return image.read_bytes()
 
 
 def _system_library(name: str) -> Path | None:

@@ -25,7 +25,7 @@ from tests.images.tree import Expected, Tree, manifest_of
 from tests.support import CACHE, find_tool
 
 TOOLS = ("sgdisk", "mkfs.ext4", "resize2fs", "debugfs", "mkfs.erofs", "veritysetup", "mkfs.vfat", "mcopy", "fakeroot")
-TOOLS += ("gcc", "g++")
+TOOLS += ("gcc", "g++", "mksquashfs")
 BASE = Release()
 SMALL = Sizes(efi=5, boot=8, root=48, hash=2, reserved=1, private=4, data=1)
 
