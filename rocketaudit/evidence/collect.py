@@ -18,7 +18,7 @@ from rocketaudit.model.binary import Binary
 from rocketaudit.model.evidence import Coverage, Evidence, Gap, SignedBlob, Wants
 from rocketaudit.model.fact import Fact, Plane, State
 from rocketaudit.model.files import FileRecord
-from rocketaudit.model.filesystem import FileType
+from rocketaudit.model.filesystem import FileSystem, FileType, Node
 from rocketaudit.model.package import Package
 from rocketaudit.model.progress import Progress
 from rocketaudit.model.reader import Reader
@@ -130,7 +130,7 @@ def _read_all(
         one = walked[task.tree]
         picked = order[task.tree][task.first : task.last]
         scope, fs = one.tree.scope, one.tree.fs
-        return [read_file(fs, one.nodes[i], scope, one.records[i].path, wants) for i in picked]
+        return [_read_one(fs, one.nodes[i], scope, one.records[i].path, wants) for i in picked]
 
     progress.phase("Reading files and checking verity", len(tasks))
     for number, outcome in run_tasks(
@@ -138,6 +138,14 @@ def _read_all(
     ):
         _keep(reads, tasks[number], outcome, walked, order)
     return reads
+
+
+def _read_one(fs: FileSystem, node: Node, scope: str, path: str, wants: Wants) -> FileRead:
+    """One file; a defect of ours costs that file alone, and the evidence says so."""
+    try:
+        return read_file(fs, node, scope, path, wants)
+    except Exception as error:  # noqa: BLE001 - the border between hostile bytes and the batch
+        return FileRead(unread=f"defect of the reader, please report: {type(error).__name__}: {error}")
 
 
 def _prepare_worker(source: Source) -> None:
