@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from rocketaudit.errors import BudgetError, FormatError, TruncatedError, UnsupportedError
 from rocketaudit.formats.erofs import is_erofs, open_erofs
+from rocketaudit.formats.erofs.volume import Space
 from rocketaudit.model.budget import Budget
 from rocketaudit.model.filesystem import FileType
 from rocketaudit.model.reader import BytesReader
@@ -258,6 +259,34 @@ def test_a_scan_with_more_entries_than_its_budget_stops() -> None:
     fs = open_erofs(BytesReader(vector("default")), Budget(max_entries=100))
     with pytest.raises(BudgetError):
         list(walk(fs))
+
+
+@pytest.mark.parametrize("options", [(), ("-zlz4hc", "-C65536"), ("--chunksize=4096",)], ids=" ".join)
+def test_order_sorts_files_by_where_their_first_byte_lies(options: tuple[str, ...], tree: Path, tmp_path: Path) -> None:
+    fs = open_erofs(BytesReader(mkfs(tmp_path / "image", tree, *options)), Budget())
+    files = {node.number: node for _path, node in walk(fs) if node.type is FileType.REGULAR and node.size}
+    for node in files.values():
+        first = next(fs.extents(node)).physical
+        if first is not None:  # a compact index counts from a neighbouring block
+            assert abs(node.order - first) <= 16 * 4096
+
+
+def test_the_cache_of_metadata_stays_small() -> None:
+    fetched: list[int] = []
+
+    def fetch(offset: int, length: int) -> bytes:
+        fetched.append(offset)
+        return bytes(length)
+
+    space = Space("test", 1 << 30, fetch)
+    for offset in range(0, 1 << 24, 1 << 12):
+        space.at(offset, 32)
+    assert fetched == list(range(0, 1 << 24, 1 << 14))
+    assert len(space._pages) == 256
+    buffer, position = space.at((1 << 14) - 8, 16)
+    assert len(buffer) - position >= 16
+    with pytest.raises(TruncatedError, match="EROFS test has 1073741824 bytes"):
+        space.at((1 << 30) - 8, 16)
 
 
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

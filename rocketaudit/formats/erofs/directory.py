@@ -29,18 +29,17 @@ def _parse_block(block: bytes, start: int, entries: list[tuple[bytes, int]]) -> 
     if names_at < 12 or names_at > size or names_at % 12:
         return FormatError(f"EROFS directory block with names at {names_at} of {size}", offset=start)
     rows = list(_ENTRY.iter_unpack(block[:names_at]))
-    ends = [row[1] for row in rows[1:]]
-    ends.append(size)
-    first_error: FormatError | None = None
-    for (nid, begin), end in zip(rows, ends, strict=True):
-        name = block[begin:end]
-        if end == size:
-            name = name.split(b"\0", 1)[0]
-        if begin >= names_at and 0 < len(name) <= _LONGEST_NAME and b"/" not in name and b"\0" not in name:
-            if name != b"." and name != b"..":
-                entries.append((name, nid))
-        else:
-            first_error = first_error or FormatError(
-                f"EROFS directory entry for inode {nid} has no usable name", offset=start + begin
-            )
-    return first_error
+    begins = [begin for _nid, begin in rows]
+    if min(begins) < names_at or max(begins) > size:
+        return FormatError("EROFS directory entry without a name", offset=start)
+    last = block[begins[-1] :].split(b"\0", 1)[0]  # zeros may fill the block behind the last name
+    names = [block[begin:end] for begin, end in pairwise(begins)]
+    names.append(last)
+    is_clean = not (b"/" in block[names_at:] or b"\0" in block[names_at : begins[-1]])
+    bad = 0
+    for name, (nid, _begin) in zip(names, rows, strict=True):
+        if not name or len(name) > _LONGEST_NAME or not (is_clean or (b"/" not in name and b"\0" not in name)):
+            bad += 1
+        elif name != b"." and name != b"..":
+            entries.append((name, nid))
+    return FormatError(f"{bad} EROFS directory entries have no usable name", offset=start) if bad else None

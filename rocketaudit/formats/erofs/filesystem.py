@@ -110,6 +110,7 @@ class Erofs:
         if directory.size > _LONGEST_DIRECTORY:
             raise FormatError(f"EROFS directory {directory.number} claims {directory.size} bytes")
         volume = self.volume
+        volume.budget.produce(directory.size)
         data = self._data.read(_inode(directory), 0, directory.size)
         found, error = parse_directory(data, self.block_size)
         volume.budget.enter(len(found) + 1)
@@ -134,12 +135,14 @@ class Erofs:
             raise ValueError(f"inode {node.number} is no symbolic link")
         if node.size > _LONGEST_TARGET:
             raise FormatError(f"EROFS symbolic link {node.number} of {node.size} bytes")
+        self.volume.budget.produce(node.size)
         return self._data.read(_inode(node), 0, node.size)
 
     def xattrs(self, node: Node) -> tuple[tuple[bytes, bytes], ...]:
         """As the kernel finds them: the first of several with one name."""
         found: dict[bytes, bytes] = {}
         for attribute in read_attributes(self.volume, _inode(node)):
+            self.volume.budget.produce(attribute.size)
             found.setdefault(attribute.name, attribute.value)
         return tuple(sorted(found.items()))
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from rocketaudit.errors import FormatError
 from rocketaudit.formats.erofs.superblock import INCOMPAT_48BIT
-from rocketaudit.formats.erofs.volume import Space, Volume
+from rocketaudit.formats.erofs.volume import Volume
 from rocketaudit.model.filesystem import TYPE_OF_MODE, FileType, Node
 from rocketaudit.model.reader import Buffer
 
@@ -18,7 +18,10 @@ NULL_BLOCK = (1 << 48) - 1
 _COMPACT = struct.Struct("<HHHHIIIIHH4x")
 _EXTENDED = struct.Struct("<HHHHQI4xIIqII16x")
 _U32 = struct.Struct("<I")
+_U64 = struct.Struct("<Q")
+_WHOLE_FRAGMENT = 1 << 63
 _DEVICE_TYPES = (FileType.CHARACTER, FileType.BLOCK)
+_REGULAR = FileType.REGULAR
 
 
 class Layout(IntEnum):
@@ -30,9 +33,7 @@ class Layout(IntEnum):
 
 
 # plain numbers, because a listing looks at them for every inode
-_PLAIN, _FULL_INDEX, _INLINE, _COMPACT_INDEX = (
-    int(layout) for layout in (Layout.PLAIN, Layout.COMPRESSED_FULL, Layout.INLINE, Layout.COMPRESSED_COMPACT)
-)
+_PLAIN, _FULL_INDEX, _INLINE, _COMPACT_INDEX, _CHUNKED = (int(layout) for layout in Layout)
 
 
 class Inode(NamedTuple):
@@ -96,32 +97,31 @@ def read_node(volume: Volume, nid: int) -> Node:
         rdev = (low >> 8 & 0xFFF, low & 0xFF | low >> 12 & 0xFFF00)
     inode = Inode(nid, layout, size, block, at, xattrs_at, body, boxed)
     order = at
-    if kind is FileType.REGULAR and size:
-        order = _order(superblock.block_bits, space, inode, buffer, position)
+    if kind is _REGULAR and size:
+        order = _order(superblock.block_bits, volume.image.size, inode, buffer, position)
     return Node(
         nid, kind, mode & 0o7777, uid, gid, size, mtime, nanoseconds, nlink, rdev,
         order, inode,
     )  # fmt: skip
 
 
-def _order(block_bits: int, space: Space, inode: Inode, buffer: Buffer, position: int) -> int:
+def _order(block_bits: int, image_size: int, inode: Inode, buffer: Buffer, position: int) -> int:
     """The byte of the first data block, as far as the neighbourhood of the inode tells; else the inode's own."""
     layout = inode.layout
     if layout == _INLINE:
         return inode.block << block_bits if inode.size >> block_bits else inode.at
     if layout == _PLAIN:
         return inode.block << block_bits if inode.block != NULL_BLOCK else inode.at
-    # a pack of a compact index ends with its first block; a full index holds it 12 bytes behind the header
-    if layout == _COMPACT_INDEX:
-        hint = (inode.body + 7 & ~7) + 12
-    elif layout == _FULL_INDEX:
-        hint = (inode.body + 7 & ~7) + 20
+    table = position + (inode.body + 7 & ~7) - inode.at
+    if table + 24 > len(buffer):
+        return inode.at
+    if layout == _CHUNKED:
+        hint = table + 4 if inode.block & 0x20 else position + (inode.body + 3 & ~3) - inode.at
     else:
-        hint = (inode.body + 7 & ~7) + 4 if inode.block & 0x20 else inode.body + 3 & ~3
-    position += hint - inode.at
-    if position + 4 > len(buffer):
-        if hint + 4 > space.size:
-            return inode.at
-        buffer, position = space.at(hint, 4)
-    block = int(_U32.unpack_from(buffer, position)[0])
-    return block << block_bits if block << block_bits < space.size else inode.at
+        place = int(_U64.unpack_from(buffer, table)[0])
+        if place >= _WHOLE_FRAGMENT:  # behind all others, in the order of the packed inode
+            return place
+        # a pack of a compact index ends with its first block; a full index holds it 12 bytes behind the header
+        hint = table + (12 if layout == _COMPACT_INDEX else 20)
+    block = int(_U32.unpack_from(buffer, hint)[0])
+    return block << block_bits if block << block_bits < image_size else inode.at

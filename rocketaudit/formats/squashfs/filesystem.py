@@ -88,6 +88,7 @@ class Squashfs:
             raise FormatError(f"squashfs directory claims {inode.size} bytes")
         self._budget.enter()
         length = max(0, inode.size - _DIRECTORY_EXTRA)
+        self._budget.produce(length)
         raw, _ = self._metadata.read(self.superblock.directory_table + inode.start, inode.offset, length)
         for name, reference in parse_directory(raw):
             self._budget.enter()
@@ -121,6 +122,7 @@ class Squashfs:
         inode = _inode(node)
         if inode.xattr != NONE:
             for name, value in self._attributes.of(inode.xattr):
+                self._budget.produce(len(name) + len(value))
                 found.setdefault(name, value)
         return tuple(sorted(found.items()))
 

@@ -18,7 +18,7 @@ _REFERENCE = struct.Struct("<Q")
 _BY_REFERENCE = 0x100
 _PREFIXES = (b"user.", b"trusted.", b"security.")
 _LONGEST_VALUE = 65536
-_MOST_ATTRIBUTES = 4096
+_MOST_ATTRIBUTES = 1024
 
 
 class Attributes:
