@@ -41,6 +41,9 @@ COMMANDS: tuple[Command, ...] = (
     Command("demo", "demo", "demo", "Audit the embedded demo image and write every kind of report.", AUDIT),
     Command("collect", "collect", "collect", "Only look: write the evidence of a target, judge it elsewhere.", AUDIT),
     Command("judge", "judge", "judge", "Judge evidence that was collected earlier or elsewhere.", AUDIT),
+    Command("inspect", "inspect", "inspect", "Container, partitions, banks, file systems, boot, release.", LOOK),
+    Command("ls", "ls", "ls", "List files in an image.", LOOK),
+    Command("cat", "cat", "cat", "Print a file of an image.", LOOK),
     Command("verity", "verity", "verity", "Recompute dm-verity trees and list bad blocks.", TRUST),
     Command("banks", "banks", "banks", "The A/B banks: what boots next, whether rollback works.", TRUST),
 )

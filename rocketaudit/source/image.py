@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -80,13 +81,14 @@ class ImageSource:
 
 
 def open_image(
-    path: Path, *, budget: Budget, tmp_dir: Path | None, progress: Progress, workers: int = 1
+    path: Path, *, budget: Budget, tmp_dir: Path | None, progress: Progress, workers: int | None = None
 ) -> ImageSource:
     """Open a disk image, a bare file system or a unified kernel image in any container that `open_disk` reads.
 
     Parts that cannot be read are `gaps`; SourceError, UnsupportedError or FormatError when nothing can.
     """
-    opened = open_disk(path, budget=budget, tmp_dir=tmp_dir, progress=progress, workers=workers)
+    count = workers or len(os.sched_getaffinity(0))
+    opened = open_disk(path, budget=budget, tmp_dir=tmp_dir, progress=progress, workers=count)
     try:
         return _open_parts(path, opened, budget)
     except BaseException:

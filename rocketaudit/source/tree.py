@@ -44,11 +44,14 @@ class Tree:
         """The place of a BytePath in this tree."""
         return Locator(self.source, self.name, path, offset)
 
-    def walk(self, budget: Budget) -> Iterator[Entry | WalkGap]:
-        """Every entry below the root, parents first; a damaged directory gives a WalkGap and the walk goes on."""
-        root = self.fs.root()
-        yield Entry(b"/", root)
-        pending: list[tuple[bytes, Node, int]] = [(b"", root, 0)]
+    def walk(self, budget: Budget, start: tuple[bytes, Node] | None = None) -> Iterator[Entry | WalkGap]:
+        """Every entry below the root, parents first; a damaged directory gives a WalkGap and the walk goes on.
+
+        `start` is (path without a slash at its end, node) of a directory to begin at instead of the root.
+        """
+        base, root = start or (b"", self.fs.root())
+        yield Entry(base or b"/", root)
+        pending: list[tuple[bytes, Node, int]] = [(base, root, 0)]
         seen = {root.number}
         while pending:
             base, directory, depth = pending.pop()

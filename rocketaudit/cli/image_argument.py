@@ -1,0 +1,94 @@
+"""IMAGE[@PARTITION] as the commands that look inside an image take it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rocketaudit.errors import UsageError
+
+if TYPE_CHECKING:
+    from rocketaudit.source.image import ImageSource
+    from rocketaudit.source.tree import Tree
+
+ImageArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="IMAGE[@PARTITION]",
+        help="A disk image in any container; PARTITION is a number, a scope (bank-a, boot-a, efi-a, private ...) "
+        "or a name. Default: the root that boots next.",
+    ),
+]
+Form = Annotated[str, typer.Option("-o", "--output", metavar="console|json", help="How to print.")]
+
+
+@contextmanager
+def opened_image(path: Path, *, tmp_dir: Path | None = None, max_bytes: int | None = None) -> Iterator[ImageSource]:
+    """The opened image, closed again at the end; errors as `open_image`."""
+    from rocketaudit.cli.progress import TerminalProgress, choose_progress
+    from rocketaudit.model.budget import Budget
+    from rocketaudit.source.image import open_image
+
+    progress = choose_progress(quiet=False)
+    budget = Budget() if max_bytes is None else Budget(max_bytes=max_bytes)
+    try:
+        source = open_image(path, budget=budget, tmp_dir=tmp_dir, progress=progress)
+    finally:
+        if isinstance(progress, TerminalProgress):
+            progress.close()
+    try:
+        yield source
+    finally:
+        source.close()
+
+
+def split_argument(text: str) -> tuple[Path, str]:
+    """(image, partition or ""); a file whose own name holds an @ is taken as it is."""
+    if not os.path.lexists(text) and "@" in text:
+        image, _, partition = text.rpartition("@")
+        if image and partition:
+            return Path(image), partition
+    return Path(text), ""
+
+
+def choose_tree(source: ImageSource, wanted: str) -> Tree:
+    """The tree of a partition by number, scope, GPT name or label; UsageError that lists what there is."""
+    if not wanted:
+        tree = next((tree for tree in source.trees if tree.scope == source.judged), None)
+        if tree is not None:
+            return tree
+        raise UsageError("no root file system was found; name a partition", hint=_offers(source))
+    for partition in source.disk.partitions:
+        if wanted in (str(partition.number), partition.scope, partition.name, partition.label):
+            tree = next((tree for tree in source.trees if tree.scope == partition.scope), None)
+            if tree is not None:
+                return tree
+            what = partition.detail or f"{partition.content.value}, which is no file system that we read"
+            raise UsageError(f"partition {wanted} holds {what}", hint=_offers(source))
+    raise UsageError(f"there is no partition {wanted}", hint=_offers(source))
+
+
+def path_of(text: str) -> str:
+    """A path argument as BytePath text: as `ls` prints it, or else as the plain name that was typed."""
+    from rocketaudit.model import bytepath
+
+    try:
+        bytepath.decode(text)
+    except (ValueError, UnicodeEncodeError):
+        return bytepath.encode(os.fsencode(text))
+    return text
+
+
+def refuse_form(form: str) -> None:
+    """UsageError for anything but console and json."""
+    if form not in ("console", "json"):
+        raise UsageError(f"unknown output {form!r}", hint="console or json")
+
+
+def _offers(source: ImageSource) -> str:
+    return "partitions with files: " + (", ".join(tree.scope for tree in source.trees) or "none")
