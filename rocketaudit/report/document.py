@@ -6,8 +6,10 @@ results with their facts, but no file list.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from rocketaudit.errors import UnsupportedError
 from rocketaudit.formats.evidence_file import evidence_digest
@@ -20,6 +22,8 @@ from rocketaudit.model.report import REPORT_SCHEMA, Census, Finding, PolicyResul
 from rocketaudit.model.rule import Benchmark, BenchmarkResult, Result, Rule, Score, Waiver
 from rocketaudit.model.target import Target, Tool
 from rocketaudit.model.verdict import Outcome, Severity, Verdict
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)\Z", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +163,15 @@ def digest_of(report: Report) -> str:
     """The digest of the evidence that a report stands on, also when the evidence itself is not at hand."""
     known = (report.extra or {}).get("evidence_digest")
     return known if known is not None else evidence_digest(report.evidence)
+
+
+def timestamp(text: str) -> str:
+    """`text` when it is an RFC 3339 time in UTC or with an offset, else "": schemas refuse anything else."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return ""
+    return text if moment.tzinfo is not None and _TIME.match(text) else ""
 
 
 def total_score(benchmarks: Iterable[BenchmarkResult]) -> TotalScore:

@@ -18,6 +18,7 @@ _ACTIVE = re.compile(
     "\uffa0\ufff0-\ufffc\ud800-\udfff\U000e0000-\U000e0fff]"
 )
 _ACTIVE_BUT_LINES = re.compile(_ACTIVE.pattern.replace("\x00-\x1f", "\x00-\x08\x0b-\x1f", 1))
+_ACTIVE_IN_JSON = re.compile(_ACTIVE.pattern.replace("\x00-\x1f", "", 1))  # the others JSON escapes anyway
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "|")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|<>~&^$])")
@@ -109,3 +110,16 @@ def script_json(value: object) -> str:
 def _spell(found: re.Match[str]) -> str:
     code = ord(found.group())
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def json_text(text: str) -> str:
+    r"""Finished JSON text with every active character as a \u escape: the same value, nothing that acts."""
+    return _ACTIVE_IN_JSON.sub(_spell_json, text)
+
+
+def _spell_json(found: re.Match[str]) -> str:
+    code = ord(found.group())
+    if code < 0x10000:
+        return f"\\u{code:04x}"
+    high, low = divmod(code - 0x10000, 0x400)
+    return f"\\u{0xD800 + high:04x}\\u{0xDC00 + low:04x}"

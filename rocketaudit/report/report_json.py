@@ -8,6 +8,7 @@ from rocketaudit.errors import UnsupportedError
 from rocketaudit.model import codec
 from rocketaudit.model.report import REPORT_SCHEMA, Report
 from rocketaudit.report.document import ReportDocument, encode_document, from_document, to_document
+from rocketaudit.report.escape import json_text
 from rocketaudit.report.writer import Writer
 
 
@@ -34,7 +35,7 @@ def lay_out(document: dict[str, object]) -> bytes:
         else:
             text = _compact(value)
         members.append(f" {_compact(name)}: {text}")
-    return ("{\n" + ",\n".join(members) + "\n}\n").encode()
+    return json_text("{\n" + ",\n".join(members) + "\n}\n").encode()
 
 
 def _compact(value: object) -> str:
