@@ -16,7 +16,7 @@ from rocketaudit.source.protocol import Source
 
 PATH = "/usr/share/updog/root.json"
 LIMIT = 1 << 20
-_ATTRIBUTES = ("version", "expires", "keys", "threshold", "key_types", "signatures")
+_ATTRIBUTES = ("version", "expires", "keys", "threshold", "key_types", "signatures", "enough_signatures")
 
 
 def _collect(source: Source, wants: Wants) -> Iterator[Seen]:  # noqa: ARG001
@@ -44,13 +44,15 @@ def _values(raw: Any) -> dict[str, JsonValue]:
         signed = raw["signed"]
         role = signed["roles"]["root"]
         keys = {key_id: str(signed["keys"][key_id]["keytype"]) for key_id in role["keyids"]}
+        signers = {str(signature["keyid"]) for signature in raw["signatures"]}
         values: dict[str, JsonValue] = {
             "version": int(signed["version"]),
             "expires": str(signed["expires"]),
             "keys": tuple(sorted(keys)),
             "threshold": int(role["threshold"]),
             "key_types": tuple(sorted(set(keys.values()))),
-            "signatures": len({str(signature["keyid"]) for signature in raw["signatures"]}),
+            "signatures": len(signers),
+            "enough_signatures": len(signers & set(keys)) >= int(role["threshold"]) > 0,
         }
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise FormatError(f"{type(error).__name__}: {error}") from error

@@ -35,6 +35,10 @@ def _collect(source: Source, wants: Wants) -> Iterator[Seen]:  # noqa: ARG001
             else:
                 where = shadow.where if name in passwords else accounts.where
                 yield facts.present(key, _kind(stored), where)
+        zero = sorted(
+            name for name, fields in _rows(accounts) if len(fields) >= 7 and fields[2].strip().lstrip("0") == ""
+        )
+        yield facts.present(Key("users", ("uid_zero",)), tuple(zero), accounts.where)
         yield facts.covers("user:*")
 
 
@@ -51,4 +55,4 @@ def _kind(stored: str) -> str:
     return "locked" if stored[0] in "!*" or stored == "x" else "set"
 
 
-STATIC = Collector("users", Plane.STATIC, ("user:*",), _collect)
+STATIC = Collector("users", Plane.STATIC, ("user:*", "users:*"), _collect)

@@ -42,7 +42,7 @@ def combine_planes(outcomes: dict[Plane, Outcome], evidence: Evidence, key: Key,
         running = evidence.get(key, Plane.RUNTIME, scope)
         stored = evidence.get(key, Plane.STATIC, scope)
         silent = stored.state is State.ABSENT or (stored.state is State.UNREAD and stored.reason == NOT_COLLECTED)
-        if running.state is State.PRESENT and silent:
+        if running.state is not State.UNREAD and silent:
             return outcomes[Plane.RUNTIME]
     return all_of(outcomes.values())
 

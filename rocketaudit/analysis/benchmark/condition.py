@@ -20,6 +20,7 @@ KINDS = (
     "contains_all",
     "contains_none",
     "starts_with",
+    "ends_with",
     "at_least",
     "at_most",
     "longer_than",
@@ -48,7 +49,7 @@ class Condition:
             raise UsageError(f"{arguments.word}: give exactly one of {', '.join(KINDS)}; found {len(given)}")
         kind = given[0]
         match kind:
-            case "one_of" | "none_of" | "subset_of" | "contains_all" | "contains_none" | "starts_with":
+            case "one_of" | "none_of" | "subset_of" | "contains_all" | "contains_none" | "starts_with" | "ends_with":
                 return cls(kind, arguments.texts(kind))
             case "at_least" | "at_most":
                 return cls(kind, (str(arguments.number(kind)),))
@@ -65,14 +66,13 @@ class Condition:
     def holds(self, value: JsonValue) -> bool | None:
         """Whether a value is so; None when the value is not of a kind that can be compared."""
         match self.kind:
-            case "one_of":
-                return shown(value) in self.operands
-            case "none_of":
-                return shown(value) not in self.operands
+            case "one_of" | "none_of":
+                return (shown(value) in self.operands) == (self.kind == "one_of")
+            case "starts_with" | "ends_with":
+                compare = str.startswith if self.kind == "starts_with" else str.endswith
+                return isinstance(value, str) and compare(value, self.operands)
             case "subset_of" | "contains_all" | "contains_none":
                 return self._compare_items(value)
-            case "starts_with":
-                return isinstance(value, str) and value.startswith(self.operands)
             case "at_least" | "at_most":
                 number = _number(value)
                 if number is None:
@@ -83,10 +83,8 @@ class Condition:
                 return None if found is None or wanted is None else found > wanted
             case "loopback":
                 return is_loopback(shown(value))
-            case "empty":
-                return value in ("", (), None) or value == {}
-            case "not_empty":
-                return not (value in ("", (), None) or value == {})
+            case "empty" | "not_empty":
+                return (value in ("", (), None) or value == {}) == (self.kind == "empty")
             case "never":
                 return False
             case _:
@@ -119,6 +117,8 @@ class Condition:
                 return f"none of {wanted}"
             case "starts_with":
                 return f"a text that starts with {wanted}"
+            case "ends_with":
+                return f"a text that ends with {wanted}"
             case "at_least" | "at_most" | "longer_than":
                 return f"{self.kind.replace('_', ' ')} {wanted}"
             case "loopback":

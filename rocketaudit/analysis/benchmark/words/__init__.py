@@ -21,6 +21,7 @@ WORDS: tuple[tuple[str, Word], ...] = (
     ("kernel_arg", single.KernelArg.of),
     ("kernel_config", single.KernelConfig.of),
     ("config_value", single.ConfigValue.of),
+    ("kubelet_value", single.KubeletValue.of),
     ("setting", single.Setting.of),
     ("fact", single.AnyFact.of),
     ("verity", single.Verity.of),

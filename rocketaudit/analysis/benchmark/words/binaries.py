@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from rocketaudit.analysis.benchmark.arguments import Arguments
 from rocketaudit.analysis.benchmark.condition import Condition, shown
 from rocketaudit.analysis.benchmark.words.files import short_path
+from rocketaudit.errors import UsageError
 from rocketaudit.model.binary import Binary, BinaryKind, Language
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import Fact, JsonValue, Key, Locator, Plane, State
@@ -99,6 +100,8 @@ class Binaries:
             facts = tuple(_fact(one, self.property, PROPERTIES[self.property](one)) for one, _ in open_questions)
             return Outcome(Verdict.UNKNOWN, reason, facts[:MAX_FACTS])
         counted = _count_fact(evidence, scope, self.property, good)
+        if not good and not any(binary.scope == scope for binary in evidence.binaries):
+            return Outcome(Verdict.UNKNOWN, "no program was looked into", (counted,))
         if not good:
             return Outcome(Verdict.NOT_APPLICABLE, "no program of that kind", (counted,))
         return Outcome(
@@ -155,8 +158,6 @@ class LanguageShare:
 def _known(
     arguments: Arguments, name: str, choices: tuple[str, ...], default: tuple[str, ...] | None
 ) -> tuple[str, ...]:
-    from rocketaudit.errors import UsageError
-
     given = arguments.texts(name, default)
     for one in given:
         if one not in choices:

@@ -77,10 +77,12 @@ class FileMode:
         return word
 
     def needs(self) -> tuple[Key, ...]:
-        return (Key("file", (self.path,), "mode"),)
+        return (Key("file", (self.path,), "mode"), Key("made_file", (self.path,), "mode"))
 
-    def evaluate(self, evidence: Evidence, planes: tuple[Plane, ...], scope: str) -> Outcome:  # noqa: ARG002
-        fact = evidence.get(self.needs()[0], Plane.STATIC, scope)
+    def evaluate(self, evidence: Evidence, planes: tuple[Plane, ...], scope: str) -> Outcome:
+        fact, planned = (evidence.get(key, Plane.STATIC, scope) for key in self.needs())
+        if fact.state is State.ABSENT and planes == (Plane.STATIC,) and _MODE.match(str(planned.value)):
+            fact = planned  # made on the node with this mode
         if fact.state is not State.PRESENT:
             return _not_there(fact, self.path, self.if_absent)
         extra = int(str(fact.value), 8) & ~self.at_most
@@ -121,7 +123,9 @@ class FileOwner:
 def _not_there(fact: Fact, path: str, if_absent: Verdict | None) -> Outcome:
     if fact.state is State.UNREAD:
         return Outcome(Verdict.UNKNOWN, f"{path}: {fact.reason}", (fact,))
-    return Outcome(if_absent or Verdict.UNKNOWN, f"{path} does not exist", (fact,))
+    if if_absent is None:
+        return Outcome(Verdict.UNKNOWN, f"{path} is not here; if it is made on the node, that needs a node", (fact,))
+    return Outcome(if_absent, f"{path} does not exist", (fact,))
 
 
 def _is_writable_by_all(record: FileRecord) -> bool:

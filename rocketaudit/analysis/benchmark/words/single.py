@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rocketaudit.analysis.benchmark.arguments import Arguments
-from rocketaudit.analysis.benchmark.asking import Question, ask
+from rocketaudit.analysis.benchmark.asking import Question, answer, ask
 from rocketaudit.analysis.benchmark.condition import NEVER, Condition
 from rocketaudit.errors import UsageError
 from rocketaudit.formats.kernel_arguments import plain_argument
-from rocketaudit.model.evidence import Evidence
-from rocketaudit.model.fact import Key, Plane
+from rocketaudit.model.evidence import NOT_COLLECTED, Evidence
+from rocketaudit.model.fact import Key, Plane, State
 from rocketaudit.model.verdict import Outcome, Verdict
 
 CONFIG_FORMATS = ("yaml", "json", "toml", "directives", "systemd")
@@ -134,6 +134,44 @@ class ConfigValue:
         if anywhere.verdict is not Verdict.PASS:
             return anywhere
         return ask(Question(value, self.condition, self.if_absent, "is not set"), evidence, planes, scope)
+
+
+KUBELET_CONFIG = "/etc/kubernetes/kubelet/config"
+
+
+@dataclass(frozen=True, slots=True)
+class KubeletValue:
+    """A field of the kubelet's configuration, unless a flag overrides it; `if_absent` is what its default gives."""
+
+    path: tuple[str, ...]
+    flag: str
+    condition: Condition
+    if_absent: Verdict | None
+
+    @classmethod
+    def of(cls, raw: object) -> KubeletValue:
+        arguments = Arguments("kubelet_value", raw)
+        path, flag = arguments.texts("path"), arguments.text("flag") if arguments.has("flag") else ""
+        word = cls(path, flag, Condition.of(arguments), arguments.verdict("if_absent"))
+        arguments.end()
+        return word
+
+    def needs(self) -> tuple[Key, ...]:
+        return self._field.needs() + ((Key("kubelet_flag", (self.flag,)),) if self.flag else ())
+
+    @property
+    def _field(self) -> ConfigValue:
+        return ConfigValue(KUBELET_CONFIG, self.path, "yaml", self.condition, self.if_absent)
+
+    def evaluate(self, evidence: Evidence, planes: tuple[Plane, ...], scope: str) -> Outcome:
+        stored = (Plane.STATIC,) if Plane.STATIC in planes else planes
+        if self.flag:
+            flag = evidence.get(Key("kubelet_flag", (self.flag,)), stored[0], scope)
+            if flag.state is State.PRESENT and self.condition.kind == "subset_of":
+                flag = replace(flag, value=tuple(str(flag.value).split(",")))
+            if flag.state is State.PRESENT or (flag.state is State.UNREAD and flag.reason != NOT_COLLECTED):
+                return answer(Question(flag.key, self.condition), flag)
+        return self._field.evaluate(evidence, stored, scope)
 
 
 @dataclass(frozen=True, slots=True)
