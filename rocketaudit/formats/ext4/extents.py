@@ -17,6 +17,7 @@ from rocketaudit.model.budget import Budget
 _HEADER = struct.Struct("<HHHH4x")
 _LEAF = struct.Struct("<IHHI")
 _INDEX = struct.Struct("<IIHH")
+_ONLY = struct.Struct("<HHHH4xIHHI").unpack_from
 _MAGIC = 0xF30A
 _DEEPEST = 5
 _LONGEST_WRITTEN = 32768  # a longer one is allocated but not written: it reads as zeros
@@ -36,6 +37,20 @@ def runs(volume: Volume, inode: Inode, blocks: int, budget: Budget, *, first: in
     if inode.flags & FLAG_EXTENTS:
         return _Tree(volume, inode, budget, first).walk()
     return _merge(_Indirect(volume, inode, blocks, budget, first).walk())
+
+
+def only_extent(volume: Volume, inode: Inode, size: int) -> int | None:
+    """The offset of a file that is one written extent, as most are; None when it has to be walked."""
+    if not inode.flags & FLAG_EXTENTS:
+        return None
+    magic, entries, _, depth, logical, length, high, low = _ONLY(inode.block)
+    superblock = volume.superblock
+    block = low | high << 32
+    if magic != _MAGIC or entries != 1 or depth or logical or length > _LONGEST_WRITTEN:
+        return None
+    if length << superblock.block_bits < size or not superblock.first_block < block <= superblock.blocks - length:
+        return None
+    return int(block) << superblock.block_bits
 
 
 def map_blocks(volume: Volume, inode: Inode, blocks: int, budget: Budget) -> Iterator[int]:

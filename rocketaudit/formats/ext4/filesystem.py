@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from rocketaudit.errors import BudgetError, FormatError
 from rocketaudit.formats.ext4 import directory as directories
 from rocketaudit.formats.ext4 import features, xattr
-from rocketaudit.formats.ext4.extents import runs
+from rocketaudit.formats.ext4.extents import only_extent, runs
 from rocketaudit.formats.ext4.inode import (
     FLAG_EXTENTS,
     FLAG_INLINE_DATA,
@@ -136,6 +136,10 @@ class Ext4:
             yield from self._inline(node, start, end)
             return
         read, budget = self._reader.read, self._budget
+        only = only_extent(self._volume, inode, node.size)
+        if only is not None and end - start <= _PIECE:
+            yield read(only + start, end - start)
+            return
         for extent in self._extents_from(node, start):
             at = max(start, extent.logical)
             stop = min(end, extent.logical + extent.length)

@@ -18,13 +18,32 @@ _MOST_GROUPS = 4096
 class Volume:
     """A superblock and its reader; every address is checked against both before it is read."""
 
-    __slots__ = ("_descriptors", "_inodes_per_span", "_spans", "reader", "superblock")
+    __slots__ = (
+        "_descriptors",
+        "_inodes",
+        "_inodes_per_group",
+        "_inodes_per_span",
+        "_spans",
+        "block_bits",
+        "has_fine_times",
+        "has_large_folders",
+        "inode_size",
+        "reader",
+        "superblock",
+    )
 
     def __init__(self, reader: Reader, superblock: Superblock) -> None:
         self.reader = reader
         self.superblock = superblock
         per_span = max(1, max(_SPAN, superblock.block_size) // superblock.inode_size)
         self._inodes_per_span = per_span
+        # copies of what every inode needs, since two look-ups per field would be felt in a listing
+        self._inodes = superblock.inodes
+        self._inodes_per_group = superblock.inodes_per_group
+        self.inode_size = superblock.inode_size
+        self.block_bits = superblock.block_bits
+        self.has_fine_times = superblock.inode_size > 128
+        self.has_large_folders = bool(superblock.incompatible & features.LARGE_DIR)
         self._spans: dict[tuple[int, int], tuple[bytes | memoryview, int]] = {}
         self._descriptors: dict[int, bytes] = {}
 
@@ -79,17 +98,17 @@ class Volume:
 
     def inode_at(self, number: int) -> tuple[bytes | memoryview, int, int]:
         """A buffer, the position of the raw inode in it, and the inode's offset in the file system."""
-        superblock = self.superblock
-        if not 1 <= number <= superblock.inodes:
-            raise FormatError(f"inode {number} of {superblock.inodes}")
-        group, index = divmod(number - 1, superblock.inodes_per_group)
+        if not 1 <= number <= self._inodes:
+            raise FormatError(f"inode {number} of {self._inodes}")
+        group, index = divmod(number - 1, self._inodes_per_group)
         span, within = divmod(index, self._inodes_per_span)
         found = self._spans.get((group, span))
         if found is None:
             found = self._load_span(group, span)
         buffer, start = found
-        position = within * superblock.inode_size
-        if position + superblock.inode_size > len(buffer):
+        size = self.inode_size
+        position = within * size
+        if position + size > len(buffer):
             raise TruncatedError(f"inode {number} lies after the end of the image", offset=start + position)
         return buffer, position, start + position
 
