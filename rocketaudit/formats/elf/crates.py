@@ -22,9 +22,7 @@ MAX_CRATES = 20_000
 MAX_PATHS = 300_000
 
 _TAIL = re.compile(rb"[A-Za-z0-9_+./@-]*\Z")
-_NAME_VERSION = re.compile(
-    rb"(?:\A|/)([A-Za-z0-9_][A-Za-z0-9_-]*?)-(\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?)/(?!.*/[A-Za-z0-9_][A-Za-z0-9_-]*-\d+\.\d+\.\d+/)"
-)
+_NAME_VERSION = re.compile(rb"([A-Za-z0-9_][A-Za-z0-9_-]*?)-(\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?)")
 _TOOLCHAIN = re.compile(rb"(?:rust/deps|/cargo/registry/[0-9a-f]{16})\Z")
 _SOURCES = {
     "crates.io": "crates.io",
@@ -73,21 +71,35 @@ def _audited(package: dict[str, object]) -> Crate:
 def crates_by_paths(elf: ElfFile, ranges: Ranges) -> tuple[Crate, ...]:
     """Crates named by `NAME-x.y.z/...rs` paths; those that Rust's own library brings are marked "std"."""
     found: dict[tuple[str, str], str] = {}
+    seen: set[bytes] = set()
     hay = elf.haystack
     for at in hay.find_all(b".rs", ranges, MAX_PATHS):
-        path = _TAIL.search(hay.window(at - 220, at))
-        match = None if path is None else _NAME_VERSION.search(path[0])
-        if path is None or match is None:
+        tail = _TAIL.search(hay.window(at - 220, at))
+        folders = b"" if tail is None else tail[0].rpartition(b"/")[0]
+        if folders in seen:
             continue
-        key = (match[1].decode("ascii"), match[2].decode("ascii"))
-        source = _source(path[0][: match.start()])
-        if found.get(key, "std") == "std":
-            found[key] = source
+        seen.add(folders)
+        crate = _crate_folder(folders)
+        if crate is not None:
+            name, version, source = crate
+            if found.get((name, version), "std") == "std":
+                found[name, version] = source
         if len(found) >= MAX_CRATES:
             break
     return tuple(
         Crate(name, version, source, "path", Confidence.HIGH) for (name, version), source in sorted(found.items())
     )
+
+
+def _crate_folder(folders: bytes) -> tuple[str, str, str] | None:
+    """Name, version and source by the innermost folder that is called NAME-x.y.z."""
+    parts = folders.split(b"/")
+    for index in range(len(parts) - 1, -1, -1):
+        match = _NAME_VERSION.fullmatch(parts[index])
+        if match is not None:
+            source = _source(b"/".join(parts[:index]))
+            return match[1].decode("ascii"), match[2].decode("ascii"), source
+    return None
 
 
 def _source(prefix: bytes) -> str:

@@ -61,9 +61,9 @@ def _search(elf: ElfFile, kinds: set[str]) -> list[Signal]:
     if not kinds & {Sign.RUNTIME_LIBRARY, Sign.RUNTIME_NAME} and not rust_shown:
         found += text.runtime_text(elf, ranges)
     if not kinds & named and not rust_shown and not any(signal.kind.startswith("c++") for signal in found):
-        if Sign.C_NAMES not in kinds:
-            found += text.vtable_signals(elf)
         found += text.source_paths(elf, ranges)
+        if Sign.C_NAMES not in kinds and not any(signal.kind == Sign.C_PATH for signal in found):
+            found += text.vtable_signals(elf)
         if Sign.C_LIBRARY not in kinds:
             found += text.static_library_text(elf, ranges)
     return found

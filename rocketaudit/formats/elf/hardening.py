@@ -5,7 +5,6 @@ A canary or FORTIFY is not asked of Rust and Go, whose compilers do not use them
 
 from __future__ import annotations
 
-import re
 import struct
 from dataclasses import dataclass
 
@@ -35,7 +34,7 @@ from rocketaudit.model.binary import Canary, Fortify, Hardening, Language, Nx, P
 _DF_TEXTREL, _DF_BIND_NOW, _DF_1_NOW, _DF_1_PIE = 4, 8, 1, 0x08000000
 _PROPERTY_X86, _PROPERTY_AARCH64 = 0xC0000002, 0xC0000000
 _X86, _AARCH64 = (3, 62), 183
-_CHECKED = re.compile(rb"__([a-z0-9_]+)_chk$")
+_CHECKED = {b"__" + name + b"_chk": name for name in FORTIFIABLE}
 _CANARIES = {b"__stack_chk_fail", b"__stack_chk_guard", b"__intel_security_cookie", b"__stack_chk_fail_local"}
 _SANITIZERS = {
     b"__asan_init": "asan",
@@ -62,7 +61,7 @@ class _Called:
 def hardening(elf: ElfFile, names: Names, language: Language, *, packed: bool, search: bool) -> Hardening:
     """All hardening properties of a file whose language is known."""
     tags = elf.tags
-    called = _called(names)
+    called = _called(elf, names)
     flags, flags_1 = tags.get(DT_FLAGS, 0), tags.get(DT_FLAGS_1, 0)
     rpath, runpath = _path(elf, DT_RPATH), _path(elf, DT_RUNPATH)
     x86, aarch64 = _property(elf, _PROPERTY_X86), _property(elf, _PROPERTY_AARCH64)
@@ -105,28 +104,28 @@ def is_static(elf: ElfFile) -> bool:
     return program and elf.interpreter is None and DT_NEEDED not in elf.tags
 
 
-def _called(names: Names) -> _Called:
-    canary = False
-    fortified: set[bytes] = set()
-    plain: set[bytes] = set()
-    sanitizers: set[str] = set()
-    for table in (names.dynamic, names.static):
-        for symbol in table.symbols:
-            name = symbol.name
-            if name[:1] != b"_":
-                if table is names.dynamic and not symbol.defined and name in FORTIFIABLE:
-                    plain.add(name)
-                continue
-            if name in _CANARIES or name.split(b"@", 1)[0] in _CANARIES:
-                canary = True
-            elif name in _SANITIZERS:
-                sanitizers.add(_SANITIZERS[name])
-            elif name.endswith(b"_chk") and not symbol.defined and table is names.dynamic:
-                checked = _CHECKED.match(name)
-                if checked is not None and checked[1] in FORTIFIABLE:
-                    fortified.add(checked[1])
-    known = bool(names.dynamic.symbols or names.static.symbols)
-    return _Called(canary, len(fortified), len(fortified | plain), tuple(sorted(sanitizers)), known)
+def _called(elf: ElfFile, names: Names) -> _Called:
+    undefined = names.dynamic.undefined()
+    everything = names.dynamic.names()
+    fortified = {_CHECKED[name] for name in undefined & _CHECKED.keys()}
+    plain = undefined & FORTIFIABLE
+    canary = not everything.isdisjoint(_CANARIES) or _in_static_names(elf, names)
+    return _Called(
+        canary=canary,
+        fortified=len(fortified),
+        fortifiable=len(fortified | plain),
+        sanitizers=tuple(sorted(_SANITIZERS[name] for name in everything & _SANITIZERS.keys())),
+        any_names=bool(everything or names.static.symbols),
+    )
+
+
+def _in_static_names(elf: ElfFile, names: Names) -> bool:
+    """Is a canary routine among the static names? Their text is searched, since only a sample of rows was read."""
+    if not names.static.symbols:
+        return False
+    start, size = names.static.strings
+    end = min(start + size, elf.size)
+    return any(elf.haystack.find(b"\0" + name + b"\0", ((start, end),)) >= 0 for name in sorted(_CANARIES))
 
 
 def _relro(elf: ElfFile, *, now: bool) -> Relro:

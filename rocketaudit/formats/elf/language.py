@@ -153,8 +153,6 @@ def cpp_score(found: _Found) -> int:
     """From 3 on the file contains C++."""
     names, tables = found.count(Sign.CPP_DYNAMIC_NAMES), found.count(Sign.CPP_VTABLES)
     score = found.score(_CPP_PROOF) + (4 if names >= 3 else 3 if names else 0)
-    if tables == 1 and Sign.C_PATH in found:
-        tables = 0  # one table may be a structure of C that happens to follow zeros
     return score + (4 if tables >= 2 else 3 if tables else 0)
 
 

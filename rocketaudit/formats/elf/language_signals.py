@@ -6,6 +6,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from rocketaudit.formats.elf.haystack import Ranges
@@ -24,7 +25,6 @@ from rocketaudit.formats.elf.symbols import Mangling, SymbolTable, mangling
 from rocketaudit.model.binary import Signal
 
 MAX_COMMENT = 1 << 16
-_FUNCTION = 2
 
 _RUST_LIBRARY = re.compile(r"lib(?:std|rustc_driver|test|proc_macro|core|alloc)-[0-9a-f]{16}\.so")
 _CPP_LIBRARY = ("libstdc++.so", "libc++.so", "libc++abi")
@@ -57,6 +57,11 @@ class Names:
     static: SymbolTable
     debug: SymbolTable
 
+    def functions(self) -> list[tuple[str, SymbolTable, dict[Mangling, tuple[int, int]]]]:
+        """Where from, the table, and its functions by mangling, for the tables that describe all functions."""
+        tables = (("symbols", self.static), ("mini-debug-info", self.debug))
+        return [(where, table, table.functions()) for where, table in tables if table.symbols]
+
 
 def metadata_signals(elf: ElfFile, names: Names) -> list[Signal]:
     """What headers, dynamic entries, notes, section names and symbols say."""
@@ -64,8 +69,8 @@ def metadata_signals(elf: ElfFile, names: Names) -> list[Signal]:
     found += _library_signals(elf)
     found += _section_signals(elf)
     found += _dynamic_name_signals(names.dynamic)
-    for table, where in ((names.static, "symbols"), (names.debug, "mini-debug-info")):
-        found += _name_signals(table, where)
+    for where, table, functions in names.functions():
+        found += _name_signals(table, where, functions)
     if not elf.dynamic_strings(DT_NEEDED) and elf.type in (ET_EXEC, ET_DYN):
         found.append(Signal(Sign.STATIC, "no needed libraries"))
     return found
@@ -73,14 +78,11 @@ def metadata_signals(elf: ElfFile, names: Names) -> list[Signal]:
 
 def symbol_shares(names: Names) -> Shares:
     """Shares of the code by mangled names, weighed by size; from .symtab, else from mini debug info."""
-    for table, method in ((names.static, "symbols"), (names.debug, "mini-debug-info")):
-        sizes: Counter[str] = Counter()
-        for symbol in table.symbols:
-            if symbol.type == _FUNCTION and symbol.defined:
-                sizes[mangling(symbol.name).value] += symbol.size
-        total = sum(sizes.values())
+    for method, _, functions in names.functions():
+        total = sum(size for _, size in functions.values())
         if total:
-            return tuple((name, round(size / total, 3), method) for name, size in sorted(sizes.items()) if size)
+            parts = ((str(kind), round(size / total, 3)) for kind, (_, size) in sorted(functions.items()))
+            return tuple((name, share, method) for name, share in parts if share)
     return ()
 
 
@@ -175,59 +177,52 @@ def _section_signals(elf: ElfFile) -> Iterator[Signal]:
 
 def _dynamic_name_signals(table: SymbolTable) -> Iterator[Signal]:
     counts: Counter[Sign] = Counter()
-    runtime: str | None = None
-    for symbol in table.symbols:
-        name = symbol.name
-        if name.startswith((b"_Z", b"_R")):
-            sign = _MANGLED.get(mangling(name))
-            if sign is not None:
-                counts[sign] += 1
-            continue
-        if name in _KNOWN_NAMES:
-            sign, weight = _KNOWN_NAMES[name]
-            counts[sign] += weight
-        elif name.startswith(b"_Unwind_"):
-            counts[Sign.UNWINDER] += 1
-        elif not symbol.defined:
-            counts[Sign.C_IMPORTS] += 1
-        if runtime is None and symbol.defined:
-            runtime = _runtime_of(name)
-    if counts[Sign.RUST_DYNAMIC_NAMES] or counts[Sign.CPP_DYNAMIC_NAMES]:
-        del counts[Sign.C_IMPORTS]
-    for sign, count in counts.items():
-        yield Signal(sign, str(count), table.offset)
-    if runtime:
+    names = table.names()
+    undefined = table.undefined()
+    for name in names & _KNOWN_NAMES.keys():
+        sign, weight = _KNOWN_NAMES[name]
+        counts[sign] += weight
+    for name in names:
+        if name[:2] in (b"_Z", b"_R") and (known := _MANGLED.get(mangling(name))) is not None:
+            counts[known] += 1
+    if unwinder := sum(name.startswith(b"_Unwind_") for name in undefined):
+        counts[Sign.UNWINDER] += unwinder
+    plain = len(undefined - _KNOWN_NAMES.keys())
+    if plain and not counts[Sign.RUST_DYNAMIC_NAMES] and not counts[Sign.CPP_DYNAMIC_NAMES]:
+        counts[Sign.C_IMPORTS] = plain
+    for sign in sorted(counts):
+        if counts[sign]:
+            yield Signal(sign, str(counts[sign]), table.offset)
+    if runtime := _runtime_among(names - undefined):
         yield Signal(Sign.RUNTIME_NAME, runtime, table.offset)
 
 
+# the first two bytes of every name that `Runtime.defines` matches
+_RUNTIME_STARTS = frozenset(
+    {b"st", b"hs", b"gh", b"ca", b"_D", b"_d", b"__", b"ad", b"FP", b"Ni", b"_g", b"_O", b"$s", b"kD", b"_k"}
+)
 _RUNTIME_LEADS = re.compile(
     b"|".join(b"(?:" + runtime.defines.pattern + b")" for runtime in RUNTIMES if runtime.defines is not None)
 )
 
 
-def _runtime_of(name: bytes) -> str | None:
-    if _RUNTIME_LEADS.match(name) is None:
-        return None
-    for runtime in RUNTIMES:
-        if runtime.defines is not None and runtime.defines.match(name):
-            return f"{runtime.name}: {name[:80].decode('latin-1')}"
+def _runtime_among(names: AbstractSet[bytes]) -> str | None:
+    """The runtime that the alphabetically first telling name belongs to."""
+    telling = [name for name in names if name[:2] in _RUNTIME_STARTS and _RUNTIME_LEADS.match(name)]
+    for name in sorted(telling)[:1]:
+        for runtime in RUNTIMES:
+            if runtime.defines is not None and runtime.defines.match(name):
+                return f"{runtime.name}: {name[:80].decode('latin-1')}"
     return None
 
 
-def _name_signals(table: SymbolTable, where: str) -> Iterator[Signal]:
-    counts: Counter[Mangling] = Counter()
-    runtime: str | None = None
-    for symbol in table.symbols:
-        if symbol.defined and symbol.type == _FUNCTION:
-            kind = mangling(symbol.name)
-            counts[kind] += 1
-            if kind is Mangling.NONE and runtime is None:
-                runtime = _runtime_of(symbol.name)
+def _name_signals(table: SymbolTable, where: str, functions: Mapping[Mangling, tuple[int, int]]) -> Iterator[Signal]:
     signs = {Mangling.RUST: Sign.RUST_NAMES, Mangling.CPP: Sign.CPP_NAMES, Mangling.NONE: Sign.C_NAMES}
     for kind, sign in signs.items():
-        if counts[kind]:
-            yield Signal(sign, f"{counts[kind]} in {where}", table.offset)
-    if counts[Mangling.GO] > 200:
-        yield Signal(Sign.GO_NAMES, f"{counts[Mangling.GO]} in {where}", table.offset)
-    if runtime:
+        if kind in functions:
+            yield Signal(sign, f"{functions[kind][0]} in {where}", table.offset)
+    go = functions.get(Mangling.GO, (0, 0))[0]
+    if go > 200:
+        yield Signal(Sign.GO_NAMES, f"{go} in {where}", table.offset)
+    if runtime := _runtime_among(table.names() - table.undefined()):
         yield Signal(Sign.RUNTIME_NAME, runtime, table.offset)

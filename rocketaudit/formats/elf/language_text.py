@@ -15,11 +15,12 @@ from rocketaudit.formats.elf.unwind import LOCAL, personalities
 from rocketaudit.formats.elf.vtables import stored_vtables
 from rocketaudit.model.binary import Signal
 
-SMALL = 256 << 10
+WEAK_SEARCH = 4 << 20  # bytes looked at for evidence that only tips the confidence
 
 _RUST_LIBRARY_PATH = re.compile(rb"[\x21-\x7e]{0,120}?(?:core|alloc|std)/src/[a-z0-9_/]+\.rs")
 _RUST_NEEDLES = (b"core/src/", b"alloc/src/", b"std/src/")
 _RUST_PANICS = (b"called `Option::unwrap()` on a `None` value", b"index out of bounds: the len is ")
+_RUST_BACKTRACE = b"__rust_begin_short_backtrace"
 _RUST_COMMIT = re.compile(rb"/rustc/[0-9a-f]{40}/")
 _PATH_TAIL = re.compile(rb"[A-Za-z0-9_+./@-]{1,200}\Z")
 
@@ -60,10 +61,10 @@ def rust_text(elf: ElfFile, ranges: Ranges) -> Iterator[Signal]:
                 break
         if hit:
             break
-    at = hay.find(b"__rust_", ranges)
+    at = hay.find(_RUST_BACKTRACE, ranges)
     if at >= 0:
         hit = True
-        yield Signal(Sign.RUST_RUNTIME, "__rust_", at)
+        yield Signal(Sign.RUST_RUNTIME, _RUST_BACKTRACE.decode(), at)
     if not hit:
         return
     for message in _RUST_PANICS:
@@ -161,7 +162,7 @@ def vtable_signals(elf: ElfFile) -> Iterator[Signal]:
 
 def source_paths(elf: ElfFile, ranges: Ranges) -> Iterator[Signal]:
     """Names of C or C++ source files, as assertions and messages leave them."""
-    hay = elf.haystack
+    hay, ranges = elf.haystack, clipped(ranges, WEAK_SEARCH)
     for needles, pattern, sign in (
         ((b".c\0",), _C_SOURCE, Sign.C_PATH),
         ((b".cpp\0", b".cc\0", b".hpp\0", b".hh\0", b".cxx\0"), _CPP_SOURCE, Sign.CPP_PATH),
@@ -174,6 +175,16 @@ def source_paths(elf: ElfFile, ranges: Ranges) -> Iterator[Signal]:
             if found is not None:
                 yield Signal(sign, found[0][:-1].decode("latin-1"), at)
                 break
+
+
+def clipped(ranges: Ranges, limit: int) -> Ranges:
+    """The first `limit` bytes of the ranges."""
+    kept: list[tuple[int, int]] = []
+    for start, end in ranges:
+        if limit > 0:
+            kept.append((start, min(end, start + limit)))
+            limit -= end - start
+    return tuple(kept)
 
 
 def runtime_text(elf: ElfFile, ranges: Ranges) -> Iterator[Signal]:

@@ -6,6 +6,8 @@ Relative relocations (gABI, and the RELR proposal that glibc 2.36 took up) name 
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 
 from rocketaudit.formats.elf.header import (
     DT_RELA,
@@ -34,33 +36,27 @@ def relative_slots(elf: ElfFile) -> dict[int, int]:
     return found
 
 
-def named_slots(elf: ElfFile) -> dict[int, bytes]:
-    """Slot address -> name of the dynamic symbol that the loader puts there; 64-bit files with RELA only."""
+def named_slots(elf: ElfFile, wanted: AbstractSet[int]) -> dict[int, bytes]:
+    """Which of the wanted slots the loader fills with a dynamic symbol, and its name; 64-bit RELA files only."""
     table, strings = elf.tags.get(DT_SYMTAB), elf.tags.get(DT_STRTAB)
     symbols_at = None if table is None else elf.file_offset(table)
     strings_at = None if strings is None else elf.file_offset(strings)
     found: dict[int, bytes] = {}
-    if elf.bits != 64 or symbols_at is None or strings_at is None:
+    if elf.bits != 64 or symbols_at is None or strings_at is None or not wanted:
         return found
-    name_of: dict[int, bytes] = {}
     for slot, info, _ in _rela_rows(elf):
-        symbol = info >> 32
-        if symbol:
-            if symbol not in name_of:
-                raw = elf.piece(symbols_at + 24 * symbol, 4)
-                number = int.from_bytes(raw, "little" if elf.order == "<" else "big") if len(raw) == 4 else 0
-                name_of[symbol] = elf.string(strings_at + number, 256)
-            found[slot] = name_of[symbol]
+        if slot in wanted and (symbol := info >> 32):
+            raw = elf.piece(symbols_at + 24 * symbol, 4)
+            number = int.from_bytes(raw, "little" if elf.order == "<" else "big") if len(raw) == 4 else 0
+            found[slot] = elf.string(strings_at + number, 256)
     return found
 
 
-def _rela_rows(elf: ElfFile) -> list[tuple[int, int, int]]:
+def _rela_rows(elf: ElfFile) -> Iterator[tuple[int, int, int]]:
     start = elf.tags.get(DT_RELA)
     offset = None if start is None else elf.file_offset(start)
-    if offset is None:
-        return []
-    raw = elf.piece(offset, min(elf.tags.get(DT_RELASZ, 0), 24 * MAX_RELOCATIONS))
-    return list(struct.iter_unpack(elf.order + "QQQ", raw[: len(raw) // 24 * 24]))
+    raw = elf.piece(-1 if offset is None else offset, min(elf.tags.get(DT_RELASZ, 0), 24 * MAX_RELOCATIONS))
+    return struct.iter_unpack(elf.order + "QQQ", raw[: len(raw) // 24 * 24])
 
 
 def _relr(elf: ElfFile, found: dict[int, int]) -> None:

@@ -10,7 +10,6 @@ import re
 import struct
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
 
 from rocketaudit.formats.elf.header import (
     DT_GNU_HASH,
@@ -23,7 +22,9 @@ from rocketaudit.formats.elf.header import (
 )
 
 MAX_SYMBOLS = 400_000
+SAMPLE = 20_000
 MAX_BUCKETS = 1 << 20
+MAX_NAME = 8192
 STT_FUNC = 2
 
 _ROW = {
@@ -39,12 +40,8 @@ _RUST_V0 = re.compile(rb"_R(?:[NIMXYC]|[0-9])")
 _GO_NAME = re.compile(rb"(?:runtime|type:|go:|main|sync|internal/[\w/]+|[a-z0-9.-]+\.[a-z]+/[\w./-]+)\.")
 
 
-class Symbol(NamedTuple):
-    name: bytes
-    defined: bool
-    type: int
-    size: int
-    value: int
+# name, defined, type (STT_*), size, value: a plain tuple, since hundreds of thousands are made
+Symbol = tuple[bytes, bool, int, int, int]
 
 
 class Mangling(StrEnum):
@@ -61,6 +58,25 @@ class SymbolTable:
     offset: int
     rows: int
     symbols: tuple[Symbol, ...]
+    strings: tuple[int, int] = (0, 0)  # file offset and size of the names
+    stride: int = 1  # every how many rows one was read
+
+    def undefined(self) -> set[bytes]:
+        """Names that other files must provide."""
+        return {name for name, defined, *_ in self.symbols if not defined}
+
+    def names(self) -> set[bytes]:
+        return {symbol[0] for symbol in self.symbols}
+
+    def functions(self) -> dict[Mangling, tuple[int, int]]:
+        """Number and bytes of the functions read here, by whose compiler spelled their names."""
+        found: dict[Mangling, tuple[int, int]] = {}
+        for name, defined, kind, size, _ in self.symbols:
+            if defined and kind == STT_FUNC:
+                spelled = mangling(name)
+                count, total = found.get(spelled, (0, 0))
+                found[spelled] = count + 1, total + size
+        return found
 
 
 EMPTY = SymbolTable(0, 0, ())
@@ -68,11 +84,12 @@ EMPTY = SymbolTable(0, 0, ())
 
 def mangling(name: bytes) -> Mangling:
     """Which language's compiler spelled this name; libmvec's vector names (_ZGV) are C."""
-    if name.startswith(b"_Z"):
+    lead = name[:2]
+    if lead == b"_Z":
         if b"17h" in name and _RUST_LEGACY.search(name):
             return Mangling.RUST
         return _itanium(name)
-    if name.startswith(b"_R") and _RUST_V0.match(name):
+    if lead == b"_R" and _RUST_V0.match(name):
         return Mangling.RUST
     if b"." in name and _GO_NAME.match(name):
         return Mangling.GO
@@ -96,7 +113,7 @@ def dynamic_symbols(elf: ElfFile) -> SymbolTable:
 
 
 def static_symbols(elf: ElfFile) -> SymbolTable:
-    """The symbols of .symtab; empty when the file is stripped."""
+    """The symbols of .symtab, empty when the file is stripped; an even sample of the rows when there are many."""
     index = elf.section_index.get(".symtab")
     if index is None or elf.sections[index].type != SHT_SYMTAB:
         return EMPTY
@@ -104,7 +121,8 @@ def static_symbols(elf: ElfFile) -> SymbolTable:
     if table.link >= len(elf.sections) or elf.sections[table.link].type == SHT_NOBITS:
         return EMPTY
     strings = elf.sections[table.link]
-    return _read(elf, table.offset, table.size // _ROW[elf.bits, elf.order].size, (strings.offset, strings.size))
+    rows = table.size // _ROW[elf.bits, elf.order].size
+    return _read(elf, table.offset, rows, (strings.offset, strings.size), stride=-(-rows // SAMPLE) or 1)
 
 
 def _dynamic_count(elf: ElfFile, table: int) -> int:
@@ -154,20 +172,24 @@ def _gnu_hash_count(elf: ElfFile, at: int) -> int | None:
     return None
 
 
-def _read(elf: ElfFile, offset: int, count: int, strings: tuple[int, int]) -> SymbolTable:
+def _read(elf: ElfFile, offset: int, count: int, strings: tuple[int, int], *, stride: int = 1) -> SymbolTable:
     layout = _ROW[elf.bits, elf.order]
-    raw = elf.piece(offset, min(count, MAX_SYMBOLS) * layout.size)
+    if stride > 1:
+        layout = struct.Struct(f"{layout.format}{(stride - 1) * layout.size}x")
+    raw = elf.piece(offset, min(count // stride, MAX_SYMBOLS) * layout.size)
     rows = len(raw) // layout.size
     text = bytes(elf.piece(*strings))
     limit, find = len(text), text.find
+    unpacked = layout.iter_unpack(raw[: rows * layout.size])
     found: list[Symbol] = []
-    for row in layout.iter_unpack(raw[: rows * layout.size]):
-        if elf.bits == 64:
-            name, info, _, index, value, size = row
-        else:
-            name, value, size, info, _, index = row
-        if 0 < name < limit:
-            end = find(b"\0", name, name + 8192)
-            label = text[name : end if end >= 0 else name + 8192]
-            found.append(Symbol(label, index != 0, info & 15, size, value))
-    return SymbolTable(offset, rows, tuple(found))
+    if elf.bits == 64:
+        for name, info, _, index, value, size in unpacked:
+            if 0 < name < limit:
+                end = find(b"\0", name, name + MAX_NAME)
+                found.append((text[name : end if end >= 0 else name + MAX_NAME], index != 0, info & 15, size, value))
+    else:
+        for name, value, size, info, _, index in unpacked:
+            if 0 < name < limit:
+                end = find(b"\0", name, name + MAX_NAME)
+                found.append((text[name : end if end >= 0 else name + MAX_NAME], index != 0, info & 15, size, value))
+    return SymbolTable(offset, rows * stride, tuple(found), strings, stride)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from operator import itemgetter
 
 from rocketaudit.formats.elf.header import PT_GNU_EH_FRAME, ElfFile
 from rocketaudit.formats.elf.relocations import named_slots
@@ -16,9 +18,11 @@ from rocketaudit.formats.elf.symbols import dynamic_symbols
 
 MAX_RECORDS = 400_000
 NEIGHBOURS = 24  # functions in a row without a personality that still count as their neighbours' language
+MAX_PERSONALITIES = 16
 LOCAL = "local"
 
-_AUGMENTED = re.compile(rb"[\x01\x03\x04]z[RLSB]*P[RLSB]*\0")
+_AUGMENTED = re.compile(rb"z[RLSB]*P[RLSB]*\0")
+_PC_RELATIVE_4 = 0x1B  # DW_EH_PE_pcrel | DW_EH_PE_sdata4, what compilers use
 _FIXED = {0x2: "H", 0x3: "I", 0x4: "Q", 0xA: "h", 0xB: "i", 0xC: "q"}
 
 
@@ -69,19 +73,21 @@ def personalities(elf: ElfFile) -> tuple[Personality, ...]:
         return ()
     offset, address, size = region
     raw = bytes(elf.piece(offset, size))
-    names: dict[int, bytes] | None = None
-    found: dict[str, Personality] = {}
+    places: dict[int, int] = {}
     for match in _AUGMENTED.finditer(raw):
-        start = match.start() - 8
+        start = match.start() - 9
         if start < 0 or raw[start + 4 : start + 8] != bytes(4):
             continue
         slot = _cie(elf, raw, start, address).personality
         if slot is not None:
-            names = _symbol_slots(elf) if names is None else names
-            name = names.get(slot, LOCAL.encode()).decode("latin-1")
-            found.setdefault(name, Personality(name, offset + start))
-        if len(found) >= 8:
+            places.setdefault(slot, offset + start)
+        if len(places) >= MAX_PERSONALITIES:
             break
+    names = _symbol_slots(elf, places.keys())
+    found: dict[str, Personality] = {}
+    for slot, place in places.items():
+        name = names.get(slot, LOCAL)
+        found.setdefault(name, Personality(name, place))
     return tuple(found.values())
 
 
@@ -93,9 +99,9 @@ def frames(elf: ElfFile) -> Frames | None:
     functions = _functions(elf, region)
     if not functions:
         return None
-    names = _symbol_slots(elf)
-    functions.sort(key=lambda row: row[0])
-    labels = [None if slot is None else names.get(slot, LOCAL.encode()).decode("latin-1") for _, _, slot in functions]
+    names = _symbol_slots(elf, {slot for _, _, slot in functions if slot is not None})
+    functions.sort(key=itemgetter(0))
+    labels = [None if slot is None else names.get(slot, LOCAL) for _, _, slot in functions]
     code: dict[str, int] = {}
     before: str | None = None
     index, count = 0, len(functions)
@@ -120,20 +126,21 @@ class _Cie:
     personality: int | None
 
 
-def _symbol_slots(elf: ElfFile) -> dict[int, bytes]:
-    """Addresses whose content or own name is a personality symbol: relocated slots and imported functions."""
-    slots = {slot: name for slot, name in named_slots(elf).items() if b"personality" in name}
-    for symbol in dynamic_symbols(elf).symbols:
-        if symbol.value and b"personality" in symbol.name:
-            slots[symbol.value] = symbol.name
+def _symbol_slots(elf: ElfFile, wanted: AbstractSet[int]) -> dict[int, str]:
+    """Names of the wanted addresses that the loader fills with a symbol, or that are an imported function's own."""
+    slots = {slot: name.decode("latin-1") for slot, name in named_slots(elf, wanted).items()}
+    for name, _, _, _, value in dynamic_symbols(elf).symbols if wanted else ():
+        if value in wanted:
+            slots[value] = name.decode("latin-1")
     return slots
 
 
 def _functions(elf: ElfFile, region: tuple[int, int, int]) -> list[tuple[int, int, int | None]]:
     """(start address, size, personality slot) of every FDE."""
-    offset, address, size = region
-    raw = bytes(elf.piece(offset, size))
-    word = struct.Struct(elf.order + "II")
+    offset, address, length = region
+    raw = bytes(elf.piece(offset, length))
+    word, usual = struct.Struct(elf.order + "II"), struct.Struct(elf.order + "iI")
+    mask = (1 << elf.bits) - 1
     found: list[tuple[int, int, int | None]] = []
     cies: dict[int, _Cie] = {}
     at, records = 0, 0
@@ -147,7 +154,10 @@ def _functions(elf: ElfFile, region: tuple[int, int, int]) -> list[tuple[int, in
             cie = cies.get(start)
             if cie is None and 0 <= start < at:
                 cie = cies[start] = _cie(elf, raw, start, address)
-            if cie is not None:
+            if cie is not None and cie.encoding == _PC_RELATIVE_4 and at + 16 <= len(raw):
+                relative, size = usual.unpack_from(raw, at + 8)
+                found.append(((address + at + 8 + relative) & mask, size, cie.personality))
+            elif cie is not None:
                 begin, next_at = _pointer(elf, raw, at + 8, cie.encoding, address + at + 8)
                 covers, _ = _pointer(elf, raw, next_at, cie.encoding & 0x0F, 0)
                 if begin is not None and covers is not None and covers < 1 << 31:

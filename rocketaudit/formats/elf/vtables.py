@@ -12,11 +12,11 @@ import re
 from rocketaudit.formats.elf.header import PF_X, ElfFile
 from rocketaudit.formats.elf.relocations import relative_slots
 
-MAX_CODE = 8 << 20
+MAX_CODE = 4 << 20
 _X86_64, _EXEC = 62, 2
 
 # lea disp32(%rip), reg  ...  mov reg, (base): REX.W 8D /r with mod 00 rm 101, then REX.W 89 /r with mod 00
-_LEA = re.compile(rb"([\x48\x4c])\x8d([\x05\x0d\x15\x1d\x25\x2d\x35\x3d])(....)(?=(.{0,24}))", re.DOTALL)
+_LEA = re.compile(rb"[\x48\x4c]\x8d[\x05\x0d\x15\x1d\x25\x2d\x35\x3d]")
 # movq $imm32, (base): REX.W C7 /0 with mod 00, as fixed-address programs store it
 _MOV = re.compile(rb"[\x48\x49]\xc7[\x00\x01\x02\x03\x06\x07](....)", re.DOTALL)
 
@@ -72,9 +72,12 @@ def _fixed_tables(elf: ElfFile, low: int, high: int) -> set[int]:
 def _stored(raw: bytes, address: int, tables: set[int]) -> set[int]:
     found: set[int] = set()
     for match in _LEA.finditer(raw):
-        target = address + match.start() + 7 + int.from_bytes(match[3], "little", signed=True)
-        if target in tables and _stores(match[4], (match[2][0] >> 3 & 7) | (match[1][0] & 4) << 1):
-            found.add(target)
+        at = match.end()
+        target = address + at + 4 + int.from_bytes(raw[at : at + 4], "little", signed=True)
+        if target in tables:
+            rex, _, operand = match[0]
+            if _stores(raw[at + 4 : at + 28], (operand >> 3 & 7) | (rex & 4) << 1):
+                found.add(target)
     for match in _MOV.finditer(raw):
         target = int.from_bytes(match[1], "little", signed=True)
         if target in tables:
