@@ -48,9 +48,8 @@ def decode(cls: type[T], raw: object) -> T:
 
 
 def canonical(raw: object) -> bytes:
-    """The one way to write plain JSON values: sorted keys, no spaces, UTF-8; ValueError for NaN and lone surrogates."""
-    text = json.dumps(raw, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return text.encode()
+    """The one way to write plain JSON values: sorted keys, no spaces, ASCII only; ValueError for NaN."""
+    return json.dumps(raw, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 
 def dumps(value: object) -> bytes:

@@ -1,6 +1,17 @@
 """Writers: a report in, bytes out. A new format is one file and one entry of `WRITERS`."""
 
-from rocketaudit.report import console, cyclonedx, evidence, html, report_json
+from rocketaudit.report import (
+    console,
+    csv_results,
+    cyclonedx,
+    evidence,
+    html,
+    junit,
+    markdown,
+    openmetrics,
+    report_json,
+    sarif,
+)
 from rocketaudit.report.writer import Writer
 
 WRITERS: tuple[Writer, ...] = (
@@ -10,4 +21,9 @@ WRITERS: tuple[Writer, ...] = (
     cyclonedx.WRITER,
     cyclonedx.WRITER_1_7,
     evidence.WRITER,
+    markdown.WRITER,
+    sarif.WRITER,
+    junit.WRITER,
+    csv_results.WRITER,
+    openmetrics.WRITER,
 )

@@ -85,7 +85,7 @@ def _environment() -> Environment:
 def _finalize(value: object) -> object:
     """Everything that the template prints: controls and bidi marks are shown, never sent."""
     if isinstance(value, str) and not hasattr(value, "__html__"):
-        return visible(shorten(value, 20_000), lines=True)
+        return visible(shorten(value, 4_000), lines=True)
     return value
 
 

@@ -140,9 +140,10 @@ def test_any_bytes_decode_or_raise_format_error(data: bytes) -> None:
         codec.loads(Evidence, data)
 
 
+_text = st.text(st.characters(exclude_categories=["Cs"]))
 _json = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=3).map(tuple) | st.dictionaries(st.text(), inner, max_size=3),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | _text,
+    lambda inner: st.lists(inner, max_size=3).map(tuple) | st.dictionaries(_text, inner, max_size=3),
     max_leaves=8,
 )
 _keys = st.builds(
@@ -151,12 +152,10 @@ _keys = st.builds(
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.builds(Fact, _keys, st.sampled_from(Plane), st.sampled_from(State), st.builds(Locator), _json, st.text()))
+@given(st.builds(Fact, _keys, st.sampled_from(Plane), st.sampled_from(State), st.builds(Locator), _json, _text))
 def test_every_fact_comes_back_equal(fact: Fact) -> None:
-    try:
-        data = codec.dumps(fact)
-    except UnicodeEncodeError:  # a lone surrogate is no text that a collector may give
-        return
+    data = codec.dumps(fact)
+    assert data.isascii()
     assert codec.loads(Fact, data) == fact
 
 
