@@ -197,7 +197,7 @@ def test_what_is_no_certificate_is_refused_as_an_anchor(raw):
 
 
 @given(st.data())
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_damaged_signatures_are_format_errors(world, draw):
     raw = bytearray(BLOBS.setdefault("one", blob_of(world)))
     for _ in range(draw.draw(st.integers(1, 5))):
