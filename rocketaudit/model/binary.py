@@ -175,7 +175,7 @@ class KernelModuleInfo:
 class KernelImage:
     """A boot image of the kernel; `config` is the text of IKCONFIG when it is embedded."""
 
-    format: str  # "bzimage", "arm64-image", "arm64-efi-zboot", "vmlinux"
+    format: str  # "bzImage", "arm64", "zboot", "vmlinux"
     machine: str
     compression: str | None  # of the payload: "gzip", "zstd", "xz", ...
     version: str | None  # "6.12.37"

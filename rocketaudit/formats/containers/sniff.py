@@ -70,3 +70,30 @@ def name_foreign_packing(reader: Reader) -> str:
         if offset + len(magic) <= reader.size and bytes(reader.read(offset, len(magic))) == magic:
             return name
     return ""
+
+
+_EMBEDDED_FROM = 1 << 20
+_EMBEDDED_PACKED_FROM = 8 << 20
+
+
+def name_embedded_image(head: bytes, size: int) -> str:
+    """What disk image a file inside a host's root seems to be, by its first 8192 bytes and its size; "" if none.
+
+    Such guests are named, not scanned; packed files count only when they are large.
+    """
+    if size < _EMBEDDED_FROM:
+        return ""
+    for place in (512, 4096):
+        if head[place : place + 8] == b"EFI PART":
+            return "a disk with a GPT"
+    for offset, magic, packing in _MAGIC:
+        if head[offset : offset + len(magic)] == magic:
+            if packing in (Packing.QCOW2, Packing.VMDK):
+                return f"a {packing.value} disk"
+            if packing in (Packing.LZ4, Packing.ZSTD, Packing.GZIP, Packing.XZ) and size >= _EMBEDDED_PACKED_FROM:
+                return f"a large {packing.value} file, perhaps a packed disk"
+    if head[1024:1028] == b"\xe2\xe1\xf5\xe0":
+        return "an EROFS image"
+    if head[1080:1082] == b"\x53\xef" and size % 1024 == 0:
+        return "an ext2/3/4 image"
+    return "an Enclave Image File" if head[:4] == b".eif" else ""

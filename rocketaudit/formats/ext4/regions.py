@@ -27,8 +27,11 @@ def metadata_regions(volume: Volume, budget: Budget, files: HasExtents) -> Itera
     """Regions group by group; a group or inode that cannot be read is left out."""
     superblock = volume.superblock
     per_table = superblock.block_size // superblock.descriptor_size
+    # a hostile superblock may count millions of groups: those that start after the image's end hold nothing
+    there = (volume.reader.size >> superblock.block_bits) // superblock.blocks_per_group + 1
+    groups = min(superblock.groups, there)
     table_blocks = -(-superblock.groups // per_table)
-    for group in range(superblock.groups):
+    for group in range(groups):
         if group & 0xFF == 0:
             budget.check_time()
         first = superblock.first_block + group * superblock.blocks_per_group
@@ -42,7 +45,7 @@ def metadata_regions(volume: Volume, budget: Budget, files: HasExtents) -> Itera
             raise
         except FormatError:
             continue
-    for group in range(superblock.groups):
+    for group in range(groups):
         yield from _of_inodes(volume, group, budget, files)
 
 

@@ -19,6 +19,7 @@ SUPERBLOCK_SIZE = 1024
 _MAGIC = b"\x53\xef"
 _MAGIC_AT = 56
 _LARGEST_BLOCK_BITS = 16
+_SMALLEST_GROUP = 256  # the least that mke2fs makes
 _STATE_CLEAN = 1
 _STATE_ERRORS = 2
 _COUNTS = struct.Struct("<11I")  # bytes 0 to 43
@@ -142,6 +143,8 @@ def _check_geometry(superblock: Superblock) -> None:
     if not 32 <= descriptor <= min(size, 1024) or descriptor & (descriptor - 1):
         raise FormatError(f"ext4 group descriptor size {descriptor}", offset=SUPERBLOCK_AT + 254)
     if superblock.blocks_per_group == 0 or superblock.blocks_per_group & 7:
+        raise FormatError(f"ext4 groups of {superblock.blocks_per_group} blocks", offset=SUPERBLOCK_AT + 32)
+    if superblock.groups > 1 and superblock.blocks_per_group < _SMALLEST_GROUP:
         raise FormatError(f"ext4 groups of {superblock.blocks_per_group} blocks", offset=SUPERBLOCK_AT + 32)
     if not 0 < superblock.inodes_per_group <= 8 * size:
         raise FormatError(f"ext4 groups of {superblock.inodes_per_group} inodes", offset=SUPERBLOCK_AT + 40)
