@@ -10,6 +10,8 @@ from rocketaudit.formats.grub_cfg import parse_grub_cfg
 from rocketaudit.formats.loader_entry import parse_loader_entry
 from rocketaudit.formats.partition_types import Role, type_of
 from rocketaudit.formats.uki import Uki, parse_uki
+from rocketaudit.formats.vmlinuz import parse_vmlinuz
+from rocketaudit.model import bytepath
 from rocketaudit.model.disk import Bank, BootEntry, BootKind, Partition, Problem
 from rocketaudit.model.filesystem import BadNode, FileType, Node
 from rocketaudit.source.tree import Tree
@@ -98,7 +100,19 @@ def _grub_entries(
                 kernel_path=entry.kernel_path,
                 initrd_paths=entry.initrd_paths,
                 is_default=entry.is_default,
+                kernel_version=_kernel_release(tree, entry.kernel_path),
             )
+
+
+def _kernel_release(tree: Tree, path: str) -> str:
+    """The release that a kernel beside its configuration states in its header; "" where it cannot be told."""
+    if not path:
+        return ""
+    try:
+        _, node = tree.lookup(bytepath.encode(path.encode()))
+        return parse_vmlinuz(FileReader(tree, node)).release
+    except RocketauditError:
+        return ""
 
 
 def _loader_entries(partition: Partition, tree: Tree, bank: str) -> Iterator[BootEntry | Problem]:
