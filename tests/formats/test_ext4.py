@@ -488,6 +488,16 @@ def test_a_file_system_cut_anywhere_opens_partly_or_not_at_all(small: bytes, siz
             opened(small[:size])
 
 
+def test_groups_that_start_after_the_end_of_the_image_are_not_walked(small: bytes) -> None:
+    """A superblock that counted four billion blocks once took 19 seconds to name the regions of 12 MiB."""
+    fs = opened(damaged(small, (1024 + 4, b"\xff\xff\xff\xff"), (1024 + 32, struct.pack("<I", 256))))
+    began = time.process_time()
+    assert any(region.what == "inode table (group 0)" for region in fs.regions())
+    assert time.process_time() - began < 1
+    with pytest.raises(FormatError, match="groups of 8 blocks"):
+        opened(damaged(small, (1024 + 32, struct.pack("<I", 8))))
+
+
 def test_nodes_survive_pickling(small: bytes) -> None:
     fs = opened(small)
     node = pickle.loads(pickle.dumps(find(fs, b"sub/file")))
