@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tests.images import demo, plants, recipe
+from tests.images import demo, disk, plants, recipe, spec
 
 
 def main(words: list[str]) -> int:
@@ -19,8 +19,8 @@ def main(words: list[str]) -> int:
                 print(f"{name}: {plants.describe(name)}")
             return 0
         case [root_fs, tree] if root_fs in ("erofs", "ext4") and tree in ("small", "full"):
-            sizes = recipe.SMALL if tree == "small" else recipe.Sizes.of_gib(2)
-            written = recipe.build(recipe.ImageSpec(root_fs=root_fs, tree=tree, sizes=sizes)).path
+            sizes = spec.SMALL if tree == "small" else disk.Sizes.of_gib(2)
+            written = recipe.build(spec.ImageSpec(root_fs=root_fs, tree=tree, sizes=sizes)).path
         case _:
             print("usage: python -m tests.images demo [PATH] | plants | erofs|ext4 small|full", file=sys.stderr)
             return 2

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -15,7 +17,7 @@ from tests.support import find_tool
 
 HERE = Path(__file__).parent
 ASSEMBLY = (
-    "recipe.py",
+    "assemble.py",
     "disk.py",
     "boot.py",
     "pe.py",
@@ -43,6 +45,13 @@ def locked(path: Path) -> Iterator[None]:
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def forget_old(folder: Path, *, days: int = 3) -> None:
+    """Remove images that nobody has asked for in so many days; a recipe that changes leaves its old ones behind."""
+    for place in folder.iterdir():
+        if place.is_dir() and place.stat().st_mtime < time.time() - days * 86400:
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def digest(*inputs: object) -> str:

@@ -12,7 +12,7 @@ from rocketaudit.formats.ext4 import open_ext4
 from rocketaudit.model.budget import Budget
 from rocketaudit.model.filesystem import FileSystem, FileType, Node
 from rocketaudit.model.reader import BytesReader, Window
-from tests.images.recipe import Built
+from tests.images.spec import Built
 from tests.images.tree import Expected
 
 

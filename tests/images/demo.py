@@ -16,7 +16,8 @@ from tests.images.cache import tool_versions
 from tests.images.compile import HARDENED, Program
 from tests.images.disk import Sizes
 from tests.images.plants import FileFlip
-from tests.images.recipe import Built, ImageSpec, build
+from tests.images.recipe import build
+from tests.images.spec import Built, ImageSpec
 from tests.images.tree import Expected
 
 DEMO_FILE = Path(__file__).parents[2] / "rocketaudit" / "demo" / "demo.img.lz4"
