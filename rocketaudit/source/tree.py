@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rocketaudit.errors import EntryNotFoundError, FormatError, SourceError
 from rocketaudit.model import bytepath
@@ -13,6 +13,7 @@ from rocketaudit.model.fact import Locator
 from rocketaudit.model.filesystem import BadNode, FileSystem, FileType, Node
 
 MAX_READ = 16 << 20
+MAX_KEPT = 4096  # directories whose entries are kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Tree:
     name: str
     fs: FileSystem
     source: str = ""
+    _names: dict[int, dict[bytes, Node | BadNode]] = field(default_factory=dict, repr=False, compare=False)
 
     def locate(self, path: str, offset: int | None = None) -> Locator:
         """The place of a BytePath in this tree."""
@@ -115,20 +117,33 @@ class Tree:
 
     def _child(self, trail: list[tuple[bytes, Node]], name: bytes, path: str) -> Node:
         directory = trail[-1][1]
-        if directory.type is FileType.DIRECTORY:
-            for entry, node in self.fs.entries(directory):
-                if entry == name:
-                    if isinstance(node, BadNode):
-                        raise FormatError(f"{path}: inode {node.number} of {self.name}: {node.reason}")
-                    return node
-        raise EntryNotFoundError(f"{path} does not exist in {self.name}")
+        node = self._entries(directory).get(name) if directory.type is FileType.DIRECTORY else None
+        if isinstance(node, BadNode):
+            raise FormatError(f"{path}: inode {node.number} of {self.name}: {node.reason}")
+        if node is None:
+            raise EntryNotFoundError(f"{path} does not exist in {self.name}")
+        return node
+
+    def _entries(self, directory: Node) -> dict[bytes, Node | BadNode]:
+        """The first entry of each name; kept, since look-ups pass the same directories again and again."""
+        known = self._names.get(directory.number)
+        if known is None:
+            known = {}
+            for name, node in self.fs.entries(directory):
+                known.setdefault(name, node)
+            if len(self._names) >= MAX_KEPT:
+                self._names.clear()
+            self._names[directory.number] = known
+        return known
 
     def list(self, path: str) -> list[tuple[str, Node | BadNode]]:
         """(name as BytePath text, node) of a directory, sorted by name; errors as `lookup`."""
         _, node = self.lookup(path)
         if node.type is not FileType.DIRECTORY:
             raise EntryNotFoundError(f"{path} is no directory in {self.name}")
-        return sorted(((bytepath.encode(name), child) for name, child in self.fs.entries(node)), key=lambda e: e[0])
+        return sorted(
+            ((bytepath.encode(name), child) for name, child in self._entries(node).items()), key=lambda e: e[0]
+        )
 
     def read(self, path: str, limit: int = MAX_READ) -> bytes:
         """The bytes of a regular file; errors as `lookup`, and SourceError for another type or more than `limit`."""
