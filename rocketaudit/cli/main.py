@@ -45,6 +45,9 @@ COMMANDS: tuple[Command, ...] = (
     Command("ls", "ls", "ls", "List files in an image.", LOOK),
     Command("cat", "cat", "cat", "Print a file of an image.", LOOK),
     Command("verity", "verity", "verity", "Recompute dm-verity trees and list bad blocks.", TRUST),
+    Command("inspect", "inspect", "inspect", "What an image holds: container, partitions, banks, boot files.", LOOK),
+    Command("ls", "ls", "ls", "List the files of an image's partition.", LOOK),
+    Command("cat", "cat", "cat", "Write one file of an image's partition to standard output.", LOOK),
     Command("banks", "banks", "banks", "The A/B banks: what boots next, whether rollback works.", TRUST),
 )
 

@@ -15,6 +15,7 @@ from rocketaudit.evidence.schedule import WorkerFailure, run_tasks
 from rocketaudit.evidence.verity import RangeResult, VerityJob, check_range, finish_jobs, plan_jobs
 from rocketaudit.evidence.walking import Walked, walk_tree
 from rocketaudit.model.binary import Binary
+from rocketaudit.model.disk import DiskSummary, Problem
 from rocketaudit.model.evidence import Coverage, Evidence, Gap, SignedBlob, Wants
 from rocketaudit.model.fact import Fact, Plane, State
 from rocketaudit.model.files import FileRecord
@@ -50,8 +51,13 @@ class VerityRange:
     last: int
 
 
-Task = FileBatch | VerityRange
-Outcome = list[FileRead] | RangeResult
+@dataclass(frozen=True, slots=True)
+class InputDigest:
+    """The SHA-256 of the input file as given."""
+
+
+Task = FileBatch | VerityRange | InputDigest
+Outcome = list[FileRead] | RangeResult | str
 
 
 @dataclass(slots=True)
@@ -61,6 +67,7 @@ class _Reads:
     files: dict[tuple[int, int], FileRead]
     ranges: dict[int, list[RangeResult]]
     lost_ranges: dict[int, list[tuple[int, int, str]]]
+    digest: str | None = None
 
 
 def collect(
@@ -85,13 +92,13 @@ def collect(
     progress.phase("Reading configuration", 0)
     seen = list(_ask(collectors, source, wants))
     return Evidence(
-        target=_identified(source, seen),
+        target=replace(_identified(source, seen), digest=f"sha256:{reads.digest}" if reads.digest else None),
         judged=source.judged,
         facts=_of(Fact, seen),
         files=tuple(files),
         binaries=tuple(binaries),
         packages=_of(Package, seen),
-        disk=source.disk,
+        disk=_unchanged(source),
         verity=verity,
         blobs=_of(SignedBlob, seen),
         covered=_of(Coverage, seen),
@@ -113,10 +120,13 @@ def _read_all(
     progress: Progress,
 ) -> _Reads:
     reads = _Reads({}, {}, {})
+    digester: Callable[[], str] | None = getattr(source, "sha256", None)
     order = [_by_place(one) for one in walked]
     tasks: list[Task] = [task for index, picked in enumerate(order) for task in _batches(index, walked[index], picked)]
     if not (wants.digests or wants.binaries):
         tasks = []
+    if wants.target_digest and digester is not None:
+        tasks.insert(0, InputDigest())
     tasks += [VerityRange(number, first, last) for number, job in enumerate(jobs) for first, last in job.ranges()]
     parent = os.getpid()
 
@@ -127,6 +137,8 @@ def _read_all(
     def work(_: None, task: Task) -> Outcome:
         if isinstance(task, VerityRange):
             return check_range(jobs[task.job], task.first, task.last)
+        if isinstance(task, InputDigest):
+            return "" if digester is None else digester()
         one = walked[task.tree]
         picked = order[task.tree][task.first : task.last]
         scope, fs = one.tree.scope, one.tree.fs
@@ -185,8 +197,11 @@ def _keep(
         if isinstance(outcome, WorkerFailure):
             reads.lost_ranges.setdefault(task.job, []).append((task.first, task.last, outcome.reason))
         else:
-            assert not isinstance(outcome, list)
+            assert not isinstance(outcome, (list, str))
             reads.ranges.setdefault(task.job, []).append(outcome)
+        return
+    if isinstance(task, InputDigest):
+        reads.digest = outcome if isinstance(outcome, str) and outcome else None
         return
     nodes = walked[task.tree].nodes
     picked = order[task.tree][task.first : task.last]
@@ -222,6 +237,14 @@ def _assemble(walked: list[Walked], reads: _Reads) -> tuple[list[FileRecord], li
                 same = read.binary.path == record.path
                 binaries.append(read.binary if same else replace(read.binary, path=record.path))
     return files, binaries
+
+
+def _unchanged(source: Source) -> DiskSummary | None:
+    """The disk, with a problem for every way in which the input is no longer what was opened."""
+    check: Callable[[], tuple[Problem, ...]] | None = getattr(source, "check_unchanged", None)
+    if source.disk is None or check is None:
+        return source.disk
+    return replace(source.disk, problems=source.disk.problems + check())
 
 
 def _ask(collectors: Sequence[Collector], source: Source, wants: Wants) -> Iterable[Seen]:
