@@ -13,6 +13,7 @@ from rocketaudit.model.target import Target
 from rocketaudit.model.verdict import Severity, Verdict
 
 SEVERITIES = tuple(Severity)
+_SAID_BY_INTEGRITY = ("integrity-broken", "bad-block")
 VERDICTS = (Verdict.FAIL, Verdict.UNKNOWN, Verdict.MANUAL, Verdict.PASS, Verdict.NOT_APPLICABLE)
 NO_CIS_PRODUCT = (
     "Rule texts are this project's own; other benchmarks are named by number only. Not a CIS product, not certified or "
@@ -109,7 +110,7 @@ def _odd_text(odd: list[str]) -> str:
 def _finding_tasks(report: Report) -> Iterable[Task]:
     groups: dict[tuple[str, Severity, str], list[str]] = {}
     for finding in report.findings:
-        if finding.severity in (Severity.INFO, Severity.LOW) or finding.id == "integrity-broken":
+        if finding.severity in (Severity.INFO, Severity.LOW) or finding.id in _SAID_BY_INTEGRITY:
             continue
         groups.setdefault((finding.id, finding.severity, finding.title), []).append(str(finding.where))
     for (identity, severity, title), places in groups.items():
@@ -124,7 +125,9 @@ def _rule_tasks(report: Report) -> Iterable[Task]:
             continue
         seen.add(rule.id)
         weight = 11 + 10 * SEVERITIES.index(rule.severity) + (rule.level - 1) * 4 + (0 if rule.scored else 2)
-        yield Task(weight, rule.severity, rule.title, rule.remediation.strip(), result.outcome.why, 1, rule.id)
+        yield Task(
+            weight, rule.severity, f"Fails: {rule.title}", rule.remediation.strip(), result.outcome.why, 1, rule.id
+        )
 
 
 def _gap_task(report: Report) -> Iterable[Task]:
@@ -138,10 +141,13 @@ def _gap_task(report: Report) -> Iterable[Task]:
 
 def target_line(target: Target) -> str:
     """One line that identifies what was looked at."""
-    name = " ".join(part for part in (target.os_name or target.os_id, target.version) if part)
+    stated = target.os_name or target.os_id
+    version = "" if target.version and target.version in stated else target.version
+    name = " ".join(part for part in (stated, version) if part)
+    variant = "" if target.variant and target.variant in stated else target.variant
     build = f"build {target.build}" if target.build else ""
     kernel = f"kernel {target.kernel_version}" if target.kernel_version else ""
-    parts = (name or target.name, target.variant, target.arch, build, kernel, target.layout)
+    parts = (name or target.name, variant, target.arch, build, kernel, target.layout)
     return " · ".join(part for part in parts if part)
 
 
