@@ -1,0 +1,141 @@
+"""Where the ELF files come from: named files one by one, folders and images through the same walk as a scan."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rocketaudit.audit import TOOL
+from rocketaudit.cli.progress import TerminalProgress, choose_progress
+from rocketaudit.errors import FormatError, SourceError
+from rocketaudit.evidence.collect import collect
+from rocketaudit.evidence.reading import MAX_ELF
+from rocketaudit.formats.elf import read_elf
+from rocketaudit.model import bytepath
+from rocketaudit.model.binary import Binary
+from rocketaudit.model.budget import Budget
+from rocketaudit.model.evidence import Gap, Wants
+from rocketaudit.source.opening import open_target
+
+FILE_SCOPE = "file"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How to read: processes (None: one per CPU), where images are expanded, how much decoding may produce."""
+
+    workers: int | None = None
+    tmp_dir: Path | None = None
+    max_bytes: int | None = None
+    quiet: bool = True
+    search: bool = True
+
+
+def read_targets(targets: Iterable[str], reading: Reading) -> tuple[list[Binary], list[Gap]]:
+    """Every ELF file of the targets, and what could not be read; SourceError for a target that is not there."""
+    found: list[Binary] = []
+    gaps: list[Gap] = []
+    for target in targets:
+        if is_elf_file(target):
+            one = read_file(target, search=reading.search)
+            if isinstance(one, Binary):
+                found.append(one)
+            else:
+                gaps.append(one)
+        else:
+            binaries, unread = read_tree(Path(target), reading)
+            found += binaries
+            gaps += unread
+    return found, gaps
+
+
+def is_elf_file(path: str) -> bool:
+    """Whether a regular file starts as ELF does; SourceError when it cannot be opened."""
+    if os.path.isdir(path):
+        return False
+    descriptor = open_regular(path)
+    try:
+        return os.pread(descriptor, 4, 0) == b"\x7fELF"
+    finally:
+        os.close(descriptor)
+
+
+def open_regular(path: str) -> int:
+    """A descriptor of a regular file: links of the name that the user gave are resolved once, nothing else is opened.
+
+    SourceError for what is missing or not a regular file; opening never blocks on a pipe or a device.
+    """
+    real = os.path.realpath(path)
+    try:
+        descriptor = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        reason = "a link" if error.errno == errno.ELOOP else error.strerror
+        raise SourceError(f"{path}: {reason}") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise SourceError(f"{path} is no regular file")
+    return descriptor
+
+
+def read_file(path: str, *, search: bool = True) -> Binary | Gap:
+    """One ELF file, or why it could not be read."""
+    name = bytepath.encode(os.fsencode(path))
+    descriptor = open_regular(path)
+    try:
+        size = os.fstat(descriptor).st_size
+        if size > MAX_ELF:
+            return Gap(FILE_SCOPE, name, f"{size} bytes: programs over {MAX_ELF} are not looked into")
+        data = _whole(descriptor, size)
+        digest = hashlib.sha256(data).hexdigest()
+        return replace(read_elf(data, search=search), scope=FILE_SCOPE, path=name, sha256=digest)
+    except FormatError as error:
+        return Gap(FILE_SCOPE, name, error.message)
+    except OSError as error:
+        return Gap(FILE_SCOPE, name, error.strerror or "cannot be read")
+    finally:
+        os.close(descriptor)
+
+
+def _whole(descriptor: int, size: int) -> bytes:
+    """All bytes; read, not mapped, since a mapped file that shrinks kills the reader."""
+    parts: list[bytes] = []
+    at = 0
+    while at < size and (part := os.pread(descriptor, min(size - at, 1 << 30), at)):
+        parts.append(part)
+        at += len(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def read_tree(target: Path, reading: Reading) -> tuple[list[Binary], list[Gap]]:
+    """The ELF files of a folder (with the folder before their paths) or of all file systems of an image."""
+    progress = choose_progress(quiet=reading.quiet)
+    budget = Budget() if reading.max_bytes is None else Budget(max_bytes=reading.max_bytes)
+    try:
+        source = open_target(target, budget=budget, tmp_dir=reading.tmp_dir, progress=progress)
+        try:
+            evidence = collect(
+                source,
+                Wants(verity=False, search=reading.search),
+                collectors=(),
+                workers=reading.workers or len(os.sched_getaffinity(0)),
+                progress=progress,
+                tool=TOOL,
+                when="",
+            )
+        finally:
+            source.close()
+    finally:
+        if isinstance(progress, TerminalProgress):
+            progress.close()
+    if not target.is_dir():
+        return list(evidence.binaries), list(evidence.gaps)
+    base = bytepath.encode(os.fsencode(target)).rstrip("/")
+    return (
+        [replace(binary, path=base + binary.path) for binary in evidence.binaries],
+        [replace(gap, path=base + gap.path) for gap in evidence.gaps],
+    )

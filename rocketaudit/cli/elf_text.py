@@ -1,0 +1,161 @@
+"""What `rocketaudit elf` prints: a table, JSON, CSV, and the evidence of one file as an expert would lay it out."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from typing import Any
+
+import typer
+
+from rocketaudit.cli.elf import report_gaps
+from rocketaudit.cli.output import print_bytes
+from rocketaudit.model.binary import Binary, Hardening
+from rocketaudit.model.codec import encode
+from rocketaudit.model.evidence import Gap
+from rocketaudit.report.escape import csv_cell, json_text, terminal
+
+_COLUMNS = ("relro", "nx", "pie", "canary", "fortify")
+_CSV = (
+    "path", "scope", "sha256", "size", "machine", "kind", "language", "runtime", "contains", "confidence", "build_id",
+    *_COLUMNS, "rpath", "runpath", "wx_segments", "textrel", "static", "stripped", "code_bytes", "error",
+)  # fmt: skip
+
+
+def print_json(binaries: Sequence[Binary], gaps: Sequence[Gap]) -> None:
+    """One array; files that could not be read are in it, language unknown, with the reason in `error`."""
+    rows = [_json_row(binary) for binary in binaries]
+    rows += [_unread_row(gap) for gap in gaps]
+    print_bytes(b"[")
+    for number, row in enumerate(rows):
+        text = json_text(json.dumps(row, ensure_ascii=False, allow_nan=False))
+        print_bytes(((",\n" if number else "\n") + text).encode())
+    print_bytes(b"\n]\n" if rows else b"]\n")
+    report_gaps(gaps)
+
+
+def _json_row(binary: Binary) -> dict[str, Any]:
+    row: dict[str, Any] = encode(binary, full=True)
+    return row
+
+
+def _unread_row(gap: Gap) -> dict[str, Any]:
+    return {
+        "scope": gap.scope,
+        "path": gap.path,
+        "sha256": None,
+        "language": "unknown",
+        "contains": [],
+        "confidence": "low",
+        "signals": [],
+        "hardening": None,
+        "error": gap.reason,
+    }
+
+
+def print_csv(binaries: Sequence[Binary], gaps: Sequence[Gap]) -> None:
+    """A header and a line per file; safe to open in a spreadsheet."""
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(_CSV)
+    own = {field.name for field in fields(Hardening)}
+    for binary in binaries:
+        values = [getattr(binary.hardening if name in own else binary, name) for name in _CSV]
+        rows.writerow([csv_cell(_cell(value)) for value in values])
+    print_bytes(text.getvalue().encode())
+    report_gaps(gaps)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return " ".join(map(str, value))
+    return "" if value is None else str(value)
+
+
+def print_console(binaries: Sequence[Binary], gaps: Sequence[Gap]) -> None:
+    """A line per file, then the counts per language."""
+    typer.echo(f"{'LANGUAGE':<14} {'SURE':<6} {'RELRO':<8} {'NX':<7} {'PIE':<10} {'CANARY':<8} {'FORTIFY':<8} PATH")
+    for binary in binaries:
+        hard = binary.hardening
+        cells = (_short(hard.relro), _short(hard.nx), _short(hard.pie), _short(hard.canary), _short(hard.fortify))
+        row = f"{_language(binary):<14} {binary.confidence.value:<6} "
+        row += "{:<8} {:<7} {:<10} {:<8} {:<8} ".format(*cells)
+        typer.echo(row + terminal(binary.path))
+    counts = Counter(binary.language.value for binary in binaries)
+    total = ", ".join(f"{name} {count}" for name, count in counts.most_common())
+    typer.echo(f"\n{len(binaries)} files" + (f": {total}" if total else ""))
+    rust = sum("rust" in binary.contains for binary in binaries)
+    if rust != counts["rust"]:
+        typer.echo(f"{rust} contain Rust")
+    report_gaps(gaps)
+
+
+def _short(value: str) -> str:
+    return "n/a" if value == "not_applicable" else str(value)
+
+
+def _language(binary: Binary) -> str:
+    first = binary.runtime or binary.language.value
+    others = [name for name in binary.contains if name != first]
+    return f"{first}+{'+'.join(others)}" if others else first
+
+
+def print_explained(binaries: Iterable[Binary]) -> None:
+    """Verdict, each signal with its byte, shares, hardening and contents of every file."""
+    for binary in binaries:
+        for line in explained(binary):
+            typer.echo(terminal(line))
+
+
+def explained(binary: Binary) -> list[str]:
+    """The lines of `print_explained`, not yet safe for a terminal."""
+    lines = [
+        binary.path,
+        f"  {binary.size} bytes, {binary.machine} {binary.bits} bit {binary.endian} endian, {binary.kind.value}",
+        f"  sha256 {binary.sha256}",
+        f"  build id {binary.build_id or 'none'}",
+        f"  interpreter {binary.interpreter or 'none'}; needs {', '.join(binary.needed) or 'nothing'}",
+        f"Language: {_language(binary)}, confidence {binary.confidence.value} (rules {binary.classifier})",
+    ]
+    for signal in binary.signals:
+        place = "" if signal.offset is None else f" at byte {signal.offset} (0x{signal.offset:x})"
+        lines.append(f"  {signal.kind}: {signal.value}{place}")
+    if not binary.signals:
+        lines.append("  no evidence of any language")
+    for language, share, method in binary.shares:
+        bound = "" if method == "symbols" else "at least "
+        lines.append(f"  {language}: {bound}{share:.1%} of the code, by {method}")
+    lines.append("Hardening:")
+    lines += [f"  {field.name}: {_cell(getattr(binary.hardening, field.name)) or '-'}" for field in fields(Hardening)]
+    lines += _contents(binary)
+    if binary.error:
+        lines.append(f"Could not be read: {binary.error}")
+    return lines
+
+
+def _contents(binary: Binary) -> list[str]:
+    lines: list[str] = []
+    if binary.crates:
+        how = "stated by .dep-v0" if binary.crates[0].evidence == "dep-v0" else "by panic locations, incomplete"
+        lines.append(f"Crates ({len(binary.crates)}, {how}):")
+        lines += [f"  {crate.name} {crate.version} ({crate.source})" for crate in binary.crates]
+    if binary.go_version or binary.go_modules:
+        lines.append(f"Go: {binary.go_version or 'version removed'}, main {binary.go_main or 'unknown'}")
+        lines += [f"  {module.path} {module.version}" for module in binary.go_modules]
+    note, module_info = binary.package_note, binary.module_info
+    if note is not None:
+        lines.append(f"Package note: {note.type} {note.name} {note.version}")
+    if module_info is not None:
+        signed = module_info.signature
+        signer = "no signature" if signed is None else f"signature by {signed.signer or signed.key_id or 'unknown'}"
+        lines.append(
+            f"Kernel module: {module_info.name} {module_info.version or ''} license {module_info.license}, "
+            f"{module_info.vermagic}, {signer}"
+        )
+    return lines
