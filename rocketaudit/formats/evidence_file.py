@@ -17,13 +17,15 @@ from rocketaudit.model.target import Tool
 
 EVIDENCE_SCHEMA = "rocketaudit-evidence-1.0"
 MAX_SIZE = 1 << 30
-_HEADER_FIELDS = {"when", "host", "assurance", "collected_by"}  # at their defaults in the body, so not written
+HEADER_FIELDS = {"when", "host", "assurance", "collected_by"}  # at their defaults in the body, so not written
 _BODY_START = b',"body":\n'
 _BODY_END = b"\n}\n"
 
 
 @dataclass(frozen=True, slots=True)
-class _Header:
+class EvidenceHeader:
+    """What surrounds the body; `digest` is "sha256:<hex>" over the body's canonical bytes."""
+
     schema: str
     digest: str
     assurance: Assurance
@@ -35,7 +37,7 @@ class _Header:
 def dump_evidence(evidence: Evidence) -> bytes:
     """The evidence file: header, body, and the body's digest."""
     body = _body(evidence)
-    header = _Header(
+    header = EvidenceHeader(
         EVIDENCE_SCHEMA, _digest(body), evidence.assurance, evidence.collected_by, evidence.when, evidence.host
     )
     return b'{"header":' + codec.canonical(codec.encode(header, full=True)) + _BODY_START + body + _BODY_END
@@ -57,7 +59,7 @@ def load_evidence(data: bytes) -> Evidence:
             raise FormatError("not an evidence file: an object with header and body expected")
         header, raw = _header(whole["header"]), whole["body"]
         _check_digest(header, _digest(codec.canonical(raw)))
-    if not isinstance(raw, dict) or raw.keys() & _HEADER_FIELDS:
+    if not isinstance(raw, dict) or raw.keys() & HEADER_FIELDS:
         raise FormatError("the evidence body is no object, or holds what belongs into the header")
     return replace(
         codec.decode(Evidence, raw),
@@ -101,14 +103,14 @@ def _body(evidence: Evidence) -> bytes:
     return codec.dumps(bare)
 
 
-def _header(raw: object) -> _Header:
+def _header(raw: object) -> EvidenceHeader:
     schema = raw.get("schema") if isinstance(raw, dict) else None
     if schema != EVIDENCE_SCHEMA:
         raise UnsupportedError(f"not an evidence file that we read: schema {schema!r:.80}, {EVIDENCE_SCHEMA} expected")
-    return codec.decode(_Header, raw)
+    return codec.decode(EvidenceHeader, raw)
 
 
-def _check_digest(header: _Header, found: str) -> None:
+def _check_digest(header: EvidenceHeader, found: str) -> None:
     if header.digest != found:
         raise FormatError(
             f"the evidence was changed after it was written: its header says {header.digest[:80]}, its body has {found}"
