@@ -17,6 +17,7 @@ from rocketaudit.analysis.integrity import judge_integrity
 from rocketaudit.analysis.integrity_facts import integrity_facts
 from rocketaudit.analysis.policy import policy_problems, unmet_demands
 from rocketaudit.analysis.sbom import components, reconcile
+from rocketaudit.analysis.trust.judge import TrustInputs, judge_trust
 from rocketaudit.evidence import COLLECTORS
 from rocketaudit.evidence.collect import collect
 from rocketaudit.model.budget import Budget
@@ -27,7 +28,6 @@ from rocketaudit.model.progress import NoProgress, Progress
 from rocketaudit.model.report import PolicyResult, Report
 from rocketaudit.model.rule import Benchmark
 from rocketaudit.model.target import Tool
-from rocketaudit.model.trust import ChainLink
 from rocketaudit.source.opening import open_target
 from rocketaudit.source.protocol import Source
 
@@ -46,12 +46,13 @@ class Looking:
     when: str = ""
     host: str = ""
     verity_only: bool = False
+    signatures: bool = False
     extra_keys: tuple[Key, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Judging:
-    """How to judge: rules, policy, dates, and the chain of trust that was checked."""
+    """How to judge: rules, policy, dates, and what the user vouches for."""
 
     benchmarks: tuple[Benchmark, ...]
     policy: Policy
@@ -59,7 +60,7 @@ class Judging:
     as_of: date | None = None
     level: int = 2
     fail_on: tuple[str, ...] | None = None
-    chain: tuple[ChainLink, ...] = ()
+    trust: TrustInputs | None = None
     created: str = ""
     policy_path: str = ""
     policy_digest: str = ""
@@ -87,6 +88,7 @@ def look_at(source: Source, looking: Looking, benchmarks: Sequence[Benchmark], p
         keys=needs(benchmarks) + looking.extra_keys,
         sha512=looking.sha512,
         target_digest=looking.target_digest,
+        signatures=looking.signatures,
         binaries=not looking.verity_only,
         digests=not looking.verity_only,
     )
@@ -104,7 +106,8 @@ def look_at(source: Source, looking: Looking, benchmarks: Sequence[Benchmark], p
 
 def judge_evidence(evidence: Evidence, judging: Judging) -> Report:
     """Everything that follows from evidence; reads nothing."""
-    integrity = judge_integrity(evidence, judging.chain)
+    chain = () if judging.trust is None else judge_trust(evidence, judging.trust)
+    integrity = judge_integrity(evidence, chain)
     known = replace(evidence, facts=evidence.facts + integrity_facts(integrity), _facts={}, _files={}, _children={})
     benchmarks = judge(
         judging.benchmarks, known, integrity, level=judging.level, today=judging.today, policy=judging.policy

@@ -14,6 +14,7 @@ from rocketaudit.evidence import (
     os_release,
     selinux,
     settings,
+    signed_files,
     sysctl,
     units,
     updates,
@@ -37,4 +38,5 @@ COLLECTORS: tuple[Collector, ...] = (
     inventory.STATIC,
     updates.STATIC,
     ca_bundle.STATIC,
+    signed_files.STATIC,
 )

@@ -59,6 +59,7 @@ class Wants:
     search: bool = True
     digests: bool = True
     verity: bool = True
+    signatures: bool = False
 
 
 @dataclass(frozen=True, slots=True)
