@@ -16,12 +16,14 @@ from tests.images import release as documents
 from tests.images.compile import (
     HARDENED,
     Program,
+    compile_policy,
     compile_program,
     rust_standard_library,
     strip,
 )
 from tests.images.filesystems import make_squashfs
 from tests.images.release import Package, Release
+from tests.images.signing import ca_bundle, signed_module, tuf_root
 from tests.images.tree import Tree
 
 ROOTFS = Path(__file__).with_name("rootfs")
@@ -29,15 +31,17 @@ BUILTIN_FOLDERS = ("boot", "dev", "home", "local", "media/cdrom", "mnt", "opt", 
 BUILTIN_FOLDERS += ("sys", "tmp", "var")
 DYNAMIC = ("-Copt-level=3", "-Cprefer-dynamic", "-Clink-arg=-Wl,-z,relro,-z,now")
 STATIC = ("-Copt-level=z", "-Cpanic=abort", "-Ctarget-feature=+crt-static")
-LIBRARY_FLAGS = ("-shared", "-fPIC", "-O2", "-s", "-Wl,-z,relro,-z,now")
+LIBRARY_FLAGS = ("-shared", "-fPIC", "-O2", "-D_FORTIFY_SOURCE=2", "-fstack-protector-strong", "-s")
+LIBRARY_FLAGS += ("-Wl,-z,relro,-z,now",)
+GO_HARDENED = ("-buildmode=pie", "-ldflags=-s -w -bindnow")
 MODULE_FLAGS = ("-c", "-O1", "-mcmodel=kernel", "-fno-pic")
 
 PROGRAMS = (
     Program("/usr/bin/apiclient", "apiclient.rs", STATIC),
     Program("/usr/bin/apiserver", "apiclient.rs", DYNAMIC),
     Program("/usr/bin/signpost", "signpost.rs", DYNAMIC),
-    Program("/usr/bin/host-ctr", "host_ctr.go"),
-    Program("/usr/bin/containerd", "host_ctr.go", ("-buildmode=pie",)),
+    Program("/usr/bin/host-ctr", "host_ctr.go", GO_HARDENED),
+    Program("/usr/bin/containerd", "host_ctr.go"),
     Program("/usr/bin/kubelet", "pause.go"),
     Program("/usr/sbin/chronyd", "chronyd.c", HARDENED),
     Program("/usr/bin/journal-count", "journal.cc", HARDENED),
@@ -71,12 +75,15 @@ def small_tree(
         binary = compile_program(program)
         if binary is not None:
             tree.file(usr + program.path.removeprefix("/usr"), binary, mode=0o755)
+    modules = f"{usr}/lib/modules/{release.kernel}"
+    tree.file(f"{modules}/modules.dep", "".join(f"kernel/{path}.ko:\n" for path in MODULES))
+    tree.file(f"{modules}/modules.builtin", "kernel/drivers/md/dm-verity.ko\nkernel/fs/erofs/erofs.ko\n")
     for path in MODULES:
         module = compile_program(
             Program("", "module.c", (*MODULE_FLAGS, f'-DMODULE_NAME="{Path(path).name.replace("-", "_")}"'))
         )
         if module is not None:
-            tree.file(f"{usr}/lib/modules/{release.kernel}/kernel/{path}.ko", module)
+            tree.file(f"{modules}/kernel/{path}.ko", signed_module(module.read_bytes()))
     for name in system_files:
         found = _system_library(name)
         if found is not None:
@@ -119,9 +126,10 @@ def add_documents(tree: Tree, release: Release, packages: Sequence[Package], *, 
                 tree.put(replace(entry, path=os.fsencode(f"{usr}/share/licenses") + entry.path))
     else:
         tree.file(f"{own}/licenses.squashfs", licences_squashfs(tuple(packages)))
-    tree.file(f"{usr}/share/updog/root.json", documents.tuf_root())
-    policy = f"{usr}/share/factory/etc/selinux/fortified/policy/policy.32"
-    tree.file(policy, documents.selinux_policy())
+    tree.file(f"{usr}/share/updog/root.json", tuf_root())
+    factory = f"{usr}/share/factory/etc"
+    tree.file(f"{factory}/selinux/fortified/policy/policy.32", compile_policy())
+    tree.file(f"{factory}/pki/tls/certs/ca-bundle.crt", ca_bundle(("Example Root One", "Example Root Two")))
 
 
 def licence_texts(packages: tuple[Package, ...]) -> Tree:

@@ -25,6 +25,7 @@ ASSEMBLY = (
     "stage.py",
     "plants.py",
     "release.py",
+    "signing.py",
     "tree.py",
 )
 VERSION_QUESTIONS = (

@@ -97,6 +97,22 @@ def _compile(program: Program, source: Path, made: Path) -> None:
         raise RuntimeError(f"{program.source}: {result.stderr[-3000:]}")
 
 
+def compile_policy() -> bytes:
+    """policy.cil as a binary policy of version 32; FileNotFoundError without secilc."""
+    source = SOURCES.parent / "policy.cil"
+    tool = find_tool("secilc")
+    if tool is None:
+        raise FileNotFoundError("secilc is not installed")
+    binary = CACHE / "programs" / f"policy-{hashlib.sha256(source.read_bytes()).hexdigest()[:24]}"
+    if not binary.exists():
+        binary.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=binary.parent) as scratch:
+            command = [tool, "--policyvers=32", "-o", "policy.32", "-f", "file_contexts", str(source)]
+            subprocess.run(command, cwd=scratch, check=True, capture_output=True)
+            os.replace(Path(scratch, "policy.32"), binary)
+    return binary.read_bytes()
+
+
 def rust_standard_library() -> Path | None:
     """The shared libstd of the Rust compiler at hand, which binaries built with prefer-dynamic need."""
     compiler = find_compiler("rust")

@@ -26,7 +26,7 @@ SMALLEST = ("-Copt-level=z", "-Cpanic=abort", "-Clto=fat")
 PROGRAMS = (
     Program("/usr/bin/apiclient", "apiclient.rs", SMALLEST),
     Program("/usr/bin/signpost", "signpost.rs", SMALLEST),
-    Program("/usr/bin/host-ctr", "pause.go"),
+    Program("/usr/bin/host-ctr", "pause.go", bottlerocket.GO_HARDENED),
     Program("/usr/sbin/chronyd", "chronyd.c", HARDENED),
     Program("/usr/bin/journal-count", "journal.cc", HARDENED),
     Program("/usr/lib/librocket.so.1", "library.c", bottlerocket.LIBRARY_FLAGS),

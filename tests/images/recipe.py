@@ -21,7 +21,7 @@ from tests.images.tree import manifest_of
 from tests.support import CACHE, find_tool
 
 TOOLS = ("sgdisk", "mkfs.ext4", "resize2fs", "debugfs", "mkfs.erofs", "veritysetup", "mkfs.vfat", "mcopy", "fakeroot")
-TOOLS += ("gcc", "g++", "mksquashfs")
+TOOLS += ("gcc", "g++", "mksquashfs", "secilc")
 
 
 def build(spec: ImageSpec) -> Built:

@@ -1,4 +1,4 @@
-"""The documents that a release carries about itself: identity, inventory, SBOM, TUF root, kernel, SELinux policy."""
+"""The documents that a release carries about itself: identity, inventory, SBOM, kernel and its configuration."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ import json
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,36 +122,6 @@ def vendor_sbom(release: Release, packages: Sequence[Package] = PACKAGES) -> str
     return json.dumps(document, indent=2) + "\n"
 
 
-def tuf_root() -> str:
-    """A TUF root signed by its own Ed25519 key; the key is made from a public string and guards nothing."""
-    key = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(b"a test key that guards nothing").digest())
-    public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
-    described = {"keytype": "ed25519", "scheme": "ed25519", "keyval": {"public": public}}
-    key_id = hashlib.sha256(_canonical(described)).hexdigest()
-    role = {"keyids": [key_id], "threshold": 1}
-    signed = {
-        "_type": "root",
-        "spec_version": "1.0.0",
-        "consistent_snapshot": True,
-        "version": 1,
-        "expires": "2036-01-01T00:00:00Z",
-        "keys": {key_id: described},
-        "roles": dict.fromkeys(("root", "snapshot", "targets", "timestamp"), role),
-    }
-    signature = key.sign(_canonical(signed)).hex()
-    return json.dumps({"signed": signed, "signatures": [{"keyid": key_id, "sig": signature}]}, indent=2) + "\n"
-
-
-def _canonical(value: object) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
-
-
-def selinux_policy(version: int = 32) -> bytes:
-    """A binary policy's header (security/selinux/ss/policydb.c) with filler behind it."""
-    header = struct.pack("<II8sIIII", 0xF97CFF8C, 8, b"SE Linux", version, 1, 8, 9)
-    return header + noise("policy", 4096)
-
-
 def noise(name: str, length: int) -> bytes:
     """Filler that is never all zero, the same for the same name; it compresses well."""
     pattern = hashlib.shake_128(name.encode()).digest(256)
@@ -196,7 +163,9 @@ CONFIG_SECURITY_LOCKDOWN_LSM=y
 CONFIG_SECURITY_LOCKDOWN_LSM_EARLY=y
 CONFIG_SECURITY_YAMA=y
 CONFIG_SECURITY_LANDLOCK=y
+CONFIG_MODULES=y
 CONFIG_MODULE_SIG=y
+CONFIG_MODULE_SIG_ALL=y
 CONFIG_MODULE_SIG_SHA512=y
 CONFIG_RANDOMIZE_BASE=y
 CONFIG_STRICT_KERNEL_RWX=y
@@ -205,6 +174,17 @@ CONFIG_STACKPROTECTOR_STRONG=y
 CONFIG_HARDENED_USERCOPY=y
 CONFIG_FORTIFY_SOURCE=y
 CONFIG_VMAP_STACK=y
+CONFIG_SECCOMP=y
+CONFIG_SECCOMP_FILTER=y
+CONFIG_SECURITY_SELINUX_CHECKREQPROT_VALUE=0
+CONFIG_BPF_SYSCALL=y
+CONFIG_BPF_UNPRIV_DEFAULT_OFF=y
+CONFIG_SLAB_FREELIST_RANDOM=y
+CONFIG_SLAB_FREELIST_HARDENED=y
+CONFIG_MITIGATION_PAGE_TABLE_ISOLATION=y
+CONFIG_STRICT_DEVMEM=y
+CONFIG_LEGACY_VSYSCALL_XONLY=y
+CONFIG_INITRAMFS_FORCE=y
 CONFIG_BLK_DEV_DM=y
 CONFIG_DM_INIT=y
 CONFIG_DM_VERITY=y
@@ -213,6 +193,7 @@ CONFIG_BOOT_CONFIG=y
 CONFIG_IKCONFIG_PROC=y
 # CONFIG_DEVMEM is not set
 # CONFIG_LEGACY_TIOCSTI is not set
-# CONFIG_KEXEC is not set
+# CONFIG_HIBERNATION is not set
+# CONFIG_INIT_ON_ALLOC_DEFAULT_ON is not set
 """
 SYSTEM_MAP = "ffffffff81000000 T _text\nffffffff81000000 T startup_64\nffffffff82000000 T _etext\n"

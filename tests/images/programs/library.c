@@ -1,12 +1,16 @@
 /* A shared library with two functions. */
-#include <stddef.h>
+#include <string.h>
 
-unsigned rocket_checksum(const unsigned char *bytes, size_t count)
+unsigned rocket_checksum(const char *words)
 {
+    char copy[64];
     unsigned sum = 1;
 
-    while (count--)
-        sum = sum * 31 + *bytes++;
+    if (strlen(words) >= sizeof copy)
+        return 0;
+    strcpy(copy, words);
+    for (const char *at = copy; *at != '\0'; ++at)
+        sum = sum * 31 + (unsigned char)*at;
     return sum;
 }
 

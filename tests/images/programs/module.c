@@ -5,6 +5,8 @@
 INFO(license, "GPL");
 INFO(description, "stand-in for a kernel module");
 INFO(name, MODULE_NAME);
+INFO(intree, "Y");
+INFO(retpoline, "Y");
 INFO(vermagic, "6.18.4 SMP preempt mod_unload");
 
 int init_module(void)
