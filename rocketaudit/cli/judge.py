@@ -8,6 +8,19 @@ from typing import Annotated
 import typer
 
 from rocketaudit.cli.options import AsOf, BenchmarkNames, FailOn, Level, NoColor, Outputs, PolicyPath, Quiet, Verbose
+from rocketaudit.cli.trust_options import (
+    DbCert,
+    Dbx,
+    GrubKey,
+    Key,
+    Manifest,
+    SbatLevel,
+    TrustArguments,
+    TufMetadata,
+    TufRoot,
+    TufState,
+    TufTargets,
+)
 
 
 def judge(
@@ -18,6 +31,16 @@ def judge(
     level: Level = None,
     policy: PolicyPath = None,
     as_of: AsOf = None,
+    tuf_root: TufRoot = None,
+    tuf_metadata: TufMetadata = None,
+    tuf_targets: TufTargets = None,
+    tuf_state: TufState = None,
+    grub_key: GrubKey = None,
+    db_cert: DbCert = None,
+    dbx: Dbx = None,
+    sbat_level: SbatLevel = None,
+    manifest: Manifest = None,
+    key: Key = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
     no_color: NoColor = False,
@@ -36,5 +59,17 @@ def judge(
         quiet=quiet,
         verbose=verbose,
         no_color=no_color,
+        trust=TrustArguments(
+            tuf_root=tuf_root,
+            tuf_metadata=tuf_metadata,
+            tuf_targets=tuf_targets,
+            tuf_state=tuf_state,
+            grub_keys=tuple(grub_key or ()),
+            db_certs=tuple(db_cert or ()),
+            dbx=dbx,
+            sbat_level=sbat_level,
+            manifest=manifest,
+            keys=tuple(key or ()),
+        ),
     )
     return run_judge(run)

@@ -5,16 +5,19 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 
 from rocketaudit.analysis.benchmark import load_benchmarks
 from rocketaudit.analysis.decision import parse_fail_on
 from rocketaudit.audit import Judging, Looking, judge_evidence, look
-from rocketaudit.cli.output import Screen, parse_outputs, write_file, write_outputs, wants_sha512
+from rocketaudit.cli.input_file import read_input
+from rocketaudit.cli.output import Screen, parse_outputs, wants_sha512, write_file, write_outputs
 from rocketaudit.cli.progress import TerminalProgress, choose_progress
-from rocketaudit.errors import SourceError, UsageError
+from rocketaudit.cli.trust_arguments import read_trust
+from rocketaudit.cli.trust_options import TrustArguments
+from rocketaudit.errors import UsageError
 from rocketaudit.formats.evidence_file import dump_evidence, load_evidence
 from rocketaudit.formats.policy_toml import parse_policy
 from rocketaudit.model.evidence import Evidence
@@ -26,6 +29,7 @@ from rocketaudit.resources import data_file
 DEFAULT_POLICY = Path("rocketaudit.toml")
 SHIPPED = ("container_host", "bottlerocket", "kubernetes_worker", "fips")
 DEFAULT_BENCHMARKS = ("container_host", "bottlerocket")
+KEEPING = frozenset({"evidence", "cyclonedx", "pack"})  # outputs that outlive the target and so name it by digest
 MAX_POLICY = 1 << 20
 MAX_EVIDENCE = 1 << 30
 MAX_RULE_FILE = 4 << 20
@@ -49,13 +53,20 @@ class Run:
     verbose: bool = False
     no_color: bool = False
     sha512: bool = False
+    trust: TrustArguments = field(default_factory=TrustArguments)
 
 
 def run_audit(run: Run) -> int:
     """Look and judge; everything that can be wrong with the arguments is found before the target is opened."""
     outputs = parse_outputs(run.outputs, quiet=run.quiet)
     judging = read_judging(run)
-    looking = replace(read_looking(run), sha512=wants_sha512(outputs), target_digest=wants_sha512(outputs))
+    keeps = any(output.writer.name in KEEPING for output in outputs)
+    looking = replace(
+        read_looking(run),
+        sha512=wants_sha512(outputs),
+        target_digest=keeps or run.trust.tuf_root is not None,
+        signatures=keeps or run.trust.are_given,
+    )
     report = judge_evidence(_look(run, looking, judging.benchmarks), judging)
     write_outputs(report, outputs, Screen.of_stdout(no_color=run.no_color, verbose=run.verbose))
     return report.policy.exit_code
@@ -64,7 +75,8 @@ def run_audit(run: Run) -> int:
 def run_collect(run: Run, path: Path) -> int:
     """Look only; 3 when parts of the target could not be read."""
     benchmarks = read_benchmarks(run.benchmarks or SHIPPED)
-    evidence = _look(run, read_looking(run), benchmarks)
+    looking = replace(read_looking(run), target_digest=True, signatures=True)
+    evidence = _look(run, looking, benchmarks)
     write_file(path, dump_evidence(evidence))
     return 3 if evidence.gaps else 0
 
@@ -117,11 +129,13 @@ def read_judging(run: Run) -> Judging:
     """Rules and policy from files; UsageError for what is wrong with them."""
     policy, path, digest = read_policy(run.policy)
     names = run.benchmarks or policy.benchmarks or DEFAULT_BENCHMARKS
+    as_of = None if run.as_of is None else _date(run.as_of)
     return Judging(
         benchmarks=read_benchmarks(names, policy.tailoring),
         policy=policy,
         today=datetime.now(UTC).date(),
-        as_of=None if run.as_of is None else _date(run.as_of),
+        as_of=as_of,
+        trust=read_trust(run.trust, None if as_of is None else datetime.combine(as_of, time(), UTC)),
         level=run.level or policy.level or 2,
         fail_on=None if run.fail_on is None else parse_fail_on(run.fail_on),
         created=printed_time(),
@@ -143,11 +157,12 @@ def read_benchmarks(names: tuple[str, ...], tailoring: Tailoring | None = None) 
     """Shipped benchmarks by name and others by folder; UsageError for one that is neither."""
     files: dict[str, bytes] = {}
     for name in dict.fromkeys(names):
-        files.update(_rule_files(name))
+        files.update(rule_files(name))
     return load_benchmarks(files, tailoring)
 
 
-def _rule_files(name: str) -> dict[str, bytes]:
+def rule_files(name: str) -> dict[str, bytes]:
+    """The files of a shipped benchmark, or of a folder of rules, by path."""
     plain = name.replace("-", "_")
     if plain in SHIPPED:
         folder = data_file(f"benchmarks/cis/{plain}")
@@ -160,18 +175,6 @@ def _rule_files(name: str) -> dict[str, bytes]:
 def read_evidence(path: Path) -> Evidence:
     """Evidence from its file; FormatError when it is none."""
     return load_evidence(read_input(path, MAX_EVIDENCE))
-
-
-def read_input(path: Path, limit: int) -> bytes:
-    """A file of the user's, up to `limit` bytes; SourceError when it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(limit + 1)
-    except OSError as error:
-        raise SourceError(f"{path}: {error.strerror}") from error
-    if len(data) > limit:
-        raise SourceError(f"{path} has more than {limit} bytes")
-    return data
 
 
 def _looks_like_json(path: Path) -> bool:

@@ -21,6 +21,19 @@ from rocketaudit.cli.options import (
     Verbose,
     Workers,
 )
+from rocketaudit.cli.trust_options import (
+    DbCert,
+    Dbx,
+    GrubKey,
+    Key,
+    Manifest,
+    SbatLevel,
+    TrustArguments,
+    TufMetadata,
+    TufRoot,
+    TufState,
+    TufTargets,
+)
 
 
 def scan(
@@ -34,6 +47,16 @@ def scan(
     workers: Workers = None,
     tmp_dir: TempDir = None,
     max_bytes: Bounds = None,
+    tuf_root: TufRoot = None,
+    tuf_metadata: TufMetadata = None,
+    tuf_targets: TufTargets = None,
+    tuf_state: TufState = None,
+    grub_key: GrubKey = None,
+    db_cert: DbCert = None,
+    dbx: Dbx = None,
+    sbat_level: SbatLevel = None,
+    manifest: Manifest = None,
+    key: Key = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
     no_color: NoColor = False,
@@ -55,5 +78,17 @@ def scan(
         quiet=quiet,
         verbose=verbose,
         no_color=no_color,
+        trust=TrustArguments(
+            tuf_root=tuf_root,
+            tuf_metadata=tuf_metadata,
+            tuf_targets=tuf_targets,
+            tuf_state=tuf_state,
+            grub_keys=tuple(grub_key or ()),
+            db_certs=tuple(db_cert or ()),
+            dbx=dbx,
+            sbat_level=sbat_level,
+            manifest=manifest,
+            keys=tuple(key or ()),
+        ),
     )
     return run_audit(run)

@@ -1,0 +1,74 @@
+"""Reads the trust anchors that the options name."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from rocketaudit.analysis.trust.judge import TrustInputs
+from rocketaudit.cli.input_file import read_input
+from rocketaudit.cli.trust_options import TrustArguments
+from rocketaudit.errors import UsageError
+from rocketaudit.model.trust import Anchor, AnchorKind
+
+MAX_ANCHOR = 4 << 20
+MAX_METADATA = 64 << 20
+MAX_METADATA_FILES = 4096
+
+
+def read_trust(given: TrustArguments, as_of: datetime | None) -> TrustInputs | None:
+    """The anchors as bytes; UsageError when options do not fit together, SourceError when a file cannot be read."""
+    _check(given)
+    if not given.are_given:
+        return None
+    return TrustInputs(
+        as_of=as_of or datetime.now(UTC),
+        tuf_root=_maybe(given.tuf_root, lambda path: _anchor(AnchorKind.TUF_ROOT, path)),
+        tuf_metadata={} if given.tuf_metadata is None else _metadata(given.tuf_metadata),
+        tuf_seen=None if given.tuf_state is None else _metadata(given.tuf_state),
+        grub_keys=tuple(_anchor(AnchorKind.OPENPGP_KEY, path) for path in given.grub_keys),
+        db=tuple(_anchor(AnchorKind.DB_CERTIFICATE, path) for path in given.db_certs),
+        dbx=_maybe(given.dbx, lambda path: read_input(path, MAX_ANCHOR)),
+        sbat_level=_maybe(given.sbat_level, lambda path: read_input(path, MAX_ANCHOR)),
+    )
+
+
+def _check(given: TrustArguments) -> None:
+    needs = (
+        ("--tuf-root", given.tuf_root, "--tuf-metadata", given.tuf_metadata),
+        ("--tuf-metadata", given.tuf_metadata, "--tuf-root", given.tuf_root),
+        ("--tuf-targets", given.tuf_targets, "--tuf-root", given.tuf_root),
+        ("--tuf-state", given.tuf_state, "--tuf-root", given.tuf_root),
+        ("--dbx", given.dbx, "--db-cert", given.db_certs),
+        ("--sbat-level", given.sbat_level, "--db-cert", given.db_certs),
+        ("--manifest", given.manifest, "--key", given.keys),
+        ("--key", given.keys, "--manifest", given.manifest),
+    )
+    for name, value, needed, other in needs:
+        if value and not other:
+            raise UsageError(f"{name} needs {needed}")
+
+
+T = TypeVar("T")
+
+
+def _maybe(path: Path | None, read: Callable[[Path], T]) -> T | None:
+    return None if path is None else read(path)
+
+
+def _anchor(kind: AnchorKind, path: Path) -> Anchor:
+    data = read_input(path, MAX_ANCHOR)
+    return Anchor(kind, path.name, f"sha256:{hashlib.sha256(data).hexdigest()}", data)
+
+
+def _metadata(folder: Path) -> dict[str, bytes]:
+    """The JSON files of a folder by name, at most a bounded number and size."""
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is no folder")
+    paths = sorted(path for path in folder.iterdir() if path.suffix == ".json" and path.is_file())
+    if len(paths) > MAX_METADATA_FILES:
+        raise UsageError(f"{folder} holds more than {MAX_METADATA_FILES} metadata files")
+    return {path.name: read_input(path, MAX_METADATA) for path in paths}

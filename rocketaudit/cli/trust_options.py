@@ -1,0 +1,80 @@
+"""Options that hand in trust anchors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+PANEL = "Trust anchors"
+
+TufRoot = Annotated[
+    Path | None,
+    typer.Option("--tuf-root", metavar="FILE", rich_help_panel=PANEL, help="A root.json that you trust."),
+]
+TufMetadata = Annotated[
+    Path | None,
+    typer.Option(
+        "--tuf-metadata", metavar="DIR", rich_help_panel=PANEL, help="The repository's metadata: roots, timestamp ..."
+    ),
+]
+TufTargets = Annotated[
+    Path | None,
+    typer.Option(
+        "--tuf-targets",
+        metavar="DIR",
+        rich_help_panel=PANEL,
+        help="Targets: boot, root, verity images.",
+    ),
+]
+TufState = Annotated[
+    Path | None,
+    typer.Option(
+        "--tuf-state", metavar="DIR", rich_help_panel=PANEL, help="Metadata seen earlier, to notice a rollback."
+    ),
+]
+GrubKey = Annotated[
+    list[Path] | None,
+    typer.Option("--grub-key", metavar="FILE", rich_help_panel=PANEL, help="OpenPGP key that signs grub.cfg."),
+]
+DbCert = Annotated[
+    list[Path] | None,
+    typer.Option("--db-cert", metavar="FILE", rich_help_panel=PANEL, help="Secure Boot db certificate; repeatable."),
+]
+Dbx = Annotated[
+    Path | None, typer.Option("--dbx", metavar="FILE", rich_help_panel=PANEL, help="Secure Boot revocations (dbx).")
+]
+SbatLevel = Annotated[
+    Path | None,
+    typer.Option("--sbat-level", metavar="FILE", rich_help_panel=PANEL, help="SBAT level that revokes older loaders."),
+]
+Manifest = Annotated[
+    Path | None,
+    typer.Option("--manifest", metavar="FILE", rich_help_panel=PANEL, help="A signed manifest of the release."),
+]
+Key = Annotated[
+    list[Path] | None,
+    typer.Option("--key", metavar="FILE", rich_help_panel=PANEL, help="Public key (PEM) of the manifest's signer."),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class TrustArguments:
+    """What the user named; nothing is read yet."""
+
+    tuf_root: Path | None = None
+    tuf_metadata: Path | None = None
+    tuf_targets: Path | None = None
+    tuf_state: Path | None = None
+    grub_keys: tuple[Path, ...] = ()
+    db_certs: tuple[Path, ...] = ()
+    dbx: Path | None = None
+    sbat_level: Path | None = None
+    manifest: Path | None = None
+    keys: tuple[Path, ...] = ()
+
+    @property
+    def are_given(self) -> bool:
+        return bool(self.tuf_root or self.grub_keys or self.db_certs or self.manifest)
