@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rocketaudit.evidence import (
+    attribution,
     ca_bundle,
     config_values,
     inventory,
@@ -19,6 +20,7 @@ from rocketaudit.evidence import (
     units,
     updates,
     users,
+    vendor_sbom,
 )
 from rocketaudit.evidence.collector import Collector
 
@@ -36,6 +38,8 @@ COLLECTORS: tuple[Collector, ...] = (
     config_values.STATIC,
     kubelet.STATIC,
     inventory.STATIC,
+    attribution.STATIC,
+    vendor_sbom.STATIC,
     updates.STATIC,
     ca_bundle.STATIC,
     signed_files.STATIC,
