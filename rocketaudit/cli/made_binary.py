@@ -58,7 +58,8 @@ def made_binary(given: dict[str, Any], scope: str) -> Binary:
         value = given.pop(name)
         if name in _ENUMS:
             value = _ENUMS[name](value)
-        hardening = replace(hardening, **{name: tuple(value) if isinstance(value, list) else value})
+        changed: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value}
+        hardening = replace(hardening, **changed)
     signer = given.pop("signer", None)
     in_tree = given.pop("in_tree", True)
     path, kind = given.pop("path", ""), BinaryKind(given.pop("kind", "executable"))

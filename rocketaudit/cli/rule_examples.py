@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from rocketaudit.analysis.benchmark import judge_rule
 from rocketaudit.analysis.benchmark.arguments import describe
+from rocketaudit.analysis.benchmark.judge import CLOCK
 from rocketaudit.errors import UsageError
 from rocketaudit.evidence import COLLECTORS
 from rocketaudit.evidence.walking import walk_tree
@@ -27,10 +29,12 @@ from rocketaudit.model.fact import Fact, JsonValue, Key, Locator, Plane, State
 from rocketaudit.model.files import FileCapability, FileRecord
 from rocketaudit.model.filesystem import FileType
 from rocketaudit.model.package import Package
+from rocketaudit.model.rule import Rule
 from rocketaudit.model.target import Target, TargetKind
-from rocketaudit.model.verdict import Verdict
+from rocketaudit.model.verdict import Outcome, Verdict
 from rocketaudit.source.memory import Made, MemorySource, broken, file, folder, link
 
+TODAY = "2026-11-22"  # the day on which examples are judged
 ROOT = "root"
 BANK = "bank-a"
 
@@ -74,7 +78,7 @@ def evidence_of(world: Mapping[str, Any], keys: Iterable[Key]) -> Evidence:
     static, running = left.pop("facts", {}), left.pop("running", None)
     binaries = left.pop("binaries", ())
     capabilities = left.pop("capabilities", {})
-    scripts = left.pop("scripts", ())
+    scripts, images = left.pop("scripts", ()), left.pop("images", ())
     walked = left.pop("walked", files is not None or bool(binaries) or bool(scripts))
     if left:
         raise UsageError(f"an example does not know {', '.join(map(repr, left))}")
@@ -87,7 +91,7 @@ def evidence_of(world: Mapping[str, Any], keys: Iterable[Key]) -> Evidence:
     facts += [_fact(text, value, Plane.STATIC, scope) for text, value in static.items()]
     facts += [_fact(text, value, Plane.RUNTIME, scope) for text, value in (running or {}).items()]
     one = walk_tree(source.trees[0], source.budget)
-    records = [_with(record, capabilities, scripts) for record in one.records] if walked else []
+    records = [_with(record, capabilities, scripts, images) for record in one.records] if walked else []
     return Evidence(
         target=source.target,
         judged=scope,
@@ -127,8 +131,12 @@ def _made(path: str, what: Any) -> Made:
             return file(what)
         case {"link": str(target), **rest} if not rest:
             return link(target)
+        case {"device": True}:
+            return Made(type=FileType.BLOCK, mode=0o660, rdev=(8, 0))
         case {"error": str(reason), **rest}:
-            return broken(reason, kind=FileType(str(rest.get("type", "regular"))))
+            made = broken(reason, kind=FileType(str(rest.get("type", "regular"))))
+            selinux = str(rest.get("selinux", ""))
+            return replace(made, xattrs=((b"security.selinux", selinux.encode()),)) if selinux else made
         case Mapping():
             return _detailed(path, dict(what))
         case _:
@@ -149,11 +157,15 @@ def _detailed(path: str, what: dict[str, Any]) -> Made:
     return made if selinux is None else replace(made, xattrs=((b"security.selinux", str(selinux).encode()),))
 
 
-def _with(record: FileRecord, capabilities: Mapping[str, Sequence[str]], scripts: Sequence[str]) -> FileRecord:
+def _with(
+    record: FileRecord, capabilities: Mapping[str, Sequence[str]], scripts: Sequence[str], images: Sequence[str]
+) -> FileRecord:
     if record.path in capabilities:
         record = replace(record, capability=FileCapability(tuple(capabilities[record.path]), (), effective=True))
     if record.path in scripts:
         record = replace(record, content="script", interpreter="/bin/sh")
+    if record.path in images:
+        record = replace(record, content="image")
     return record
 
 
@@ -184,3 +196,11 @@ def _binary(given: Mapping[str, Any], scope: str) -> Binary:
     from rocketaudit.cli.made_binary import made_binary
 
     return made_binary(dict(given), scope)
+
+
+def judge_example(example: Example, rule: Rule) -> Outcome:
+    """What a rule says of an example's world."""
+    needed = () if rule.check is None else rule.check.needs()
+    evidence = evidence_of(example.world, needed)
+    clock = Fact(CLOCK, Plane.STATIC, State.PRESENT, Locator("example"), TODAY)
+    return judge_rule(rule, replace(evidence, facts=(*evidence.facts, clock), _facts={}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -163,7 +164,7 @@ def _unit_facts(facts: Facts, found: _Found, name: str, presets: tuple[tuple[boo
                 raise FormatError(part.reason or "a link that leads nowhere")
             directives.extend(parse_unit(part.data))
     except FormatError as error:
-        yield facts.unread(state_key, unit.where, str(error))
+        yield from (facts.unread(key, unit.where, str(error)) for key in _keys_of(name))
         return
     last = last_values(directives)
     yield facts.present(state_key, _state(found, name, directives, presets), unit.where)
@@ -180,6 +181,24 @@ def _unit_facts(facts: Facts, found: _Found, name: str, presets: tuple[tuple[boo
         yield facts.present(Key("unit", (name,), "socket_mode"), mode.value if mode else "0666", unit.where)
     elif name.endswith(".mount"):
         yield from _mount_facts(facts, last, unit.where)
+
+
+def _keys_of(name: str) -> Iterator[Key]:
+    """Everything that a readable unit of this name would have told."""
+    attributes = {
+        "service": ("state", "sandbox", "commands", "ip_address_deny"),
+        "socket": ("state", "listens", "socket_mode"),
+    }
+    yield from (Key("unit", (name,), attribute) for attribute in attributes.get(name.rpartition(".")[2], ("state",)))
+    if name.endswith(".mount"):
+        path = _mount_point(name.removesuffix(".mount"))
+        yield from (Key("mount", (path,), attribute) for attribute in ("options", "fstype", "source"))
+
+
+def _mount_point(name: str) -> str:
+    """The path that a mount unit's name stands for (systemd-escape --path --unescape)."""
+    plain = name.replace("-", "/")
+    return "/" + re.sub(r"\\x([0-9a-f]{2})", lambda match: chr(int(match[1], 16)), plain)
 
 
 def _state(found: _Found, name: str, directives: list[Directive], presets: tuple[tuple[bool, str], ...]) -> str:

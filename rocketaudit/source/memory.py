@@ -48,7 +48,7 @@ def link(target: str) -> Made:
 
 def broken(reason: str, *, kind: FileType = FileType.REGULAR) -> Made:
     """A path that exists and whose bytes (or entries) cannot be read."""
-    return Made(type=kind, mode=0o755, error=reason)
+    return Made(b"?" if kind is FileType.REGULAR else b"", kind, mode=0o755, error=reason)
 
 
 @dataclass(slots=True)

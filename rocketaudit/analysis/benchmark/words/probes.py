@@ -201,14 +201,17 @@ def no_writable_socket(evidence: Evidence, planes: tuple[Plane, ...], scope: str
         listens = evidence.get(Key("unit", fact.key.subject, "listens"), Plane.STATIC, scope).value
         is_file = isinstance(listens, tuple) and any(str(one).startswith("/") for one in listens)
         digits = str(fact.value)
+        if fact.state is not State.PRESENT:
+            continue
         if not digits.isdigit() or (is_file and int(digits, 8) & 0o007):
             bad.append(fact)
     known = evidence.get(Key("unit", ("covered.socket",), "state"), Plane.STATIC, scope)
     if bad:
         names = ", ".join(f"{fact.key.subject[0]} ({fact.value})" for fact in bad[:10])
         return Outcome(Verdict.FAIL, f"open to every user: {names}", tuple(bad))
-    if known.state is State.UNREAD:
-        return _unknown(known)
+    unread = [fact for fact in (*facts, known) if fact.state is State.UNREAD]
+    if unread:
+        return _unknown(unread[0])
     return Outcome(Verdict.PASS, f"none of {len(facts)} sockets is open to every user", tuple(facts[:10]) or (known,))
 
 
