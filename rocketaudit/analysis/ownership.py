@@ -7,7 +7,7 @@ names its method and confidence; a file that nothing explains has no owner, and 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -64,11 +64,13 @@ def owners(evidence: Evidence, scope: str | None = None) -> dict[str, Owner]:
     return found
 
 
-def _by_name(packages: Iterator[Package]) -> Mapping[str, Package]:
+def _by_name(packages: Iterable[Package]) -> Mapping[str, Package]:
     found: dict[str, Package] = {}
     for package in packages:
         found.setdefault(package.name, package)
-        found.setdefault(package.name.removeprefix("bottlerocket-"), package)
+        plain = package.name.removeprefix("bottlerocket-")
+        found.setdefault(plain, package)
+        found.setdefault(_VERSION_TAIL.sub("", plain), package)  # containerd-2.2, systemd-257, kernel-6.18
     return found
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rocketaudit.analysis.ownership import owners
 from rocketaudit.analysis.sbom.binaries import binary_components
 from rocketaudit.analysis.sbom.files import file_components
+from rocketaudit.analysis.sbom.licences import carried_components, with_licences
 from rocketaudit.analysis.sbom.packages import package_components
 from rocketaudit.analysis.sbom.system import OS_REF, system_component
 from rocketaudit.model.component import Component
@@ -14,20 +15,33 @@ from rocketaudit.model.evidence import Evidence
 
 
 def components(evidence: Evidence, purl_type: str = "rpm") -> tuple[Component, ...]:
-    """Everything that the judged root is made of, sorted by `ref`; refs are unique and every parent exists."""
+    """Everything that the judged root is made of, the system first, then by `ref`; refs are unique.
+
+    `purl_type` is one of `PURL_TYPES`. Every parent and every dependency is the ref of a component.
+    """
     owner_of = owners(evidence)
     packages = tuple(package_components(evidence, purl_type))
     refs = {component.name: component.ref for component in reversed(packages)}
     parents = {path: refs[owner.package] for path, owner in owner_of.items() if owner.package in refs}
-    found: dict[str, Component] = {}
-    for component in (
-        system_component(evidence),
-        *packages,
-        *binary_components(evidence, owner_of, parents),
-        *file_components(evidence),
-    ):
-        found.setdefault(component.ref, component)
-    return tuple(_sorted(found))
+    known = _unique(
+        (
+            system_component(evidence),
+            *packages,
+            *binary_components(evidence, owner_of, parents),
+            *file_components(evidence),
+        )
+    )
+    by_name = {name.removeprefix("bottlerocket-"): ref for name, ref in refs.items()} | refs
+    carried = carried_components(evidence, frozenset(known), by_name)
+    everything = _unique((*known.values(), *carried))
+    return tuple(with_licences(_sorted(everything), evidence))
+
+
+def _unique(found: Iterable[Component]) -> dict[str, Component]:
+    by_ref: dict[str, Component] = {}
+    for component in found:
+        by_ref.setdefault(component.ref, component)
+    return by_ref
 
 
 def _sorted(found: dict[str, Component]) -> Iterator[Component]:
