@@ -69,7 +69,7 @@ class Fat:
         self.uuid = f"{serial >> 16:04X}-{serial & 0xFFFF:04X}"
         stated = boot[extended + 7 : extended + 18] if boot[extended + 2] == 0x29 else b""
         self.label = stated.rstrip(b" \0").decode("cp437")
-        self.features = (f"fat{geometry.bits}",)
+        self.features: tuple[str, ...] = (f"fat{geometry.bits}",)
         self.warnings = tuple(self._warnings(boot[extended + 1]))
 
     def _warnings(self, state: int) -> Iterator[str]:

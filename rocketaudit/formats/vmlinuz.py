@@ -27,7 +27,7 @@ _BANNER = b"Linux version "
 class Vmlinuz:
     """`version` is the whole text that the header states; `release` its first word, as `uname -r` prints it.
 
-    The payload is the compressed kernel, in bytes of the file (0 and 0 where the format has none).
+    The payload is the compressed kernel, in bytes of the file as the header claims them (0 and 0: there is none).
     """
 
     kind: str
@@ -47,7 +47,6 @@ def parse_vmlinuz(reader: Reader) -> Vmlinuz:
         return _parse_bzimage(reader, head)
     if head[4:8] == b"zimg" and len(head) >= 64:
         offset, size = struct.unpack_from("<II", head, 8)
-        _check_payload(reader, offset, size)
         return Vmlinuz("zboot", "", offset, size)
     if head[56:60] == b"ARM\x64":
         return Vmlinuz("arm64", "", 0, 0)
@@ -55,6 +54,8 @@ def parse_vmlinuz(reader: Reader) -> Vmlinuz:
 
 
 def _parse_bzimage(reader: Reader, head: bytes) -> Vmlinuz:
+    if len(head) < 0x250:
+        raise TruncatedError("the kernel ends inside its header", offset=len(head))
     (protocol,) = struct.unpack_from("<H", head, 0x206)
     (version_at,) = struct.unpack_from("<H", head, 0x20E)
     sectors = head[0x1F1] or 4
@@ -69,13 +70,7 @@ def _parse_bzimage(reader: Reader, head: bytes) -> Vmlinuz:
         return Vmlinuz("bzImage", version, 0, 0)
     offset, size = struct.unpack_from("<II", head, 0x248)
     offset += (sectors + 1) * 512
-    _check_payload(reader, offset, size)
     return Vmlinuz("bzImage", version, offset, size)
-
-
-def _check_payload(reader: Reader, offset: int, size: int) -> None:
-    if offset + size > reader.size:
-        raise TruncatedError("the compressed kernel lies beyond the file", offset=offset)
 
 
 def unpack_kernel(reader: Reader, image: Vmlinuz) -> bytes:
@@ -83,6 +78,8 @@ def unpack_kernel(reader: Reader, image: Vmlinuz) -> bytes:
     offset, size = (image.payload_offset, image.payload_size) if image.payload_size else (0, reader.size)
     if size > MAX_PAYLOAD and image.payload_size:
         raise FormatError(f"a compressed kernel of {size} bytes", offset=offset)
+    if offset + size > reader.size:
+        raise TruncatedError("the compressed kernel lies beyond the file", offset=offset)
     data = bytes(reader.read(offset, min(size, MAX_KERNEL)))
     try:
         return _decompress(data) if image.payload_size else data

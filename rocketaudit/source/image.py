@@ -157,6 +157,8 @@ def _describe(partition: Partition, volume: Volume) -> Partition:
 
 def _name_bare(partition: Partition, volume: Volume) -> Partition:
     """The scope of a bare image by what it holds: root, boot, efi, hash, uki; FormatError for what nobody knows."""
+    if not partition.length:
+        raise UnsupportedError("the file is empty")
     if volume.content is Content.UNREAD:
         raise FormatError(volume.detail)
     if volume.content in (Content.UNKNOWN, Content.BLANK):

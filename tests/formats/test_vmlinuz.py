@@ -74,13 +74,15 @@ def test_kernel_without_a_configuration_has_none() -> None:
     [
         b"",
         b"MZ" + bytes(5000),
+        bzimage(b"")[:0x210],
         bzimage(b"")[:0x250],
         bzimage(gzip.compress(KERNEL))[:-9],
     ],
 )
 def test_what_is_no_whole_kernel_is_a_format_error(data: bytes) -> None:
+    reader = BytesReader(data)
     with pytest.raises(FormatError):
-        parse_vmlinuz(BytesReader(data))
+        unpack_kernel(reader, parse_vmlinuz(reader))
 
 
 @pytest.mark.parametrize("payload", [b"????" * 10, b"\x1f\x8b\x08garbage", b"\x28\xb5\x2f\xfdgarbage"])
