@@ -45,6 +45,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("ls", "ls", "ls", "List files in an image.", LOOK),
     Command("cat", "cat", "cat", "Print a file of an image.", LOOK),
     Command("verity", "verity", "verity", "Recompute dm-verity trees and list bad blocks.", TRUST),
+    Command("manifest", "manifest", "manifest_app", "Make, sign and check a signed manifest.", TRUST, is_group=True),
     Command("inspect", "inspect", "inspect", "What an image holds: container, partitions, banks, boot files.", LOOK),
     Command("ls", "ls", "ls", "List the files of an image's partition.", LOOK),
     Command("cat", "cat", "cat", "Write one file of an image's partition to standard output.", LOOK),
