@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rocketaudit import __version__
 from rocketaudit.analysis.benchmark import judge, needs
@@ -17,7 +18,6 @@ from rocketaudit.analysis.integrity import judge_integrity
 from rocketaudit.analysis.integrity_facts import integrity_facts
 from rocketaudit.analysis.policy import policy_problems, unmet_demands
 from rocketaudit.analysis.sbom import components, reconcile
-from rocketaudit.analysis.trust.judge import TrustInputs, judge_trust
 from rocketaudit.evidence import COLLECTORS
 from rocketaudit.evidence.collect import collect
 from rocketaudit.model.budget import Budget
@@ -30,6 +30,10 @@ from rocketaudit.model.rule import Benchmark
 from rocketaudit.model.target import Tool
 from rocketaudit.source.opening import open_target
 from rocketaudit.source.protocol import Source
+
+if TYPE_CHECKING:
+    from rocketaudit.analysis.trust.judge import TrustInputs
+    from rocketaudit.model.trust import ChainLink
 
 TOOL = Tool("rocketaudit", __version__)
 
@@ -106,7 +110,7 @@ def look_at(source: Source, looking: Looking, benchmarks: Sequence[Benchmark], p
 
 def judge_evidence(evidence: Evidence, judging: Judging) -> Report:
     """Everything that follows from evidence; reads nothing."""
-    chain = () if judging.trust is None else judge_trust(evidence, judging.trust)
+    chain = () if judging.trust is None else _chain(evidence, judging.trust)
     integrity = judge_integrity(evidence, chain)
     known = replace(evidence, facts=evidence.facts + integrity_facts(integrity), _facts={}, _files={}, _children={})
     benchmarks = judge(
@@ -140,3 +144,9 @@ def judge_evidence(evidence: Evidence, judging: Judging) -> Report:
         evidence=evidence,
         created=judging.created,
     )
+
+
+def _chain(evidence: Evidence, trust: TrustInputs) -> tuple[ChainLink, ...]:
+    from rocketaudit.analysis.trust.judge import judge_trust  # signatures need heavy libraries
+
+    return judge_trust(evidence, trust)

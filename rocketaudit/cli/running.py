@@ -8,6 +8,7 @@ import socket
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rocketaudit.analysis.benchmark import load_benchmarks
 from rocketaudit.analysis.decision import parse_fail_on
@@ -15,8 +16,7 @@ from rocketaudit.audit import Judging, Looking, judge_evidence, look
 from rocketaudit.cli.input_file import read_input
 from rocketaudit.cli.output import Screen, parse_outputs, wants_sha512, write_file, write_outputs
 from rocketaudit.cli.progress import TerminalProgress, choose_progress
-from rocketaudit.cli.trust_arguments import read_trust
-from rocketaudit.cli.trust_options import TrustArguments
+from rocketaudit.cli.trust_options import TrustArguments, check_trust
 from rocketaudit.errors import UsageError
 from rocketaudit.formats.evidence_file import dump_evidence, load_evidence
 from rocketaudit.formats.policy_toml import parse_policy
@@ -25,6 +25,9 @@ from rocketaudit.model.policy import Policy, Tailoring
 from rocketaudit.model.report import Report
 from rocketaudit.model.rule import Benchmark
 from rocketaudit.resources import data_file
+
+if TYPE_CHECKING:
+    from rocketaudit.analysis.trust.judge import TrustInputs
 
 DEFAULT_POLICY = Path("rocketaudit.toml")
 SHIPPED = ("container_host", "bottlerocket", "kubernetes_worker", "fips")
@@ -135,13 +138,22 @@ def read_judging(run: Run) -> Judging:
         policy=policy,
         today=datetime.now(UTC).date(),
         as_of=as_of,
-        trust=read_trust(run.trust, None if as_of is None else datetime.combine(as_of, time(), UTC)),
+        trust=_trust(run, as_of),
         level=run.level or policy.level or 2,
         fail_on=None if run.fail_on is None else parse_fail_on(run.fail_on),
         created=printed_time(),
         policy_path=path,
         policy_digest=digest,
     )
+
+
+def _trust(run: Run, as_of: date | None) -> TrustInputs | None:
+    check_trust(run.trust)
+    if not run.trust.are_given:
+        return None
+    from rocketaudit.cli.trust_arguments import read_trust  # signatures need heavy libraries
+
+    return read_trust(run.trust, None if as_of is None else datetime.combine(as_of, time(), UTC))
 
 
 def read_policy(path: Path | None) -> tuple[Policy, str, str]:

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from rocketaudit.analysis.trust.judge import TrustInputs
 from rocketaudit.cli.input_file import read_input
-from rocketaudit.cli.trust_options import TrustArguments
+from rocketaudit.cli.trust_options import TrustArguments, check_trust
 from rocketaudit.errors import UsageError
 from rocketaudit.model.trust import Anchor, AnchorKind
 
@@ -21,7 +21,7 @@ MAX_METADATA_FILES = 4096
 
 def read_trust(given: TrustArguments, as_of: datetime | None) -> TrustInputs | None:
     """The anchors as bytes; UsageError when options do not fit together, SourceError when a file cannot be read."""
-    _check(given)
+    check_trust(given)
     if not given.are_given:
         return None
     return TrustInputs(
@@ -34,22 +34,6 @@ def read_trust(given: TrustArguments, as_of: datetime | None) -> TrustInputs | N
         dbx=_maybe(given.dbx, lambda path: read_input(path, MAX_ANCHOR)),
         sbat_level=_maybe(given.sbat_level, lambda path: read_input(path, MAX_ANCHOR)),
     )
-
-
-def _check(given: TrustArguments) -> None:
-    needs = (
-        ("--tuf-root", given.tuf_root, "--tuf-metadata", given.tuf_metadata),
-        ("--tuf-metadata", given.tuf_metadata, "--tuf-root", given.tuf_root),
-        ("--tuf-targets", given.tuf_targets, "--tuf-root", given.tuf_root),
-        ("--tuf-state", given.tuf_state, "--tuf-root", given.tuf_root),
-        ("--dbx", given.dbx, "--db-cert", given.db_certs),
-        ("--sbat-level", given.sbat_level, "--db-cert", given.db_certs),
-        ("--manifest", given.manifest, "--key", given.keys),
-        ("--key", given.keys, "--manifest", given.manifest),
-    )
-    for name, value, needed, other in needs:
-        if value and not other:
-            raise UsageError(f"{name} needs {needed}")
 
 
 T = TypeVar("T")

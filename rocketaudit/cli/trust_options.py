@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from rocketaudit.errors import UsageError
+
 PANEL = "Trust anchors"
 
 TufRoot = Annotated[
@@ -78,3 +80,20 @@ class TrustArguments:
     @property
     def are_given(self) -> bool:
         return bool(self.tuf_root or self.grub_keys or self.db_certs or self.manifest)
+
+
+def check_trust(given: TrustArguments) -> None:
+    """UsageError when options do not fit together."""
+    needs = (
+        ("--tuf-root", given.tuf_root, "--tuf-metadata", given.tuf_metadata),
+        ("--tuf-metadata", given.tuf_metadata, "--tuf-root", given.tuf_root),
+        ("--tuf-targets", given.tuf_targets, "--tuf-root", given.tuf_root),
+        ("--tuf-state", given.tuf_state, "--tuf-root", given.tuf_root),
+        ("--dbx", given.dbx, "--db-cert", given.db_certs),
+        ("--sbat-level", given.sbat_level, "--db-cert", given.db_certs),
+        ("--manifest", given.manifest, "--key", given.keys),
+        ("--key", given.keys, "--manifest", given.manifest),
+    )
+    for name, value, needed, other in needs:
+        if value and not other:
+            raise UsageError(f"{name} needs {needed}")

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from rocketaudit.errors import EntryNotFoundError, FormatError, SourceError
 from rocketaudit.evidence.collector import Collector, Seen
-from rocketaudit.formats.signed_image import read_signed_image, signed_image_to_json
 from rocketaudit.model.evidence import Gap, SignedBlob, Wants
 from rocketaudit.model.fact import Plane
 from rocketaudit.model.filesystem import BadNode, FileSystem, FileType, Node
@@ -63,6 +62,8 @@ def _texts(tree: Tree) -> Iterator[Seen]:
 
 
 def _programs(tree: Tree) -> Iterator[Seen]:
+    from rocketaudit.formats.signed_image import read_signed_image, signed_image_to_json
+
     for path, node in _candidates(tree):
         try:
             if node.size > MAX_PROGRAM:
