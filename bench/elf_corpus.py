@@ -50,8 +50,14 @@ def read_list(path: Path = LIST) -> list[Labelled]:
     with path.open(newline="") as handle:
         return [
             Labelled(
-                row["path"], row["sha256"], row["label"], row["also"], row["package"], row["version"],
-                row["origin"], int(row["size"] or 0),
+                row["path"],
+                row["sha256"],
+                row["label"],
+                row["also"],
+                row["package"],
+                row["version"],
+                row["origin"],
+                int(row["size"] or 0),
             )
             for row in csv.DictReader(handle)
         ]

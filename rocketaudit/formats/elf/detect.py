@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rocketaudit.formats.elf import language_text as text
+from rocketaudit.formats.elf.haystack import Ranges
 from rocketaudit.formats.elf.header import ElfFile
 from rocketaudit.formats.elf.language import Shares, Sign, Verdict, classify
 from rocketaudit.formats.elf.language_signals import (
@@ -15,7 +16,7 @@ from rocketaudit.formats.elf.language_signals import (
     symbol_shares,
 )
 from rocketaudit.formats.elf.unwind import LOCAL, frames
-from rocketaudit.model.binary import Signal
+from rocketaudit.model.binary import Confidence, Language, Signal
 
 SMALL = 256 << 10
 
@@ -36,36 +37,53 @@ def detect(elf: ElfFile, names: Names, *, search: bool) -> Detected:
     shares = symbol_shares(names)
     searched = search and not kinds & {Sign.PACKER, Sign.INCOMPRESSIBLE, Sign.GUILE, Sign.KERNEL_MODULE}
     if searched:
-        signals += _search(elf, kinds)
-        shares = shares or _unwind_shares(elf, {signal.kind for signal in signals})
-    return Detected(classify(signals, shares), tuple(signals), shares, searched)
+        signals = _search(elf, signals)
+    verdict = classify(signals, shares)
+    if searched and not shares and "rust" in verdict.contains and Sign.GO_SECTION not in kinds:
+        shares = _unwind_shares(elf)
+        verdict = classify(signals, shares)
+    if not search and verdict.language is Language.C and kinds & {Sign.UNWINDER, Sign.STATIC}:
+        verdict = Verdict(Language.UNKNOWN, None, (), Confidence.LOW)  # as well Rust or Go: only the bytes tell
+    return Detected(verdict, tuple(signals), shares, searched)
 
 
-def _search(elf: ElfFile, kinds: set[str]) -> list[Signal]:
+def _search(elf: ElfFile, signals: list[Signal]) -> list[Signal]:
+    """The signals and what the bytes add to them."""
     ranges = search_ranges(elf)
-    found: list[Signal] = []
+    kinds: set[str] = {signal.kind for signal in signals}
+    found = list(signals)
     is_go = bool(kinds & {Sign.GO_SECTION, Sign.GO_NOTE})
-    if not is_go and not kinds & {Sign.RUST_LIBRARY}:
+    if not is_go and Sign.RUST_LIBRARY not in kinds:
         found += text.go_text(elf, ranges)
         is_go = any(signal.kind in (Sign.GO_BUILD_INFO, Sign.GO_FUNCTION_TABLE) for signal in found)
     if _rust_is_open(elf, kinds, is_go=is_go):
         found += _rust(elf, kinds, is_go=is_go)
-    if is_go:
-        return found
-    rust_shown = any(signal.kind.startswith("rust-") for signal in found) or any(
-        kind.startswith("rust-") for kind in kinds
-    )
-    named = {Sign.CPP_PERSONALITY, Sign.CPP_DYNAMIC_NAMES, Sign.CPP_NAMES}
-    if not kinds & named:
+    if not is_go:
+        found += _search_others(elf, found, ranges)
+    return found
+
+
+def _search_others(elf: ElfFile, signals: list[Signal], ranges: Ranges) -> list[Signal]:
+    """C++ without names, other runtimes, and what speaks for C: asked in this order, while nothing has answered."""
+    kinds = {signal.kind for signal in signals}
+    holds_rust = "rust" in classify(signals).contains
+    found: list[Signal] = []
+    if not kinds & {Sign.CPP_PERSONALITY, Sign.CPP_DYNAMIC_NAMES, Sign.CPP_NAMES}:
         found += text.cpp_text(elf, ranges)
-    if not kinds & {Sign.RUNTIME_LIBRARY, Sign.RUNTIME_NAME} and not rust_shown:
+        if not found and not holds_rust:
+            found += text.source_paths(elf, ranges)
+    if not holds_rust and not kinds & {Sign.RUNTIME_LIBRARY, Sign.RUNTIME_NAME}:
         found += text.runtime_text(elf, ranges)
-    if not kinds & named and not rust_shown and not any(signal.kind.startswith("c++") for signal in found):
-        found += text.source_paths(elf, ranges)
-        if Sign.C_NAMES not in kinds and not any(signal.kind == Sign.C_PATH for signal in found):
+    if holds_rust or classify(signals + found).language not in (Language.C, Language.UNKNOWN):
+        return found
+    if not any(signal.kind == Sign.C_PATH for signal in found):
+        if kinds >= {Sign.CPP_CONSTRUCTORS, Sign.CPP_DESTRUCTORS}:
+            # C has either too, but seldom both: 1 of 1,055 C files and 166 of 244 C++ files
+            found.append(Signal(Sign.CPP_STATIC_OBJECTS, "constructors and destructors"))
+        if Sign.C_NAMES not in kinds:
             found += text.vtable_signals(elf)
-        if Sign.C_LIBRARY not in kinds:
-            found += text.static_library_text(elf, ranges)
+    if Sign.C_LIBRARY not in kinds:
+        found += text.static_library_text(elf, ranges)
     return found
 
 
@@ -101,10 +119,8 @@ def _rust(elf: ElfFile, kinds: set[str], *, is_go: bool) -> list[Signal]:
     return found
 
 
-def _unwind_shares(elf: ElfFile, kinds: set[str]) -> Shares:
+def _unwind_shares(elf: ElfFile) -> Shares:
     """Lower bounds by unwind tables, only for files that hold Rust: elsewhere they would say nothing new."""
-    if not any(kind.startswith("rust-") for kind in kinds) or Sign.GO_SECTION in kinds:
-        return ()
     by_frames = frames(elf)
     if by_frames is None:
         return ()

@@ -54,7 +54,9 @@ class Sign(StrEnum):
     CPP_RUNTIME = "c++-runtime-text"
     CPP_VTABLES = "c++-vtables"
     CPP_PATH = "c++-source-path"
-    CPP_CONSTRUCTORS = "c++-constructors"
+    CPP_CONSTRUCTORS = "constructors"
+    CPP_DESTRUCTORS = "destructors"
+    CPP_STATIC_OBJECTS = "c++-static-objects"
 
     LOCAL_PERSONALITY = "local-personality"
     NO_LOCAL_PERSONALITY = "no-local-personality"
@@ -108,6 +110,7 @@ _CPP_PROOF: Mapping[Sign, int] = {
     Sign.CPP_RUNTIME: 2,
     Sign.CPP_LIBRARY: 2,
     Sign.CPP_PATH: 2,
+    Sign.CPP_STATIC_OBJECTS: 3,
 }
 # runtimes whose programs may embed Rust, or whose markers Rust programs carry as data
 _WEAKER_THAN_RUST = frozenset({"haskell", "nim", "pascal", "zig", "lisp", "crystal"})
@@ -153,6 +156,8 @@ def cpp_score(found: _Found) -> int:
     """From 3 on the file contains C++."""
     names, tables = found.count(Sign.CPP_DYNAMIC_NAMES), found.count(Sign.CPP_VTABLES)
     score = found.score(_CPP_PROOF) + (4 if names >= 3 else 3 if names else 0)
+    if Sign.CPP_PATH in found and Sign.C_PATH not in found:
+        score += 1
     return score + (4 if tables >= 2 else 3 if tables else 0)
 
 

@@ -38,6 +38,7 @@ _KNOWN_NAMES: Mapping[bytes, tuple[Sign, int]] = {
     b"rust_begin_unwind": (Sign.RUST_DYNAMIC_NAMES, 3),
     b"dl_iterate_phdr": (Sign.UNWINDER, 1),
     b"_dl_find_object": (Sign.UNWINDER, 1),
+    b"__cxa_atexit": (Sign.CPP_DESTRUCTORS, 1),
     b"__gmon_start__": (Sign.C_STARTUP, 1),
     b"_ITM_registerTMCloneTable": (Sign.C_STARTUP, 1),
     b"_ITM_deregisterTMCloneTable": (Sign.C_STARTUP, 1),
@@ -148,8 +149,8 @@ def _library_signals(elf: ElfFile) -> Iterator[Signal]:
 
 def _section_signals(elf: ElfFile) -> Iterator[Signal]:
     index = elf.section_index
-    if elf.os_abi == 255 and ".guile.procprops" in index:
-        yield Signal(Sign.GUILE, ".guile.procprops", elf.sections[index[".guile.procprops"]].offset)
+    if elf.os_abi == 255 and elf.machine == 0:  # bytecode: neither a system nor a machine
+        yield Signal(Sign.GUILE, "OS ABI 255 without a machine", 7)
     for name in (".rustc", ".dep-v0"):
         if name in index:
             yield Signal(Sign.RUST_SECTION, name, elf.sections[index[name]].offset)

@@ -6,6 +6,8 @@ import re
 import struct
 from collections.abc import Iterator
 
+from rocketaudit.errors import FormatError
+from rocketaudit.formats.elf.go_buildinfo import find_build_info, read_build_info
 from rocketaudit.formats.elf.haystack import Ranges
 from rocketaudit.formats.elf.header import ElfFile
 from rocketaudit.formats.elf.language import Sign
@@ -28,23 +30,44 @@ _PATH_TAIL = re.compile(rb"[A-Za-z0-9_+./@-]{1,200}\Z")
 _FUNCTION_TABLE = re.compile(
     rb"[\xf0\xf1\xfa\xfb]\xff\xff\xff\0\0[\x01\x02\x04][\x04\x08]|\xff\xff\xff[\xf0\xf1\xfa\xfb]\0\0[\x01\x02\x04][\x04\x08]"
 )
-_CPP_SOURCE = re.compile(rb"[\w/.-]{2,}\.(?:cpp|cxx|cc|hpp|hh)\0")
+_GO_1_2 = 0xFB  # the oldest layout, until Go 1.15: functions follow without a table of offsets
+_CPP_SOURCE = re.compile(rb"[\w.-]*/[\w/.+-]*\.(?:cpp|cxx|cc|hpp|hh)\0")
+_CPP_TYPE = re.compile(rb"N10__cxxabiv1\d+__[a-z_]+_type_infoE\0")
 _C_SOURCE = re.compile(rb"[\w/-]{2,}\.c\0")
 
 
 def go_text(elf: ElfFile, ranges: Ranges) -> Iterator[Signal]:
-    """Go without its sections: the runtime's names, backed by build info or the function table."""
+    """Go without its sections: the runtime's names, backed by build info or a function table that hold together."""
     hay = elf.haystack
     at = hay.find(b"runtime.gopanic", ranges)
     if at < 0:
         return
     yield Signal(Sign.GO_RUNTIME, "runtime.gopanic", at)
-    info = hay.find(b"\xff Go buildinf:", ranges)
-    if info >= 0:
-        yield Signal(Sign.GO_BUILD_INFO, "Go buildinf:", info)
-    table = hay.match(_FUNCTION_TABLE, ranges)
-    if table is not None:
-        yield Signal(Sign.GO_FUNCTION_TABLE, table[0].hex(), table.start())
+    info = find_build_info(elf, ranges)
+    if info is not None:
+        try:
+            version = read_build_info(elf, info).version
+        except FormatError:
+            version = None
+        if version is not None and version.startswith(("go", "devel")):
+            yield Signal(Sign.GO_BUILD_INFO, version[:60], info)
+    for start, end in ranges:
+        for table in _FUNCTION_TABLE.finditer(hay.searchable, start, end):
+            if _is_function_table(elf, table.start()):
+                yield Signal(Sign.GO_FUNCTION_TABLE, table[0].hex(), table.start())
+                return
+
+
+def _is_function_table(elf: ElfFile, at: int) -> bool:
+    """Does a plausible number of functions follow the magic, and offsets that stay inside the file?"""
+    size = elf.data[at + 7]
+    raw = elf.piece(at + 8, 4 * size)
+    if size != elf.bits // 8 or len(raw) < 4 * size:
+        return False
+    functions, files, _, names = struct.unpack(elf.order + ("QQQQ" if size == 8 else "IIII"), raw)
+    if elf.data[at if elf.order == "<" else at + 3] == _GO_1_2:
+        return bool(0 < functions < elf.size // size)
+    return bool(0 < functions < elf.size and 0 < files < elf.size and names < elf.size)
 
 
 def rust_text(elf: ElfFile, ranges: Ranges) -> Iterator[Signal]:
@@ -144,8 +167,8 @@ def cpp_text(elf: ElfFile, ranges: Ranges) -> Iterator[Signal]:
     """C++ that neither links nor names its library: type names of its runtime linked in, or vtables."""
     hay = elf.haystack
     at = hay.find(b"N10__cxxabiv1", ranges)
-    if at >= 0:
-        yield Signal(Sign.CPP_TYPES, "N10__cxxabiv1", at)
+    if at >= 0 and (name := _CPP_TYPE.match(hay.window(at, at + 64))) is not None:
+        yield Signal(Sign.CPP_TYPES, name[0][:-1].decode(), at)
         return
     for text in (b"St9exception", b"St9bad_alloc", b"basic_string::"):
         at = hay.find(text, ranges)
