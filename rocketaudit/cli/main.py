@@ -41,6 +41,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("demo", "demo", "demo", "Audit the embedded demo image and write every kind of report.", AUDIT),
     Command("collect", "collect", "collect", "Only look: write the evidence of a target, judge it elsewhere.", AUDIT),
     Command("judge", "judge", "judge", "Judge evidence that was collected earlier or elsewhere.", AUDIT),
+    Command("sbom", "sbom", "sbom", "Bill of materials (CycloneDX), what it lacks, and how two differ.", LOOK),
     Command("inspect", "inspect", "inspect", "Container, partitions, banks, file systems, boot, release.", LOOK),
     Command("ls", "ls", "ls", "List files in an image.", LOOK),
     Command("cat", "cat", "cat", "Print a file of an image.", LOOK),

@@ -62,8 +62,9 @@ def component_object(component: Component) -> dict[str, Any]:
     evidence = _evidence(component)
     if evidence:
         out["evidence"] = evidence
-    if component.properties:
-        out["properties"] = [{"name": name, "value": value} for name, value in component.properties]
+    properties = [*_bsi_properties(component), *component.properties]
+    if properties:
+        out["properties"] = [{"name": name, "value": value} for name, value in properties]
     return out
 
 
@@ -87,6 +88,19 @@ def entity(name: str, url: str = "") -> dict[str, Any]:
     if not name:
         return {}
     return {"name": name, "url": [url]} if url else {"name": name}
+
+
+def _bsi_properties(component: Component) -> list[tuple[str, str]]:
+    """What BSI TR-03183-2 v2.1 asks of every file, spelled as its own property taxonomy."""
+    if component.kind not in ("file", "firmware"):
+        return []
+    runs = component.found_by in ("elf", "script", "kernel")
+    return [
+        ("bsi:component:filename", component.name.rpartition("/")[2] or component.name),
+        ("bsi:component:executable", "executable" if runs else "non-executable"),
+        ("bsi:component:archive", "archive" if component.found_by == "disk-image" else "no archive"),
+        ("bsi:component:structured", "unstructured" if component.found_by == "firmware" else "structured"),
+    ]
 
 
 def _is_hash(name: str, value: str) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from rocketaudit.analysis.sbom.purl import package_purl, package_version
 from rocketaudit.analysis.sbom.system import OS_REF, version_id
@@ -14,9 +15,21 @@ from rocketaudit.model.package import Package
 def package_components(evidence: Evidence, purl_type: str = "rpm") -> Iterator[Component]:
     """Every row of the judged root's inventory; a "(source package)" row is marked and has no purl."""
     distro = version_id(evidence)
-    for package in evidence.packages:
-        if package.scope == evidence.judged:
-            yield _component(package, distro, purl_type)
+    mine = [package for package in evidence.packages if package.scope == evidence.judged]
+    for package in mine:
+        component = _component(package, distro, purl_type)
+        yield replace(component, depends_on=_built_from(package, mine)) if package.synthetic else component
+
+
+def _built_from(source: Package, packages: Sequence[Package]) -> tuple[str, ...]:
+    """The packages that came out of a source package: its version and release, and a name that starts with its own."""
+    return tuple(
+        package_ref(package)
+        for package in packages
+        if not package.synthetic
+        and package.name.startswith(source.name)
+        and (package.version, package.release) == (source.version, source.release)
+    )
 
 
 def package_ref(package: Package) -> str:

@@ -1,0 +1,115 @@
+"""`rocketaudit sbom`: the bill of materials of a target, what it lacks, and how two of them differ."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rocketaudit.cli.options import Bounds, NoColor, PolicyPath, Quiet, TempDir, Workers
+
+_FORMATS = ("cyclonedx", "cyclonedx-1.7")
+
+
+def sbom(
+    words: Annotated[
+        list[str],
+        typer.Argument(metavar="TARGET | diff A B", help="An image, a folder or an evidence file; or two of them."),
+    ],
+    output: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-o", "--output", metavar="FORMAT[=PATH]", help="Default: cyclonedx (diff: console, json, markdown)."
+        ),
+    ] = None,
+    spec_version: Annotated[str, typer.Option("--spec-version", help="CycloneDX 1.6 or 1.7.")] = "1.6",
+    purl_type: Annotated[
+        str, typer.Option("--purl-type", help="rpm (Amazon Inspector's form) or bottlerocket (Trivy's own type).")
+    ] = "rpm",
+    missing: Annotated[
+        bool,
+        typer.Option("--missing", help="Print which elements of NTIA, CISA and BSI are there or missing, and why."),
+    ] = False,
+    policy: PolicyPath = None,
+    workers: Workers = None,
+    tmp_dir: TempDir = None,
+    max_bytes: Bounds = None,
+    quiet: Quiet = False,
+    no_color: NoColor = False,
+) -> int:
+    """Write the bill of materials of a target (CycloneDX), or compare two: `rocketaudit sbom diff A B`."""
+    from rocketaudit.analysis.sbom.purl import PURL_TYPES
+    from rocketaudit.cli.running import Run
+    from rocketaudit.errors import UsageError
+    from rocketaudit.report.cyclonedx import SPEC_VERSIONS
+
+    del no_color
+    for name, value, known in (("--spec-version", spec_version, SPEC_VERSIONS), ("--purl-type", purl_type, PURL_TYPES)):
+        if value not in known:
+            raise UsageError(f"{name} does not know {value!r}", hint=f"one of: {', '.join(known)}")
+    run = Run(
+        target=Path(words[-1]),
+        outputs=tuple(output or ()),
+        policy=policy,
+        workers=workers,
+        tmp_dir=tmp_dir,
+        max_bytes=max_bytes,
+        quiet=quiet,
+        sha512=True,
+    )
+    if words[0] == "diff":
+        if len(words) != 3:
+            raise UsageError("diff compares exactly two targets", hint="rocketaudit sbom diff A B")
+        return _diff(replace(run, target=Path(words[1]), sha512=False), replace(run, sha512=False))
+    if len(words) != 1:
+        raise UsageError("sbom takes one target", hint="rocketaudit sbom IMAGE, or rocketaudit sbom diff A B")
+    return _write(run, spec_version, purl_type, missing=missing)
+
+
+def _write(run: object, spec_version: str, purl_type: str, *, missing: bool) -> int:
+    from rocketaudit.analysis.sbom.components import components
+    from rocketaudit.analysis.sbom.elements import elements
+    from rocketaudit.cli.output import Screen, parse_outputs, print_bytes, write_outputs
+    from rocketaudit.cli.running import Run, audit_target
+    from rocketaudit.report.sbom_text import elements_text
+
+    assert isinstance(run, Run)
+    default = "cyclonedx" if spec_version == "1.6" else f"cyclonedx-{spec_version}"
+    names = [default if word == "cyclonedx" else _versioned(word, default) for word in run.outputs]
+    outputs = parse_outputs(names or ([] if missing else [default]), quiet=missing or run.quiet)
+    report = audit_target(run)
+    if purl_type != "rpm":
+        report = replace(report, components=components(report.evidence, purl_type))
+    write_outputs(report, outputs, Screen.of_stdout())
+    if missing:
+        print_bytes(elements_text(elements(report)).encode())
+    return 3 if report.unread else 0
+
+
+def _versioned(word: str, default: str) -> str:
+    return word.replace("cyclonedx=", f"{default}=", 1) if word.startswith("cyclonedx=") else word
+
+
+def _diff(first: object, second: object) -> int:
+    from rocketaudit.analysis.sbom.compare import compare
+    from rocketaudit.cli.output import print_bytes, write_file
+    from rocketaudit.cli.running import Run, audit_target
+    from rocketaudit.errors import UsageError
+    from rocketaudit.report.sbom_text import CHANGE_FORMATS
+
+    assert isinstance(first, Run)
+    assert isinstance(second, Run)
+    wanted = [word.partition("=") for word in first.outputs or ("console",)]
+    for name, _, _ in wanted:
+        if name not in CHANGE_FORMATS:
+            raise UsageError(f"a comparison has no format {name!r}", hint=f"one of: {', '.join(CHANGE_FORMATS)}")
+    changes = compare(audit_target(first).components, audit_target(second).components)
+    for name, _, path in wanted:
+        data = CHANGE_FORMATS[name](changes).encode()
+        if path and path != "-":
+            write_file(Path(path), data)
+        else:
+            print_bytes(data)
+    return 1 if changes else 0

@@ -1,0 +1,135 @@
+"""Comparisons of bills of materials, and their missing elements, as text, Markdown and JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Protocol
+
+from rocketaudit.report.escape import json_text, markdown, markdown_code, shorten, terminal
+
+MAX_LINES = 200
+_SIGNS = {"added": "+", "removed": "-", "changed": "~"}
+
+
+class Change(Protocol):
+    """One change, as the comparison gives it."""
+
+    @property
+    def group(self) -> str: ...
+    @property
+    def change(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def before(self) -> str: ...
+    @property
+    def after(self) -> str: ...
+
+
+class Element(Protocol):
+    """One element of a standard."""
+
+    @property
+    def standard(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def met(self) -> int: ...
+    @property
+    def total(self) -> int: ...
+    @property
+    def why(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    group: str
+    change: str
+    name: str
+    before: str
+    after: str
+
+
+def changes_text(changes: Sequence[Change]) -> str:
+    """For a terminal."""
+    return "\n".join(_text_lines(changes)) + "\n"
+
+
+def changes_markdown(changes: Sequence[Change]) -> str:
+    """For a pull request."""
+    return "\n".join(_markdown_lines(changes)) + "\n"
+
+
+def changes_json(changes: Sequence[Change]) -> str:
+    """One array, one object a change."""
+    rows = [asdict(_Row(c.group, c.change, c.name, c.before, c.after)) for c in changes]
+    return json_text(json.dumps(rows, indent=1, ensure_ascii=False)) + "\n"
+
+
+CHANGE_FORMATS: Mapping[str, Callable[[Sequence[Change]], str]] = {
+    "console": changes_text,
+    "markdown": changes_markdown,
+    "json": changes_json,
+}
+
+
+def elements_text(elements: Sequence[Element]) -> str:
+    """For a terminal: every element with how many components have it, and why the others do not."""
+    lines = []
+    standard = ""
+    for element in elements:
+        if element.standard != standard:
+            standard = element.standard
+            lines.append(f"{standard}:")
+        mark = "ok" if element.met == element.total else "  "
+        why = f" ({terminal(element.why)})" if element.met < element.total and element.why else ""
+        lines.append(f"  {mark} {element.name}: {element.met} of {element.total}{why}")
+    return "\n".join(lines) + "\n"
+
+
+def _counts(changes: Sequence[Change]) -> Iterator[str]:
+    if not changes:
+        yield "No difference."
+    for group in dict.fromkeys(change.group for change in changes):
+        kinds = [change.change for change in changes if change.group == group]
+        yield f"{group}: " + ", ".join(f"{kinds.count(kind)} {kind}" for kind in _SIGNS if kind in kinds)
+
+
+def _text_lines(changes: Sequence[Change]) -> Iterator[str]:
+    yield from _counts(changes)
+    for change in changes[:MAX_LINES]:
+        yield f"{_SIGNS[change.change]} {change.group} {terminal(shorten(change.name, 200))}{_versions(change)}"
+    if len(changes) > MAX_LINES:
+        yield f"and {len(changes) - MAX_LINES} more: -o json has all"
+
+
+def _versions(change: Change) -> str:
+    before, after = (_brief(value) for value in (change.before, change.after))
+    if change.change == "changed":
+        return f" {before or '(also other)'} -> {after or '(gone)'}"
+    return f" {before or after}".rstrip()
+
+
+def _brief(value: str) -> str:
+    is_digest = len(value) == 64 and value.isalnum()
+    return f"{value[:12]}…" if is_digest else terminal(shorten(value, 120))
+
+
+def _markdown_lines(changes: Sequence[Change]) -> Iterator[str]:
+    yield "### Bill of materials: what changed"
+    yield ""
+    for line in _counts(changes):
+        yield f"* {line}"
+    if changes:
+        yield ""
+        yield "| | What | Name | Before | After |"
+        yield "|---|---|---|---|---|"
+    for change in changes[:MAX_LINES]:
+        cells = (change.change, change.group, markdown(shorten(change.name, 200)))
+        versions = (markdown_code(_brief(v)) if v else "" for v in (change.before, change.after))
+        yield "| " + " | ".join((*cells, *versions)) + " |"
+    if len(changes) > MAX_LINES:
+        yield ""
+        yield f"{len(changes) - MAX_LINES} more."
