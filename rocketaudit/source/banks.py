@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from rocketaudit.formats.gpt import GptEntry
 from rocketaudit.formats.partition_types import Role, type_of
-from rocketaudit.model.disk import Bank, BootEntry, BootKind, Content, Layout, Partition
+from rocketaudit.model.disk import FILE_SYSTEMS, Bank, BootEntry, BootKind, Content, Layout, Partition
 
 # scope for the first, second ... partition of a role; later ones are "partition-N"
 _SCOPES: Mapping[Role, tuple[str, ...]] = {
@@ -151,13 +151,13 @@ def layout_of(partitions: Sequence[Partition], entries: Sequence[BootEntry]) -> 
 
 
 def judged_partition(banks: Sequence[Bank], partitions: Sequence[Partition]) -> Partition | None:
-    """The root that boots next; else of the first populated bank; else the only file system; else None."""
+    """The root that boots next; else of the first populated bank; else the only file system that may be a root."""
     by_number = {partition.number: partition for partition in partitions}
     for bank in sorted(banks, key=lambda bank: (not bank.boots_next, not bank.populated)):
         root = by_number.get(bank.root) if bank.root is not None else None
         if root is not None:
             return root
-    readable = [p for p in partitions if p.content in (Content.EXT4, Content.EROFS, Content.SQUASHFS, Content.FAT)]
+    readable = [p for p in partitions if p.content in FILE_SYSTEMS and type_of(p.type_guid).role is Role.OTHER]
     return readable[0] if len(readable) == 1 else None
 
 

@@ -113,6 +113,7 @@ class _Opening:
         bytes((32 << 20) - 65536)
         match packing:
             case Packing.LZ4:
+                self.notes.append("the LZ4 frame's own checksum is not compared: its blocks are decoded one by one")
                 self._expand(packing, lambda out: expand_lz4(self.reader, out, self.budget, workers=self.workers))
             case Packing.GZIP:
                 self._expand(packing, lambda out: expand_gzip(self.reader, out))
@@ -142,7 +143,7 @@ class _Opening:
         text = None if descriptor is None else _text_of(self.reader, descriptor)
         disk, others = pick_disk(members, text)
         self.notes += [f"disk {member.name} in the archive is not looked at" for member in others]
-        notes, problems = check_manifest(self.reader, members)
+        notes, problems = check_manifest(self.reader, members, self.budget)
         self.notes += notes
         self.problems += problems
         self.reader = Window(self.reader, disk.offset, disk.size)

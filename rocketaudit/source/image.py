@@ -112,7 +112,7 @@ def _open_parts(path: Path, opened: Disk, budget: Budget) -> ImageSource:
     entries += _bare_uki(opened.reader, described)
     layout = layout_of(described, entries) if described and described[0].number else _bare_layout(described)
     chosen = judged_partition(banks, described)
-    judged = chosen.scope if chosen else (trees[0][1].scope if trees else "")
+    judged = chosen.scope if chosen else ""
     release = _release_of(next((tree for _, tree in trees if tree.scope == judged), None))
     summary = DiskSummary(
         container=opened.container,

@@ -23,7 +23,7 @@ class SparseFile:
     __slots__ = ("_budget", "_folder", "_since_asked", "descriptor", "end", "problems")
 
     def __init__(self, folder: Path | None, budget: Budget) -> None:
-        self._folder = Path(tempfile.gettempdir()) if folder is None else folder
+        self._folder = _default_folder() if folder is None else folder
         self._budget = budget
         self._since_asked = 0
         self.problems: list[str] = []
@@ -113,6 +113,14 @@ class SparseFile:
         if self.descriptor >= 0:
             os.close(self.descriptor)
             self.descriptor = -1
+
+
+def _default_folder() -> Path:
+    """TMPDIR when it is set; else /var/tmp, because /tmp is often memory; else what Python finds."""
+    for_large_files = Path("/var/tmp")  # noqa: S108 - the file has no name there
+    if "TMPDIR" not in os.environ and os.access(for_large_files, os.W_OK):
+        return for_large_files
+    return Path(tempfile.gettempdir())
 
 
 def _is_zero(raw: bytes | bytearray, start: int, length: int) -> bool:

@@ -35,7 +35,13 @@ def make_disk(path: Path, *, mib: int = 24) -> bytes:
 
 
 def make_ova(
-    path: Path, vmdk: Path, *, algorithm: str = "sha256", wrong: bool = False, style: int = tarfile.USTAR_FORMAT
+    path: Path,
+    vmdk: Path,
+    *,
+    algorithm: str = "sha256",
+    wrong: bool = False,
+    lies: int = 0,
+    style: int = tarfile.USTAR_FORMAT,
 ) -> None:
     """An OVA with descriptor, manifest, the disk and a second one that the descriptor lists after it."""
     ovf = path.with_suffix(".ovf")
@@ -54,6 +60,7 @@ def make_ova(
         if wrong and name == "disk.vmdk":
             digest = "0" * len(digest)
         lines.append(f"{algorithm.upper()}({name})= {digest}\n")
+    lines += [f"SHA1(disk.vmdk)= {number:040x}\n" for number in range(lies)]
     manifest = path.with_suffix(".mf")
     manifest.write_text("".join(lines))
     with tarfile.open(path, "w", format=style) as archive:

@@ -140,6 +140,15 @@ def test_ova_whose_manifest_lies_is_reported(tmp_path: Path) -> None:
     assert [p.what for p in disk.container.problems] == ["disk.vmdk: the sha512 digest differs from the manifest's"]
 
 
+def test_manifest_of_many_lines_is_not_worked_through(tmp_path: Path) -> None:
+    make_disk(tmp_path / "raw")
+    run("qemu-img", "convert", "-f", "raw", *QEMU["vmdk-stream"], tmp_path / "raw", tmp_path / "d.vmdk")
+    make_ova(tmp_path / "x.ova", tmp_path / "d.vmdk", lies=2000)
+    disk = opened(tmp_path / "x.ova")
+    disk.close()
+    assert [p.what for p in disk.container.problems] == ["manifest x.mf: 2003 lines; at most 64 are checked"]
+
+
 def test_raw_image_is_read_where_it_is(tmp_path: Path) -> None:
     data = make_disk(tmp_path / "raw")
     disk = opened(tmp_path / "raw")

@@ -307,6 +307,14 @@ def test_priority_vectors(name: str, expected: str | None, tmp_path: Path) -> No
     source.close()
 
 
+def test_boot_partition_is_never_taken_for_the_root(tmp_path: Path) -> None:
+    path = disks.put_together(tmp_path / "disk", Part("EFI-A", disks.esp(tmp_path, {"/x": b""})), Part(disks.LINUX))
+    source = opened(path)
+    assert source.judged != "partition-2"
+    assert (source.judged, [tree.scope for tree in source.trees]) == ("", ["efi-a"])
+    source.close()
+
+
 def test_names_of_partitions_decide_nothing(tmp_path: Path) -> None:
     root = disks.erofs(tmp_path)
     path = disks.put_together(
