@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from fnmatch import translate
 
 from rocketaudit.model.binary import Binary
 from rocketaudit.model.evidence import Evidence
@@ -40,6 +40,10 @@ _KNOWN = (
     ("chrony", ("chronyd", "chronyc")),
     ("libstd-rust", ("libstd-*.so",)),
 )  # fmt: skip
+
+_KNOWN_NAMES = re.compile(
+    "|".join(f"(?P<k{number}>{'|'.join(map(translate, patterns))})" for number, (_, patterns) in enumerate(_KNOWN))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +102,9 @@ def _candidates(binary: Binary) -> Iterator[tuple[str, str, float]]:
     """(package name, method, confidence), the surest first."""
     base = binary.path.rpartition("/")[2]
     yield base, "file-name", 0.7
-    for package, patterns in _KNOWN:
-        if any(fnmatchcase(base, pattern) for pattern in patterns):
-            yield package, "known-file-name", 0.7
+    known = _KNOWN_NAMES.match(base)
+    if known is not None:
+        yield _KNOWN[int(str(known.lastgroup)[1:])][0], "known-file-name", 0.7
     library = _LIBRARY.match(base)
     if library is not None:
         stem = library["stem"]

@@ -24,9 +24,12 @@ def file_ref(path: str) -> str:
 
 
 def binary_components(
-    evidence: Evidence, owner_of: Mapping[str, Owner], parents: Mapping[str, str]
+    evidence: Evidence, owner_of: Mapping[str, Owner], parents: Mapping[str, Component]
 ) -> Iterator[Component]:
-    """Files first, then what they contain; libraries are resolved as the loader would."""
+    """Files first, then what they contain; libraries are resolved as the loader would.
+
+    `parents` maps paths to package components; a file has the supplier of its package, and none without one.
+    """
     inside: dict[str, Component] = {}
     mine = [binary for binary in evidence.binaries if binary.scope == evidence.judged]
     known = {binary.path for binary in mine}
@@ -37,11 +40,13 @@ def binary_components(
             inside[component.ref] = component if known_one is None else _merge(known_one, component)
         libraries = (file_ref(path) for path in resolve_needed(evidence, binary) if path in known)
         depends = tuple(sorted({*libraries, *(component.ref for component in contents)}))
-        yield _file(evidence, binary, owner_of.get(binary.path), parents.get(binary.path, OS_REF), depends)
+        yield _file(evidence, binary, owner_of.get(binary.path), parents.get(binary.path), depends)
     yield from inside.values()
 
 
-def _file(evidence: Evidence, binary: Binary, owner: Owner | None, parent: str, depends: tuple[str, ...]) -> Component:
+def _file(
+    evidence: Evidence, binary: Binary, owner: Owner | None, parent: Component | None, depends: tuple[str, ...]
+) -> Component:
     hashes = [("SHA-256", binary.sha256)] if binary.sha256 else []
     if binary.sha512:
         hashes.append(("SHA-512", binary.sha512))
@@ -54,7 +59,8 @@ def _file(evidence: Evidence, binary: Binary, owner: Owner | None, parent: str, 
         hashes=tuple(hashes),
         where=(Locator(evidence.target.name, binary.scope, binary.path),),
         found_by="elf",
-        parent=parent,
+        parent=OS_REF if parent is None else parent.ref,
+        supplier="" if parent is None else parent.supplier,
         depends_on=depends,
         properties=tuple(sorted(_properties(binary, owner))),
         description="Linux kernel module" if binary.kind is BinaryKind.KERNEL_MODULE else "",

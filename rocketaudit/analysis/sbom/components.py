@@ -21,8 +21,8 @@ def components(evidence: Evidence, purl_type: str = "rpm") -> tuple[Component, .
     """
     owner_of = owners(evidence)
     packages = tuple(package_components(evidence, purl_type))
-    refs = {component.name: component.ref for component in reversed(packages)}
-    parents = {path: refs[owner.package] for path, owner in owner_of.items() if owner.package in refs}
+    by_package = {component.name: component for component in reversed(packages)}
+    parents = {path: by_package[owner.package] for path, owner in owner_of.items() if owner.package in by_package}
     known = _unique(
         (
             system_component(evidence),
@@ -31,6 +31,7 @@ def components(evidence: Evidence, purl_type: str = "rpm") -> tuple[Component, .
             *file_components(evidence),
         )
     )
+    refs = {name: component.ref for name, component in by_package.items()}
     by_name = {name.removeprefix("bottlerocket-"): ref for name, ref in refs.items()} | refs
     carried = carried_components(evidence, frozenset(known), by_name)
     everything = _unique((*known.values(), *carried))

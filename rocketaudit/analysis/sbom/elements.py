@@ -33,7 +33,8 @@ class Element:
 
 def elements(report: Report) -> tuple[Element, ...]:
     """Every element, standard by standard."""
-    return (*_document(report), *_components(report))
+    order = (NTIA, CISA, BSI)
+    return tuple(sorted((*_document(report), *_components(report)), key=lambda element: order.index(element.standard)))
 
 
 def _document(report: Report) -> Iterator[Element]:
@@ -60,10 +61,8 @@ def _components(report: Report) -> Iterator[Element]:
     ) -> Element:
         return Element(standard, name, sum(1 for part in parts if has(part)), len(parts), why)
 
-    by_ref = {part.ref: part for part in parts}
-
     def supplier(part: Component) -> bool:
-        return bool(part.supplier or (part.parent in by_ref and by_ref[part.parent].supplier))
+        return bool(part.supplier)
 
     def identified(part: Component) -> bool:
         return bool(part.purl or part.cpe or part.hashes)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
-from rocketaudit.analysis.ownership import owners
+from rocketaudit.analysis.ownership import Owner, owners
 from rocketaudit.analysis.sbom.licences import attributed_packages
 from rocketaudit.analysis.sbom.purl import package_version
 from rocketaudit.analysis.sbom.system import os_value
@@ -33,11 +33,12 @@ def reconcile(evidence: Evidence) -> tuple[Finding, ...]:
     packages = [p for p in evidence.packages if p.scope == evidence.judged]
     shipped = [package for package in packages if not package.synthetic]
     vendor = read_vendor(evidence)
+    owner_of = owners(evidence)
     found = [
         *_versions(evidence),
         *_twins(shipped, evidence),
-        *_unexplained(evidence, shipped),
-        *_without_file(evidence, shipped),
+        *_unexplained(evidence, shipped, owner_of),
+        *_without_file(evidence, shipped, owner_of),
         *_attribution(evidence, packages),
     ]
     if vendor is not None:
@@ -74,11 +75,10 @@ def _twins(packages: Iterable[Package], evidence: Evidence) -> Iterator[Finding]
             yield Finding("package-twice", Severity.LOW, title, _inventory(evidence), ", ".join(sorted(found)))
 
 
-def _unexplained(evidence: Evidence, packages: list[Package]) -> Iterator[Finding]:
+def _unexplained(evidence: Evidence, packages: list[Package], owner_of: Mapping[str, Owner]) -> Iterator[Finding]:
     if not packages:
         return
-    known = owners(evidence)
-    alone = [b for b in evidence.binaries if b.scope == evidence.judged and b.path not in known]
+    alone = [b for b in evidence.binaries if b.scope == evidence.judged and b.path not in owner_of]
     for binary in alone[:MAX_LISTED]:
         where = Locator(evidence.target.name, evidence.judged, binary.path)
         detail = "no package note, no package of that name, no folder of a package; the inventory lists no files"
@@ -89,8 +89,8 @@ def _unexplained(evidence: Evidence, packages: list[Package]) -> Iterator[Findin
         yield Finding("elf-unexplained-total", Severity.LOW, title, _inventory(evidence))
 
 
-def _without_file(evidence: Evidence, packages: list[Package]) -> Iterator[Finding]:
-    owned = {owner.package for owner in owners(evidence).values()}
+def _without_file(evidence: Evidence, packages: list[Package], owner_of: Mapping[str, Owner]) -> Iterator[Finding]:
+    owned = {owner.package for owner in owner_of.values()}
     words = {part for record in evidence.scope_files() for part in record.path.split("/")}
     stems = {word.partition(".")[0].removeprefix("lib") for word in words}
     missing = []
