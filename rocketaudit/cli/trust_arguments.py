@@ -33,6 +33,8 @@ def read_trust(given: TrustArguments, as_of: datetime | None) -> TrustInputs | N
         db=tuple(_anchor(AnchorKind.DB_CERTIFICATE, path) for path in given.db_certs),
         dbx=_maybe(given.dbx, lambda path: read_input(path, MAX_ANCHOR)),
         sbat_level=_maybe(given.sbat_level, lambda path: read_input(path, MAX_ANCHOR)),
+        manifest=_maybe(given.manifest, lambda path: read_input(path, MAX_ANCHOR)),
+        manifest_keys=tuple(_anchor(AnchorKind.MANIFEST_KEY, path) for path in given.keys),
     )
 
 

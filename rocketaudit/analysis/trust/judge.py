@@ -1,27 +1,42 @@
-"""From the anchors that a user gave to the bank that boots next: every chain, link by link."""
+"""From the anchors that a user gave to the bytes of every bank: every chain, link by link, down to the tree."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from rocketaudit.analysis.trust.image_claims import claims_of, manifest_links, stated_parameters
+from rocketaudit.analysis.trust.manifest_chain import PKCS7_CHAIN, manifest_chain, pkcs7_chain
+from rocketaudit.analysis.trust.openpgp_chain import CHAIN as OPENPGP
 from rocketaudit.analysis.trust.openpgp_chain import openpgp_chain
+from rocketaudit.analysis.trust.secure_boot_chain import CHAIN as SECURE_BOOT
 from rocketaudit.analysis.trust.secure_boot_chain import Firmware, GrubBoot, grub_boot_chain, unified_kernel_chain
+from rocketaudit.analysis.trust.signed_text import parameters_of_command_line, parameters_of_grub_cfg
+from rocketaudit.analysis.trust.tree_link import tree_link
+from rocketaudit.analysis.trust.tuf_chain import CHAIN as TUF
 from rocketaudit.analysis.trust.tuf_chain import ObservedFile, file_link, tuf_chain
 from rocketaudit.errors import FormatError
 from rocketaudit.formats.signed_image import SignedImage, signed_image_from_json
-from rocketaudit.model.bank_verity import BankVerity
-from rocketaudit.model.disk import Bank, BootKind
-from rocketaudit.model.evidence import Evidence, SignedBlob
-from rocketaudit.model.trust import Anchor, ChainLink, LinkState
-from rocketaudit.model.verity import TreeVerdict
+from rocketaudit.model.disk import Bank, BootKind, DiskSummary
+from rocketaudit.model.evidence import Evidence
+from rocketaudit.model.trust import Anchor, ChainLink, LinkState, holds
+from rocketaudit.model.verity import TreeCheck, VerityParameters
+
+SIGNED_IMAGE = "signed-image:"
+_SHIM = ("/EFI/BOOT/BOOTX64.EFI", "/EFI/BOOT/BOOTAA64.EFI")
+_GRUB = ("/EFI/BOOT/grubx64.efi", "/EFI/BOOT/grubaa64.efi")
+_KERNEL = ("/vmlinuz", "/boot/vmlinuz")
+_GRUB_CFG = ("/grub/grub.cfg", "/boot/grub/grub.cfg")
 
 
 @dataclass(frozen=True, slots=True)
 class TrustInputs:
-    """What the user vouches for, and the moment to judge by; nothing here comes from the target."""
+    """What the user vouches for, and the moment to judge by; nothing here comes from the target.
+
+    `files` are whole files beside the target that were read: targets of a TUF repository.
+    """
 
     as_of: datetime
     tuf_root: Anchor | None = None
@@ -31,141 +46,172 @@ class TrustInputs:
     db: tuple[Anchor, ...] = ()
     dbx: bytes | None = None
     sbat_level: bytes | None = None
+    manifest: bytes | None = None
+    manifest_keys: tuple[Anchor, ...] = ()
+    min_version: str | None = None
+    root_hash_signatures: tuple[bytes, ...] = ()
+    signing_certificates: tuple[Anchor, ...] = ()
+    files: tuple[ObservedFile, ...] = ()
 
     @property
     def are_given(self) -> bool:
-        return self.tuf_root is not None or bool(self.grub_keys) or bool(self.db)
+        """Whether there is anything to judge by; without it integrity is at best consistent."""
+        start = (self.grub_keys, self.db, self.root_hash_signatures)
+        return self.tuf_root is not None or self.manifest is not None or any(start)
 
 
 def judge_trust(evidence: Evidence, inputs: TrustInputs) -> tuple[ChainLink, ...]:
-    """The links of every chain that the inputs ask for, for each bank that is filled; empty without anchors."""
+    """The links of every chain that the inputs ask for; all of them must hold. Empty without anchors."""
     links: list[ChainLink] = []
     if inputs.tuf_root is not None:
-        links += _tuf(evidence, inputs, inputs.tuf_root)
-    for bank in _filled_banks(evidence):
-        if inputs.grub_keys:
-            links += _openpgp(evidence, inputs, bank)
-        if inputs.db:
-            links += _secure_boot(evidence, inputs, bank)
-    if (inputs.grub_keys or inputs.db) and not _filled_banks(evidence):
-        chain = "openpgp" if inputs.grub_keys else "secure-boot"
-        links.append(ChainLink(chain, "a bank to verify", LinkState.NOT_CHECKABLE, "the target holds no bank"))
+        links.extend(_tuf(evidence, inputs, inputs.tuf_root))
+    if inputs.grub_keys:
+        links.extend(_every_bank(evidence, OPENPGP, lambda bank: _openpgp(evidence, bank, inputs)))
+    if inputs.db:
+        links.extend(_every_bank(evidence, SECURE_BOOT, lambda bank: _secure_boot(evidence, bank, inputs)))
+    if inputs.root_hash_signatures:
+        links.extend(_every_bank(evidence, PKCS7_CHAIN, lambda bank: _pkcs7(evidence, bank, inputs)))
+    if inputs.manifest is not None:
+        claims = claims_of(evidence, {file.name: file.digests["sha256"] for file in _whole_target(evidence)})
+        chain = manifest_chain(
+            inputs.manifest_keys, inputs.manifest, claims, as_of=inputs.as_of, min_version=inputs.min_version
+        )
+        links.extend(manifest_links(chain, evidence))
     return tuple(links)
 
 
-def _filled_banks(evidence: Evidence) -> tuple[Bank, ...]:
-    return tuple(bank for bank in evidence.disk.banks if bank.populated) if evidence.disk is not None else ()
-
-
-def _tuf(evidence: Evidence, inputs: TrustInputs, anchor: Anchor) -> Iterator[ChainLink]:
-    chain = tuf_chain(anchor, inputs.tuf_metadata, as_of=inputs.as_of, seen=inputs.tuf_seen)
-    yield from chain.links
+def _whole_target(evidence: Evidence) -> tuple[ObservedFile, ...]:
+    """The input file, when its digest was taken."""
     target = evidence.target
     if target.digest is None or target.size is None:
-        name = "targets sign the image"
-        yield ChainLink("tuf", name, LinkState.NOT_CHECKABLE, "the evidence holds no digest of the input file")
-        return
+        return ()
     digests = {"sha256": target.digest.removeprefix("sha256:")}
-    yield file_link(chain, ObservedFile(target.name, target.size, digests, "the image"))
+    return (ObservedFile(target.name, target.size, digests, "the image"),)
 
 
-def _openpgp(evidence: Evidence, inputs: TrustInputs, bank: Bank) -> Iterator[ChainLink]:
-    text, signature, where = _grub_texts(evidence, bank)
-    for link in openpgp_chain(inputs.grub_keys, text, signature, as_of=inputs.as_of, where=where):
-        yield link
-        if link.state is not LinkState.VERIFIED:
-            return
-    yield _tree_link("openpgp", f"{where} states the tree of {bank.scope}", _verity_of(evidence, bank.scope))
+def _tuf(evidence: Evidence, inputs: TrustInputs, root: Anchor) -> Iterator[ChainLink]:
+    chain = tuf_chain(root, inputs.tuf_metadata, as_of=inputs.as_of, seen=inputs.tuf_seen)
+    yield from chain.links
+    if not chain.is_complete:
+        return
+    files = (*_whole_target(evidence), *inputs.files)
+    if not files:
+        why = "the evidence holds no digest of the input file"
+        yield ChainLink(TUF, "targets sign the image", LinkState.NOT_CHECKABLE, why)
+    yield from (file_link(chain, file) for file in files)
 
 
-def _secure_boot(evidence: Evidence, inputs: TrustInputs, bank: Bank) -> Iterator[ChainLink]:
-    firmware = Firmware(inputs.db, inputs.as_of, inputs.dbx, inputs.sbat_level)
-    images = _images(evidence, bank)
-    kernel = _unified_kernel(evidence, bank, images)
-    if kernel is not None:
-        links = unified_kernel_chain(firmware, images.get(kernel))
-        what = "command line"
-    else:
-        text, signature, _ = _grub_texts(evidence, bank)
-        boot = GrubBoot(
-            _named(images, ("bootx64.efi", "bootaa64.efi")),
-            _named(images, ("grubx64.efi", "grubaa64.efi")),
-            _named(images, ("vmlinuz",)),
-            text,
-            signature,
-        )
-        links = grub_boot_chain(firmware, boot)
-        what = "grub.cfg"
+def _every_bank(evidence: Evidence, chain: str, links_of: Callable[[Bank], Iterable[ChainLink]]) -> Iterator[ChainLink]:
+    """The links of each populated bank, named by the bank."""
+    banks = [bank for bank in evidence.disk.banks if bank.populated] if evidence.disk is not None else []
+    if not banks:
+        yield ChainLink(chain, "a bank to check", LinkState.MISSING, f"{evidence.target.kind} holds none")
+    for bank in banks:
+        for link in links_of(bank):
+            yield replace(link, name=f"{bank.scope}: {link.name}")
+
+
+def _openpgp(evidence: Evidence, bank: Bank, inputs: TrustInputs) -> Iterator[ChainLink]:
+    text, signature = _grub_texts(evidence, bank)
+    links = openpgp_chain(inputs.grub_keys, text, signature, as_of=inputs.as_of)
     yield from links
-    if links and all(link.state is LinkState.VERIFIED for link in links):
-        yield _tree_link("secure-boot", f"{what} states the tree of {bank.scope}", _verity_of(evidence, bank.scope))
+    if holds(links):
+        yield _tree(evidence, bank, OPENPGP, text, parameters_of_grub_cfg)
 
 
-def _tree_link(chain: str, name: str, verity: BankVerity | None) -> ChainLink:
-    """Whether the recomputed tree is the one that the signed text states."""
-    stated = next((one for one in verity.statements if one.binds_kernel), None) if verity is not None else None
-    if verity is None or verity.check is None or stated is None:
-        why = "no tree was recomputed" if verity is None or verity.check is None else "the text states no tree"
-        return ChainLink(chain, name, LinkState.NOT_CHECKABLE, why)
-    expected, observed = stated.parameters.root_hash, verity.check.recomputed_root_hash or ""
-    if stated.problems:
-        return ChainLink(
-            chain, name, LinkState.BROKEN, "; ".join(stated.problems), str(stated.where), expected, observed
-        )
-    if verity.check.verdict is TreeVerdict.UNREAD:
-        return ChainLink(chain, name, LinkState.NOT_CHECKABLE, "parts of the tree were not read", str(stated.where))
-    if verity.check.verdict is TreeVerdict.VERIFIED and expected == observed:
-        return ChainLink(chain, name, LinkState.VERIFIED, "", str(stated.where), expected, observed)
-    why = f"{verity.check.bad_blocks_total} blocks are not what the signed tree says"
-    return ChainLink(chain, name, LinkState.BROKEN, why, str(stated.where), expected, observed)
+def _secure_boot(evidence: Evidence, bank: Bank, inputs: TrustInputs) -> Iterator[ChainLink]:
+    """Every way to start this bank: each unified kernel image, each loader entry, and GRUB."""
+    firmware = Firmware(inputs.db, inputs.as_of, inputs.dbx, inputs.sbat_level)
+    assert evidence.disk is not None
+    entries = [entry for entry in evidence.disk.boot_entries if entry.bank in (bank.scope, "")]
+    unified = list(dict.fromkeys(entry.path for entry in entries if entry.kind is BootKind.UKI))
+    scopes = _scopes(evidence.disk, bank)
+    try:
+        for path in unified:
+            image = _image(evidence, scopes, (path,))
+            links = unified_kernel_chain(firmware, image)
+            yield from links
+            if holds(links) and image is not None:
+                yield _tree(evidence, bank, SECURE_BOOT, image.sections[".cmdline"], parameters_of_command_line)
+        for entry in entries:
+            if entry.kind is BootKind.LOADER_ENTRY:
+                why = "nothing signs the options of a loader entry"
+                yield ChainLink(SECURE_BOOT, "command line is signed", LinkState.MISSING, why, entry.path)
+        if not unified or any(entry.kind is BootKind.GRUB for entry in entries):
+            yield from _grub(evidence, bank, firmware, scopes)
+    except FormatError as error:
+        yield ChainLink(SECURE_BOOT, "boot files can be judged", LinkState.BROKEN, error.message)
 
 
-def _verity_of(evidence: Evidence, scope: str) -> BankVerity | None:
-    return next((bank for bank in evidence.verity if bank.scope == scope), None)
+def _grub(evidence: Evidence, bank: Bank, firmware: Firmware, scopes: Sequence[str]) -> Iterator[ChainLink]:
+    text, signature = _grub_texts(evidence, bank)
+    shim, grub, kernel = (_image(evidence, scopes, paths) for paths in (_SHIM, _GRUB, _KERNEL))
+    links = grub_boot_chain(firmware, GrubBoot(shim, grub, kernel, text, signature))
+    yield from links
+    if holds(links):
+        yield _tree(evidence, bank, SECURE_BOOT, text, parameters_of_grub_cfg)
 
 
-def _scopes_of(evidence: Evidence, bank: Bank) -> frozenset[str]:
-    """The scopes of the partitions that belong to a bank."""
-    numbers = {bank.boot, bank.efi, bank.root} - {None}
-    partitions = evidence.disk.partitions if evidence.disk is not None else ()
-    return frozenset(partition.scope for partition in partitions if partition.number in numbers)
+def _pkcs7(evidence: Evidence, bank: Bank, inputs: TrustInputs) -> Iterator[ChainLink]:
+    verity = next((one for one in evidence.verity if one.scope == bank.scope), None)
+    stated = None if verity is None else stated_parameters(verity)
+    if stated is None:
+        yield ChainLink(PKCS7_CHAIN, "bank states a root hash", LinkState.MISSING, "no boot text binds this bank")
+        return
+    tried = [
+        pkcs7_chain(inputs.signing_certificates, signature, stated.root_hash, as_of=inputs.as_of)
+        for signature in inputs.root_hash_signatures
+    ]
+    links = next((one for one in tried if holds(one)), tried[0])
+    yield from links
+    if holds(links):
+        yield tree_link(PKCS7_CHAIN, bank.scope, stated, _check_of(evidence, bank))
 
 
-def _blobs(evidence: Evidence, bank: Bank) -> Sequence[SignedBlob]:
-    scopes = _scopes_of(evidence, bank)
-    return [blob for blob in evidence.blobs if blob.scope in scopes]
+def _tree(
+    evidence: Evidence,
+    bank: Bank,
+    chain: str,
+    text: bytes | None,
+    parameters_of: Callable[[bytes], VerityParameters],
+) -> ChainLink:
+    """The last link: the parameters in the signed bytes against the recomputed tree."""
+    try:
+        signed = parameters_of(text or b"")
+    except FormatError as error:
+        return ChainLink(chain, "signed text states a root hash", LinkState.BROKEN, error.message)
+    return tree_link(chain, bank.scope, signed, _check_of(evidence, bank))
 
 
-def _grub_texts(evidence: Evidence, bank: Bank) -> tuple[bytes | None, bytes | None, str]:
-    blobs = {blob.name: blob for blob in _blobs(evidence, bank) if blob.name.endswith(("grub.cfg", "grub.cfg.sig"))}
-    name = next((name for name in blobs if name.endswith("grub.cfg")), None)
-    if name is None:
-        return None, None, f"grub.cfg of {bank.scope}"
-    signature = blobs.get(f"{name}.sig")
-    text = base64.b64decode(blobs[name].data)
-    return text, None if signature is None else base64.b64decode(signature.data), str(blobs[name].where)
+def _check_of(evidence: Evidence, bank: Bank) -> TreeCheck | None:
+    return next((one.check for one in evidence.verity if one.scope == bank.scope), None)
 
 
-def _images(evidence: Evidence, bank: Bank) -> dict[str, SignedImage]:
-    found: dict[str, SignedImage] = {}
-    for blob in _blobs(evidence, bank):
-        kind, colon, path = blob.name.partition(":")
-        if kind == "signed-image" and colon:
-            try:
-                found[path] = signed_image_from_json(base64.b64decode(blob.data))
-            except (FormatError, ValueError):
-                continue
-    return found
+def _scopes(disk: DiskSummary, bank: Bank) -> tuple[str, ...]:
+    """The scopes of the partitions with a bank's boot files."""
+    numbers = {number for number in (bank.boot, bank.efi) if number is not None}
+    return tuple(partition.scope for partition in disk.partitions if partition.number in numbers)
 
 
-def _named(images: Mapping[str, SignedImage], names: tuple[str, ...]) -> SignedImage | None:
-    return next((image for path, image in images.items() if path.rpartition("/")[2].lower() in names), None)
-
-
-def _unified_kernel(evidence: Evidence, bank: Bank, images: Mapping[str, SignedImage]) -> str | None:
-    """The path of the unified kernel image that boots this bank, if one does."""
-    entries = evidence.disk.boot_entries if evidence.disk is not None else ()
-    entry = next((one for one in entries if one.kind is BootKind.UKI and one.bank in (bank.scope, "")), None)
-    if entry is not None:
-        return next((path for path in images if path.lower() == entry.path.lower()), entry.path)
+def _blob(evidence: Evidence, scopes: Sequence[str], names: Sequence[str]) -> bytes | None:
+    wanted = {name.lower() for name in names}
+    for blob in evidence.blobs:
+        if blob.scope in scopes and blob.name.lower() in wanted:
+            return base64.b64decode(blob.data)
     return None
+
+
+def _grub_texts(evidence: Evidence, bank: Bank) -> tuple[bytes | None, bytes | None]:
+    """grub.cfg and its signature, from the same path."""
+    assert evidence.disk is not None
+    scopes = _scopes(evidence.disk, bank)
+    for path in _GRUB_CFG:
+        text = _blob(evidence, scopes, (path,))
+        if text is not None:
+            return text, _blob(evidence, scopes, (f"{path}.sig",))
+    return None, None
+
+
+def _image(evidence: Evidence, scopes: Sequence[str], paths: Sequence[str]) -> SignedImage | None:
+    raw = _blob(evidence, scopes, [f"{SIGNED_IMAGE}{path}" for path in paths])
+    return None if raw is None else signed_image_from_json(raw)
