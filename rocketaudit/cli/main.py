@@ -37,20 +37,27 @@ TRUST = "Trust"
 RULES = "Rules and reports"
 
 COMMANDS: tuple[Command, ...] = (
-    Command("scan", "scan", "scan", "Audit an image or a directory: integrity, binaries, SBOM, benchmark.", AUDIT),
-    Command("demo", "demo", "demo", "Audit the embedded demo image and write every kind of report.", AUDIT),
-    Command("collect", "collect", "collect", "Only look: write the evidence of a target, judge it elsewhere.", AUDIT),
-    Command("judge", "judge", "judge", "Judge evidence that was collected earlier or elsewhere.", AUDIT),
-    Command("sbom", "sbom", "sbom", "Bill of materials (CycloneDX), what it lacks, and how two differ.", LOOK),
-    Command("inspect", "inspect", "inspect", "Container, partitions, banks, file systems, boot, release.", LOOK),
+    Command("scan", "scan", "scan", "Audit an image or a folder.", AUDIT),
+    Command("demo", "demo", "demo", "Audit the embedded demo image.", AUDIT),
+    Command("collect", "collect", "collect", "Only look: write the evidence of a target.", AUDIT),
+    Command("judge", "judge", "judge", "Judge evidence from an earlier look.", AUDIT),
+    Command("elf", "elf", "elf", "Language, hardening and contents of binaries.", LOOK),
+    Command("sbom", "sbom", "sbom", "Bill of materials in CycloneDX; compare two.", LOOK),
+    Command("inspect", "inspect", "inspect", "What an image holds.", LOOK),
     Command("ls", "ls", "ls", "List files in an image.", LOOK),
     Command("cat", "cat", "cat", "Print a file of an image.", LOOK),
-    Command("verity", "verity", "verity", "Recompute dm-verity trees and list bad blocks.", TRUST),
+    Command("verity", "verity", "verity", "Recompute dm-verity trees; list bad blocks.", TRUST),
     Command("manifest", "manifest", "manifest_app", "Make, sign and check a signed manifest.", TRUST, is_group=True),
-    Command("inspect", "inspect", "inspect", "What an image holds: container, partitions, banks, boot files.", LOOK),
-    Command("ls", "ls", "ls", "List the files of an image's partition.", LOOK),
-    Command("cat", "cat", "cat", "Write one file of an image's partition to standard output.", LOOK),
-    Command("banks", "banks", "banks", "The A/B banks: what boots next, whether rollback works.", TRUST),
+    Command("banks", "banks", "banks", "The A/B banks: what boots, what rolls back.", TRUST),
+    Command("rules", "rules", "rules_app", "List, show, check and test the rules.", RULES, is_group=True),
+    Command("policy", "policy", "policy_app", "Check a policy file.", RULES, is_group=True),
+    Command(
+        "compare-apiclient",
+        "compare_apiclient",
+        "compare_apiclient",
+        "Explain where `apiclient report` differs.",
+        RULES,
+    ),
 )
 
 

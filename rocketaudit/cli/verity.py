@@ -45,6 +45,8 @@ def verity(
     if output not in ("console", "json"):
         raise UsageError(f"--output {output!r}: console or json")
     if hash_device is None:
+        from rocketaudit.cli.banks import verity_of_image
+
         return verity_of_image(target, output, workers)
     if root_hash is None:
         raise UsageError("--hash-device needs --root-hash")
@@ -61,12 +63,6 @@ def verity(
     check, fields = _check_devices(target, hash_device, root_hash, given, hash_offset, no_superblock, workers)
     _print_check(check, fields, output)
     return exit_code_of(check, fields)
-
-
-def verity_of_image(target: Path, output: str, workers: int) -> int:
-    """The form for whole images: every bank, parameters from the boot text."""
-    del output, workers
-    raise UsageError(f"{target}: name the hash device with --hash-device", hint="or use `rocketaudit scan`")
 
 
 def exit_code_of(check: TreeCheck, superblock_fields: tuple[BadBlock, ...] = ()) -> int:
