@@ -135,6 +135,9 @@ def _statements(job: VerityJob, disk: DiskSummary, source_name: str) -> Iterator
         name = name if number == 1 else f"{name} {number}"
         partition = next((p for p in disk.partitions if p.number == entry.partition), None)
         where = Locator(source_name, partition.name if partition else entry.scope, entry.path)
+        if entry.root_hash and not entry.verity_table:
+            yield _bare_root_hash(f"{name} (roothash=)", entry.root_hash, job, where)
+            continue
         try:
             table = parse_table(entry.verity_table)
         except FormatError as error:
@@ -153,13 +156,24 @@ def _statements(job: VerityJob, disk: DiskSummary, source_name: str) -> Iterator
         yield Statement("superblock", _nothing(), where, problems=(str(error),))
 
 
+def _bare_root_hash(name: str, root_hash: str, job: VerityJob, where: Locator) -> Statement:
+    """A command line that states only the root hash: an initrd takes everything else from the superblock."""
+    assert job.hashes is not None
+    try:
+        superblock = parse_superblock(job.hashes.read(0, SUPERBLOCK_SIZE))
+        size = None if job.root is None else job.root.length
+        return Statement(name, superblock.parameters(root_hash, data_size=size), where, binds_kernel=True)
+    except FormatError as error:
+        return Statement(name, _nothing(), where, problems=(str(error),))
+
+
 def _entries(bank: Bank, disk: DiskSummary) -> list[BootEntry]:
     """The boot entries of a bank that name different tables; the default one first."""
     mine = [entry for entry in disk.boot_entries if entry.bank == bank.scope]
     mine.sort(key=lambda entry: not entry.is_default)
     unique: dict[str, BootEntry] = {}
     for entry in mine:
-        unique.setdefault(entry.verity_table, entry)
+        unique.setdefault(entry.verity_table or entry.root_hash, entry)
     return list(unique.values())
 
 

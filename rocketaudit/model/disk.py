@@ -130,7 +130,8 @@ class BootEntry:
 
     `scope` is the partition's, `bank` the bank's ("bank-a") or "". `command_line` is what the kernel would get,
     with the loader's variables filled in where the file itself sets them. `verity_table` is the value of
-    dm-mod.create ("" when there is none). `paths` are BytePath text within the partition.
+    dm-mod.create ("" when there is none); `root_hash` that of roothash= or usrhash=, for images whose initrd sets
+    verity up. Paths are BytePath text within the partition.
     """
 
     kind: BootKind
@@ -145,6 +146,7 @@ class BootEntry:
     initrd_paths: tuple[str, ...] = ()
     is_default: bool = False
     kernel_version: str = ""
+    root_hash: str = ""
 
 
 @dataclass(frozen=True, slots=True)

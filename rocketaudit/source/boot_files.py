@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from rocketaudit.errors import EntryNotFoundError, FormatError, RocketauditError, TruncatedError
 from rocketaudit.formats.dm_verity_table import find_tables
 from rocketaudit.formats.grub_cfg import parse_grub_cfg
+from rocketaudit.formats.kernel_arguments import parse_kernel_arguments
 from rocketaudit.formats.loader_entry import parse_loader_entry
 from rocketaudit.formats.partition_types import Role, type_of
 from rocketaudit.formats.uki import Uki, parse_uki
@@ -21,6 +23,7 @@ MAX_ENTRY = 64 << 10
 MAX_FILES = 256
 _GRUB_PLACES = ("/grub/grub.cfg", "/grub2/grub.cfg", "/boot/grub/grub.cfg", "/boot/grub2/grub.cfg")
 _UKI_FOLDERS = ("/EFI/BOOT", "/EFI/Linux")
+_ROOT_HASH = ("roothash", "usrhash")
 _BOOT_ROLES = frozenset({Role.ESP, Role.ESP_BACKUP, Role.BOOT, Role.XBOOTLDR})
 
 
@@ -39,8 +42,29 @@ def find_boot_entries(
             if isinstance(found, Problem):
                 problems.append(found)
             else:
-                entries.append(found)
+                entries.append(_with_root_hash(found, partitions, banks))
     return tuple(entries), tuple(problems)
+
+
+def _with_root_hash(entry: BootEntry, partitions: Sequence[Partition], banks: Sequence[Bank]) -> BootEntry:
+    """The entry with its roothash= or usrhash=, in the bank whose partition carries the hash's first half as GUID.
+
+    Discoverable Partitions Specification: the unique GUIDs of data and hash partition are the halves of the root hash.
+    """
+    try:
+        words = parse_kernel_arguments(entry.command_line).kernel
+    except FormatError:
+        return entry
+    stated = {word.name: word.value.lower() for word in words if word.name in _ROOT_HASH and word.value}
+    root_hash = next((stated[name] for name in _ROOT_HASH if name in stated), "")
+    if not root_hash or entry.verity_table:
+        return entry
+    by_number = {partition.number: partition for partition in partitions}
+    prefix = "usr-" if "roothash" not in stated else "bank-"
+    mine = [bank for bank in banks if bank.scope.startswith(prefix) and bank.root is not None]
+    exact = [b for b in mine if by_number[b.root or 0].unique_guid.replace("-", "") == root_hash[:32]]
+    bank = (exact or mine[:1]) if exact or len(mine) == 1 else []
+    return replace(entry, root_hash=root_hash, bank=bank[0].scope if bank else entry.bank)
 
 
 def bank_of(number: int, banks: Sequence[Bank]) -> str:

@@ -30,6 +30,7 @@ class Part:
     content: bytes = b""
     name: str = ""
     attributes: tuple[int, ...] = ()
+    guid: str = "R"
 
 
 def put_together(path: Path, *parts: Part) -> Path:
@@ -41,6 +42,7 @@ def put_together(path: Path, *parts: Part) -> Path:
         size = max(1, -(-len(part.content) // MIB))
         arguments += ["-n", f"{number}:{at * 2048}:{(at + size) * 2048 - 1}", "-c", f"{number}:{part.name}"]
         arguments += ["-t", f"{number}:{TYPES.get(part.type, part.type)}"]
+        arguments += ["-u", f"{number}:{part.guid}"]
         for bit in part.attributes:
             arguments += ["-A", f"{number}:set:{bit}"]
         places.append(at * MIB)
@@ -87,5 +89,6 @@ def uki(command_line: str = f'root=/dev/dm-0 dm-mod.create="{TABLE}" -- quiet') 
 def hash_device(folder: Path, data: bytes) -> bytes:
     """The hash tree that veritysetup makes for some data."""
     (folder / "data.img").write_bytes(data)
-    run_fixed(["veritysetup", "format", folder / "data.img", folder / "hash.img"])
+    said = run_fixed(["veritysetup", "format", folder / "data.img", folder / "hash.img"])
+    (folder / "roothash").write_text(said.split("Root hash:")[1].split()[0])
     return (folder / "hash.img").read_bytes()

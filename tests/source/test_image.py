@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import lzma
 import os
 import random
 import subprocess
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
+from rocketaudit.cli.main import main
 from rocketaudit.errors import FormatError, RocketauditError, UnsupportedError
 from rocketaudit.formats.dm_verity_table import parse_table
 from rocketaudit.model.budget import Budget
@@ -154,6 +157,34 @@ def test_discoverable_partitions_are_paired_by_architecture(tmp_path: Path) -> N
     assert contents(source)["signature-a"] == "verity-signature"
     assert [(e.kind, e.command_line) for e in source.disk.boot_entries] == [(BootKind.LOADER_ENTRY, "roothash=00")]
     source.close()
+
+
+def test_root_hash_of_a_discoverable_image_names_its_bank_and_verifies(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    banks, ukis = [], {}
+    for letter in "ab":
+        root = disks.erofs(tmp_path, version=letter * 5000)
+        tree = disks.hash_device(tmp_path, root)
+        digest = (tmp_path / "roothash").read_text()
+        halves = (str(UUID(digest[:32])), str(UUID(digest[32:])))
+        banks.append((root, tree, halves, digest))
+        ukis[f"/EFI/Linux/{letter}.efi"] = disks.uki(f"root=/dev/mapper/root roothash={digest}")
+    parts = [Part("EFI-A", disks.esp(tmp_path, ukis))]
+    for root, tree, halves, _ in reversed(banks):
+        parts += [Part(disks.ROOT_X86, root, guid=halves[0]), Part(disks.ROOT_X86_HASH, tree, guid=halves[1])]
+    path = disks.put_together(tmp_path / "disk", *parts)
+    source = opened(path)
+    found = {entry.path: (entry.bank, entry.root_hash) for entry in source.disk.boot_entries}
+    assert found == {
+        "/EFI/Linux/a.efi": ("bank-b", banks[0][3]),
+        "/EFI/Linux/b.efi": ("bank-a", banks[1][3]),
+    }
+    source.close()
+    assert main(["banks", str(path), "-o", "json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["root_hash"] for row in rows] == [banks[1][3], banks[0][3]]
+    assert {row["integrity"] for row in rows} == {"consistent_unsigned"}
 
 
 def test_data_disk_of_a_split_plan(tmp_path: Path) -> None:
