@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from rocketaudit.formats.verity import Layout
@@ -65,6 +65,7 @@ class TreeCheckBuilder:
         self.zero_blocks = 0
         self.stop: tuple[tuple[int, int], int, str] | None = None
         self.listed = 0
+        self.last_listed = self.layout.parameters.data_blocks  # hash blocks behind this one keep counts only
         self.bad: list[BadBlock] = []
         self.bad_total = 0
         self.refused: list[BlockRange] = []
@@ -76,8 +77,9 @@ class TreeCheckBuilder:
         if result.stop is not None and (self.stop is None or result.stop[0] < self.stop[0]):
             self.stop = result.stop
         for difference in result.differences:
-            self.differences[difference.number] = difference
-            self.listed += len(difference.mismatches)
+            kept = difference if difference.number <= self.last_listed else replace(difference, mismatches=())
+            self.differences[difference.number] = kept
+            self.listed += len(kept.mismatches)
         if self.listed > 8 * self.limit:
             self._forget_last()
 
@@ -122,19 +124,12 @@ class TreeCheckBuilder:
     def _forget_last(self) -> None:
         """Keep the details of the first mismatches only; the counts stay."""
         kept = 0
-        for number in sorted(self.differences):
-            difference = self.differences[number]
-            if kept >= 4 * self.limit and difference.mismatches:
-                self.differences[number] = Difference(
-                    number,
-                    difference.stored,
-                    (),
-                    difference.mismatches_total,
-                    difference.hidden_total,
-                    difference.spoiled_at,
-                )
+        for number in sorted(number for number, one in self.differences.items() if one.mismatches):
+            if kept >= 4 * self.limit:
+                self.differences[number] = replace(self.differences[number], mismatches=())
             else:
-                kept += len(difference.mismatches)
+                kept += len(self.differences[number].mismatches)
+                self.last_listed = number
         self.listed = kept
 
     def _read_levels(self) -> list[_StoredLevel]:

@@ -306,6 +306,21 @@ def test_lists_are_bounded_and_totals_are_not():
     assert found.first_bad_position == 0
 
 
+@pytest.mark.parametrize("is_reversed", [False, True])
+def test_many_bad_blocks_list_the_first_ones_whatever_order_they_come_in(is_reversed):
+    parameters, data, tree = sample(blocks=20_000)
+    layout = layout_of(parameters)
+    builder = TreeCheckBuilder(layout, BytesReader(tree), limit=5)
+    wrong = BytesReader(b"\xff" * len(data))
+    starts = range(0, layout.levels[0].blocks, 10)
+    for first in reversed(starts) if is_reversed else starts:
+        builder.add(check_range(wrong, BytesReader(tree), layout, first, min(first + 10, layout.levels[0].blocks), 5))
+    assert sum(len(one.mismatches) for one in builder.differences.values()) <= 8 * 5 + 16
+    found = builder.finish()
+    assert [block.block for block in found.bad_blocks] == list(range(5))
+    assert found.bad_blocks_total == 20_000
+
+
 def test_a_range_that_could_not_be_read_is_never_verified():
     parameters, data, tree = sample()
     layout = layout_of(parameters)
