@@ -17,8 +17,6 @@ from rocketaudit.model.filesystem import FileSystem, Node
 MAX_ELF = 512 << 20  # a larger program is digested, but its inside is said to be unread
 MAX_SHEBANG = 256  # BINPRM_BUF_SIZE of include/uapi/linux/binfmts.h
 
-_IMAGE_MAGIC = ((512, b"EFI PART"), (4096, b"EFI PART"), (0, b"QFI\xfb"), (0, b"KDMV"), (1024, b"\xe2\xe1\xf5\xe0"))
-
 
 @dataclass(frozen=True, slots=True)
 class FileRead:
@@ -45,7 +43,7 @@ def read_file(fs: FileSystem, node: Node, scope: str, path: str, wants: Wants) -
         return FileRead(unread=str(error))
     if head.startswith(b"#!"):
         return FileRead(sha256, sha512, "script", _interpreter(head))
-    is_image = any(head[at : at + len(magic)] == magic for at, magic in _IMAGE_MAGIC)
+    is_image = bool(name_embedded_image(head, node.size))
     return FileRead(sha256, sha512, "image" if is_image else "")
 
 
