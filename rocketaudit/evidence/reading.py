@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from rocketaudit.errors import FormatError
+from rocketaudit.formats.containers.sniff import name_embedded_image
 from rocketaudit.formats.elf import read_elf
 from rocketaudit.model import bytepath
 from rocketaudit.model.binary import Binary
