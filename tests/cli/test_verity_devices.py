@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from rocketaudit.cli.verity import verity, verity_of_image
+from rocketaudit.cli.verity import verity
 from rocketaudit.errors import FormatError, SourceError, UsageError
 from tests.support import find_tool, needs_tools, shared_data
 
@@ -219,6 +219,7 @@ def test_a_block_device_has_a_size_and_is_checked(capsys, made, loop_device):
     assert (code, found["verdict"]) == (0, "verified")
 
 
-def test_an_image_needs_the_other_form(tmp_path):
-    with pytest.raises(UsageError):
-        verity_of_image(tmp_path, "json", 1)
+def test_without_a_hash_device_the_banks_of_an_image_are_checked(capsys, two_bank_image, corrupt_bank_b_image):
+    assert verity(two_bank_image.path) == 0
+    assert verity(corrupt_bank_b_image.path) == 1
+    assert "bank-b" in capsys.readouterr().out
