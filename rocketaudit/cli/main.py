@@ -51,6 +51,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("banks", "banks", "banks", "The A/B banks: what boots, what rolls back.", TRUST),
     Command("rules", "rules", "rules_app", "List, show, check and test the rules.", RULES, is_group=True),
     Command("policy", "policy", "policy_app", "Check a policy file.", RULES, is_group=True),
+    Command("report", "report", "report", "Render a JSON report again, sign it, verify its signature.", RULES),
     Command(
         "compare-apiclient",
         "compare_apiclient",

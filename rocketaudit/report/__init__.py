@@ -9,6 +9,7 @@ from rocketaudit.report import (
     junit,
     markdown,
     openmetrics,
+    pack,
     report_json,
     sarif,
 )
@@ -26,4 +27,5 @@ WRITERS: tuple[Writer, ...] = (
     junit.WRITER,
     csv_results.WRITER,
     openmetrics.WRITER,
+    pack.WRITER,
 )
