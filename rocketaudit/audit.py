@@ -20,6 +20,7 @@ from rocketaudit.analysis.policy import policy_problems, unmet_demands
 from rocketaudit.analysis.sbom import components, reconcile
 from rocketaudit.evidence import COLLECTORS
 from rocketaudit.evidence.collect import collect
+from rocketaudit.formats.evidence_file import in_order
 from rocketaudit.model.budget import Budget
 from rocketaudit.model.evidence import Evidence, Wants
 from rocketaudit.model.fact import Key
@@ -96,7 +97,7 @@ def look_at(source: Source, looking: Looking, benchmarks: Sequence[Benchmark], p
         binaries=not looking.verity_only,
         digests=not looking.verity_only,
     )
-    return collect(
+    evidence = collect(
         source,
         wants,
         collectors=COLLECTORS,
@@ -106,6 +107,7 @@ def look_at(source: Source, looking: Looking, benchmarks: Sequence[Benchmark], p
         when=looking.when,
         host=looking.host,
     )
+    return in_order(evidence)
 
 
 def judge_evidence(evidence: Evidence, judging: Judging) -> Report:

@@ -45,6 +45,8 @@ def verity(
     if output not in ("console", "json"):
         raise UsageError(f"--output {output!r}: console or json")
     if hash_device is None:
+        if root_hash is not None or salt is not None or no_superblock:
+            raise UsageError("these options describe bare devices", hint="name the hash tree with --hash-device")
         from rocketaudit.cli.banks import verity_of_image
 
         return verity_of_image(target, output, workers)
