@@ -34,7 +34,11 @@ def _bank_facts(bank: BankVerity, source: str) -> Iterator[Fact]:
         yield _fact(bank, "check", State.UNREAD, place, reason=bank.unread or "the tree was not recomputed")
     else:
         yield _fact(bank, "check", State.PRESENT, place, bank.check.verdict.value)
-    yield _fact(bank, "slack", State.PRESENT, place, len(bank.slack))
+    if bank.check is None and not bank.slack:
+        yield _fact(bank, "slack", State.UNREAD, place, reason=bank.unread or "nobody looked behind the tree")
+    else:
+        checked = bank.check.slack if bank.check is not None else ()
+        yield _fact(bank, "slack", State.PRESENT, place, len({*bank.slack, *(str(one) for one in checked)}))
 
 
 def _stated(bank: BankVerity, booted: Statement) -> Iterator[Fact]:

@@ -19,6 +19,7 @@ from rocketaudit.model.verdict import Outcome, Verdict
 _MODE = re.compile(r"0[0-7]{3,4}\Z")
 _OWNER = re.compile(r"[0-9]+:[0-9]+\Z")
 _SYS_ROOT = re.compile(r"/[^/]+-bottlerocket-linux-gnu/sys-root(?=/|\Z)")
+FACTORY = "/usr/share/factory"
 MAX_NAMED = 10
 MAX_FACTS = 50
 
@@ -80,7 +81,8 @@ class FileMode:
         return (Key("file", (self.path,), "mode"), Key("made_file", (self.path,), "mode"))
 
     def evaluate(self, evidence: Evidence, planes: tuple[Plane, ...], scope: str) -> Outcome:
-        fact, planned = (evidence.get(key, Plane.STATIC, scope) for key in self.needs())
+        fact = _on_node_or_factory(evidence, self.needs()[0], planes, scope)
+        planned = evidence.get(self.needs()[1], Plane.STATIC, scope)
         if fact.state is State.ABSENT and planes == (Plane.STATIC,) and _MODE.match(str(planned.value)):
             fact = planned  # made on the node with this mode
         if fact.state is not State.PRESENT:
@@ -111,13 +113,22 @@ class FileOwner:
     def needs(self) -> tuple[Key, ...]:
         return (Key("file", (self.path,), "owner"),)
 
-    def evaluate(self, evidence: Evidence, planes: tuple[Plane, ...], scope: str) -> Outcome:  # noqa: ARG002
-        fact = evidence.get(self.needs()[0], Plane.STATIC, scope)
+    def evaluate(self, evidence: Evidence, planes: tuple[Plane, ...], scope: str) -> Outcome:
+        fact = _on_node_or_factory(evidence, self.needs()[0], planes, scope)
         if fact.state is not State.PRESENT:
             return _not_there(fact, self.path, self.if_absent)
         good = fact.value == self.owner
         why = f"{self.path} belongs to {fact.value}, expected {self.owner} ({fact.where})"
         return Outcome(Verdict.PASS if good else Verdict.FAIL, why, (fact,))
+
+
+def _on_node_or_factory(evidence: Evidence, key: Key, planes: tuple[Plane, ...], scope: str) -> Fact:
+    """The fact of a path; in an image also of the copy below /usr/share/factory that systemd-tmpfiles puts there."""
+    fact = evidence.get(key, Plane.STATIC, scope)
+    if fact.state is not State.ABSENT or planes != (Plane.STATIC,) or not key.subject[0].startswith("/etc/"):
+        return fact
+    copied = evidence.get(Key("file", (FACTORY + key.subject[0],), key.attribute), Plane.STATIC, scope)
+    return fact if copied.state is State.ABSENT else copied
 
 
 def _not_there(fact: Fact, path: str, if_absent: Verdict | None) -> Outcome:
@@ -159,6 +170,17 @@ PROPERTIES: dict[str, tuple[Callable[[FileRecord], bool], str]] = {
 }
 
 
+NAMES = {
+    "any": "file of such a name",
+    "program": "program of such a name",
+    "script": "executable script",
+    "capability": "file with capabilities",
+    "not_owned_by_root": "file that does not belong to root",
+    "disk_image": "disk image",
+    "device": "device node",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class NoFiles:
     """`no_files`: nothing below `under` that is `that_are`, is `named` so, and is not excepted (globs)."""
@@ -196,13 +218,12 @@ class NoFiles:
                 unread.append(record)
             if test(record) and self._counts(record, roots):
                 found.append(record)
-        what = f"{self.that_are.replace('_', ' ')} file"
+        what = NAMES.get(self.that_are, f"{self.that_are.replace('_', ' ')} file")
         if found:
             facts = tuple(_fact_of(evidence, record, attribute) for record in found[:MAX_FACTS])
             names = ", ".join(short_path(record.path) for record in found[:MAX_NAMED])
             more = f" and {len(found) - MAX_NAMED} more" if len(found) > MAX_NAMED else ""
-            plural = "" if len(found) == 1 else "s"
-            return Outcome(Verdict.FAIL, f"{len(found)} {what}{plural}: {names}{more}", facts)
+            return Outcome(Verdict.FAIL, f"found {len(found)}: {what}: {names}{more}", facts)
         gap = self._gap(evidence, scope, unread)
         if gap:
             return Outcome(Verdict.UNKNOWN, f"no {what} was found, but {gap}")
