@@ -72,11 +72,19 @@ def _under_fakeroot(tree: Tree, folder: Path, commands: list[list[str]]) -> None
 
 def make_erofs(tree: Tree, image: Path, *, name: str, arguments: Sequence[str] = EROFS_COMPRESSED) -> None:
     """An EROFS image of the tree, compressed unless `arguments` say otherwise."""
-    with tempfile.TemporaryDirectory(dir=image.parent) as scratch:
+    mkfs = [str(find_tool("mkfs.erofs")), "--quiet", "-T", str(EPOCH), "-U", fixed_uuid(name), *arguments, str(image)]
+    try:
+        _staged(tree, image.parent, mkfs)
+    except RuntimeError as error:  # seen once in hundreds of runs on a loaded machine: "No such file or directory"
+        print(f"trying once more: {error}", file=sys.stderr)
+        _staged(tree, image.parent, mkfs)
+
+
+def _staged(tree: Tree, beside: Path, command: list[str]) -> None:
+    with tempfile.TemporaryDirectory(dir=beside) as scratch:
         folder = Path(scratch, "tree")
         folder.mkdir()
-        mkfs = [str(find_tool("mkfs.erofs")), "--quiet", "-T", str(EPOCH), "-U", fixed_uuid(name)]
-        _under_fakeroot(tree, folder, [[*mkfs, *arguments, str(image), str(folder)]])
+        _under_fakeroot(tree, folder, [[*command, str(folder)]])
 
 
 def make_ext4(
