@@ -12,7 +12,7 @@ docs: ; $(PY) -m tests.generated
 wheel: ; $(PY) -m build --no-isolation
 bench: ; $(PY) -m bench
 fuzz: ; ROCKETAUDIT_FUZZ=long $(PY) -m pytest -q tests/fuzz
-accuracy: ; $(PY) -m bench.elf_corpus
+accuracy: ; $(PY) -m bench.accuracy
 coverage: ; $(PY) -m coverage run -m pytest -q && $(PY) -m coverage combine -q && $(PY) -m coverage report
 demo-image: ; $(PY) -m tests.images demo
 lock: ; $(LOCK) pyproject.toml -o requirements/run.txt && $(LOCK) --extra dev pyproject.toml requirements/build.in -o requirements/dev.txt && $(LOCK) requirements/build.in -o requirements/build.txt && $(LOCK) requirements/ci.in -o requirements/ci.txt

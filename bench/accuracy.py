@@ -175,10 +175,10 @@ def write_page(files: int, listed: int, whole: Sequence[Answer], bare: Sequence[
     lines = [
         "# How often `rocketaudit elf` is right",
         "",
-        f"Measured {datetime.now(UTC):%Y-%m-%d} at commit {commit} by `make accuracy`: {files} of {listed} listed files "
-        "could be fetched. The list is the tuning half; rules were made while looking at it, so the half that was "
-        "kept back decides. Files labelled ambiguous are left out; files of several languages count only for "
-        "“contains Rust”.",
+        f"Measured {datetime.now(UTC):%Y-%m-%d} at commit {commit} by `make accuracy`.",
+        f"{files} of {listed} listed files could be fetched. The list is the tuning half: rules were made with it in",
+        "view, so only the half that was kept back decides. Files labelled ambiguous are left out; files of several",
+        "languages count only for “contains Rust”.",
         "",
         "## As packaged",
         "",
@@ -200,13 +200,17 @@ def write_page(files: int, listed: int, whole: Sequence[Answer], bare: Sequence[
 NOT_COVERED = (
     "## Not covered",
     "",
-    "- Files that were built locally for the list (no package to fetch); `tests/formats/elf` builds its own: "
-    "prefer-dynamic, static, panic=abort, no_std, Rust inside C, C++ without RTTI, planted texts.",
+    (
+        "- Files that were built locally for the list (no package to fetch); `tests/formats/elf` builds its own: "
+        "prefer-dynamic, static, panic=abort, no_std, Rust inside C, C++ without RTTI, planted texts."
+    ),
     "- Packages that the archives no longer hold in that version.",
     "- Real Bottlerocket files: the list has none. Its build flags are simulated in tests.",
     "- Packed files: the answer is `packed`, what is inside is not guessed.",
-    "- `no_std` Rust that can neither panic nor name a file, Zig's ReleaseFast and ReleaseSmall, assembler: "
-    "`unknown` or, with a C library, `c` of low or medium confidence.",
+    (
+        "- `no_std` Rust that can neither panic nor name a file, Zig's ReleaseFast and ReleaseSmall, assembler: "
+        "`unknown` or, with a C library, `c` of low or medium confidence."
+    ),
     "- Shares by unwind tables are lower bounds: functions of panic=abort builds have no personality.",
 )
 

@@ -21,10 +21,8 @@ MAX_PATHS = 200_000
 _HEADER = 32
 _POINTER_SIZE, _FLAGS, _INLINE, _BIG_ENDIAN = 14, 15, 2, 1
 
-_MODULE_PATH = re.compile(
-    rb"(?<![A-Za-z0-9_.~!/-])(?:/?(?:[\w.~!-]+/)*?pkg/mod/)?"
-    rb"([a-z0-9][a-z0-9.-]*\.[a-z]{2,}(?:/[\w.~!-]+)*)@(v\d+\.\d+\.\d+[\w.+-]*)/"
-)
+_MODULE_PATH = re.compile(rb"(?<![\w.~!-])[a-z0-9][a-z0-9.-]*\.[a-z]{2,}(?:/[\w.~!-]+)*\Z")
+_VERSION = re.compile(rb"@(v\d+\.\d+\.\d+[\w.+-]*)/")
 _ESCAPED = re.compile(r"!([a-z])")
 
 
@@ -68,11 +66,12 @@ def read_build_info(elf: ElfFile, at: int) -> GoBuildInfo:
 def modules_by_paths(elf: ElfFile, ranges: Ranges) -> tuple[GoModule, ...]:
     """Modules by the source paths of the function table (`module@version/file.go`), for files without build info."""
     found: dict[tuple[str, str], GoModule] = {}
-    for number, at in enumerate(elf.haystack.find_all(b"@v", ranges, MAX_PATHS)):
-        match = _MODULE_PATH.search(elf.haystack.window(at - 160, at + 100))
-        if match is not None and number < MAX_PATHS and len(found) < MAX_MODULES:
-            path = _ESCAPED.sub(lambda letter: letter[1].upper(), match[1].decode("latin-1"))
-            version = match[2].decode("latin-1")
+    for at in elf.haystack.find_all(b"@v", ranges, MAX_PATHS):
+        before = elf.haystack.window(at - 160, at).rpartition(b"pkg/mod/")[2]
+        named, stated = _MODULE_PATH.search(before), _VERSION.match(elf.haystack.window(at, at + 100))
+        if named is not None and stated is not None and len(found) < MAX_MODULES:
+            path = _ESCAPED.sub(lambda letter: letter[1].upper(), named[0].decode("latin-1"))
+            version = stated[1].decode("latin-1")
             found.setdefault((path, version), GoModule(path, version, None, None))
     return tuple(found[key] for key in sorted(found))
 

@@ -1,0 +1,91 @@
+"""python -m bench.fuzz_elf [COUNT [SEED]]: damaged ELF files give a Binary or a FormatError, soon, nothing else."""
+
+from __future__ import annotations
+
+import bz2
+import random
+import struct
+import sys
+import time
+import traceback
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from rocketaudit.errors import FormatError
+from rocketaudit.formats.elf import read_elf
+
+VECTORS = Path(__file__).resolve().parent.parent.parent / "shared" / "data" / "elf"
+SLOW = 5.0  # seconds for one file of at most a few MiB
+_NUMBERS = (0, 1, 0x7FFFFFFF, 0xFFFFFFFF, 0xFFFF, 0x10000, 0x80000000)
+
+
+def vectors(folder: Path = VECTORS) -> list[bytes]:
+    """The ELF files among the vectors, unpacked."""
+    found = []
+    for path in sorted(folder.glob("*/*")):
+        raw = path.read_bytes()
+        raw = bz2.decompress(raw) if path.suffix == ".bz2" else raw
+        if raw[:4] == b"\x7fELF":
+            found.append(raw)
+    return found
+
+
+def mutants(seeds: list[bytes], count: int, seed: int) -> Iterator[bytes]:
+    """`count` damaged copies: bytes, header fields, cut ends, moved blocks; the same ones for the same seed."""
+    rng = random.Random(seed)
+    for _ in range(count):
+        data = bytearray(rng.choice(seeds))
+        kind = rng.randrange(5)
+        for _ in range(rng.choice((1, 2, 8, 40))):
+            _damage(data, kind, rng)
+        yield bytes(data)
+
+
+def _damage(data: bytearray, kind: int, rng: random.Random) -> None:
+    if len(data) < 16:
+        return
+    if kind == 0:
+        data[rng.randrange(min(len(data), 512))] = rng.randrange(256)
+    elif kind == 1:
+        data[rng.randrange(len(data))] = rng.randrange(256)
+    elif kind == 2:
+        at = rng.randrange(min(len(data), 4096) - 8)
+        data[at : at + 4] = struct.pack("<I", rng.choice((*_NUMBERS, len(data), rng.randrange(1 << 32))))
+    elif kind == 3:
+        del data[rng.randrange(1, len(data)) :]
+    else:
+        source, target, length = rng.randrange(len(data)), rng.randrange(len(data)), rng.randrange(64)
+        data[target : target + length] = data[source : source + length]
+
+
+def check(data: bytes) -> tuple[str, float]:
+    """("read" | "partly" | "refused", CPU seconds); anything but FormatError comes through."""
+    start = time.process_time()
+    try:
+        said = "partly" if read_elf(data).error else "read"
+    except FormatError:
+        said = "refused"
+    return said, time.process_time() - start
+
+
+def main(words: list[str]) -> int:
+    count, seed = int(words[0]) if words else 100_000, int(words[1]) if len(words) > 1 else 1
+    seeds = [data for data in vectors() if len(data) < 4 << 20]
+    said: Counter[str] = Counter()
+    slowest, bad = 0.0, 0
+    for data in mutants(seeds, count, seed):
+        try:
+            what, seconds = check(data)
+        except Exception:  # noqa: BLE001 - the point of the exercise
+            traceback.print_exc()
+            bad += 1
+            continue
+        said[what] += 1
+        slowest = max(slowest, seconds)
+    print(f"{count} mutants of {len(seeds)} files, seed {seed}: {dict(said)}, {bad} escaped, slowest {slowest:.2f} s")
+    return 1 if bad or slowest > SLOW else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
