@@ -9,9 +9,11 @@ from rocketaudit.report import (
     junit,
     markdown,
     openmetrics,
+    oscal,
     pack,
     report_json,
     sarif,
+    xccdf,
 )
 from rocketaudit.report.writer import Writer
 
@@ -27,5 +29,7 @@ WRITERS: tuple[Writer, ...] = (
     junit.WRITER,
     csv_results.WRITER,
     openmetrics.WRITER,
+    xccdf.WRITER,
+    oscal.WRITER,
     pack.WRITER,
 )

@@ -18,6 +18,9 @@ from tests.report.samples import HOSTILE, clean, hostile, ordinary
 
 ACTING = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200c-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 every_writer = pytest.mark.parametrize("writer", WRITERS, ids=lambda writer: writer.name)
+text_writers = pytest.mark.parametrize(
+    "writer", [writer for writer in WRITERS if writer.suffix != ".zip"], ids=lambda writer: writer.name
+)
 
 
 def bare() -> Report:
@@ -37,25 +40,26 @@ def test_no_two_writers_share_a_name() -> None:
 def test_the_same_report_gives_the_same_bytes(writer: Writer, make: type[Report]) -> None:
     first = writer.write(make())
     assert first == writer.write(make())
-    assert first.decode("utf-8")
+    if writer.suffix != ".zip":
+        assert first.decode("utf-8")
 
 
-@every_writer
+@text_writers
 def test_no_output_holds_characters_that_act_on_a_terminal_or_editor(writer: Writer) -> None:
     found = ACTING.search(writer.write(hostile()).decode())
     assert found is None, f"{found.group()!r} at {found.start()}" if found else ""
 
 
-@every_writer
+@text_writers
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_one_hostile_component_changes_no_other_line_format(writer: Writer, text: str) -> None:
     """The document stays of its format whatever the name is; each format is parsed back."""
     report = replace(ordinary(), components=(Component("x", "file", text, text, found_by="elf"),), unread=())
     data = writer.write(report)
     match writer.suffix:
-        case ".json" | ".cdx.json" | ".sarif" | ".evidence.json":
+        case ".json" | ".oscal.json" | ".cdx.json" | ".sarif" | ".evidence.json":
             json.loads(data)
-        case ".xml":
+        case ".xml" | ".xccdf.xml":
             ET.fromstring(data)
         case _:
             data.decode()
