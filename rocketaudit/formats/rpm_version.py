@@ -49,3 +49,12 @@ def compare_evr(left: tuple[str, str, str], right: tuple[str, str, str]) -> int:
         if order:
             return order
     return 0
+
+
+def parse_evr(text: str) -> tuple[str, str, str]:
+    """(epoch, version, release) out of "1:2.3-4"; parts that are not stated are ""."""
+    epoch, colon, rest = text.partition(":")
+    if not colon or not epoch.isdigit():
+        epoch, rest = "", text
+    version, _, release = rest.partition("-")
+    return epoch, version, release

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from rocketaudit.model.advisory import AdvisoryChange
 from rocketaudit.model.fact import Assurance, JsonValue, Locator
 from rocketaudit.model.target import Target
 from rocketaudit.model.verdict import Severity
@@ -55,8 +56,26 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class DriftSide:
+    """One side as it was given: `kind` is image, directory, node, evidence, report or sbom.
+
+    `digest` is that of the evidence ("" when there is none at hand), `signed_by` the ids of the keys that signed it.
+    """
+
+    name: str
+    kind: str
+    digest: str = ""
+    when: str = ""
+    assurance: Assurance = Assurance.ASSERTED
+    signed_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Drift:
-    """All changes, judged; `assurance` is the lower of both sides. `counts` is by judgement."""
+    """All changes, judged, the gravest first; `assurance` is the lower of both sides. `counts` is by judgement.
+
+    `ignored` changes were left out because the policy says so. `sides` and the last five are set by the command.
+    """
 
     baseline: Target
     current: Target
@@ -65,3 +84,10 @@ class Drift:
     changes: tuple[Change, ...]
     counts: Mapping[str, int]
     notes: tuple[str, ...] = ()
+    ignored: int = 0
+    sides: tuple[DriftSide, ...] = ()
+    advisories: tuple[AdvisoryChange, ...] = ()
+    fail_on: str = "unexpected"
+    exit_code: int = 0
+    reasons: tuple[str, ...] = ()
+    policy: str = ""

@@ -8,7 +8,7 @@ from datetime import date
 
 from rocketaudit.model.fact import JsonValue
 from rocketaudit.model.rule import Waiver
-from rocketaudit.model.verdict import Verdict
+from rocketaudit.model.verdict import Severity, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,28 @@ class Tailoring:
 
 
 @dataclass(frozen=True, slots=True)
+class DriftException:
+    """Changes that people accept for a time: globs of area, subject (with or without its scope) and attribute."""
+
+    reason: str
+    approved_by: str
+    expires: date
+    area: str = "*"
+    subject: str = "*"
+    attribute: str = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class DriftPolicy:
+    """`allow` makes unexpected changes expected, `ignore` leaves changes out; `severities` by ruling or area."""
+
+    allow: tuple[DriftException, ...] = ()
+    ignore: tuple[DriftException, ...] = ()
+    severities: Mapping[str, Severity] = field(default_factory=dict)
+    fail_on: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """An empty policy asks for nothing. `fail_on` None: the command's default.
 
@@ -50,3 +72,4 @@ class Policy:
     waivers: tuple[Waiver, ...] = ()
     attestations: tuple[Attestation, ...] = ()
     tailoring: Tailoring = field(default_factory=Tailoring)
+    drift: DriftPolicy = field(default_factory=DriftPolicy)

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rocketaudit.analysis.drift.sides import Sides, difference, unreadable
+from rocketaudit.analysis.drift.areas import area_of
+from rocketaudit.analysis.drift.sides import Sides, difference, is_empty_bank, unreadable
 from rocketaudit.model.change import Change
 from rocketaudit.model.evidence import NOT_COLLECTED, Evidence
 from rocketaudit.model.fact import Fact, JsonValue, Key, Plane, State
 
-# derived from other evidence that is compared itself
-DERIVED = frozenset({"integrity", "file"})
+# derived from other evidence that is compared itself: files, verity, the arguments one by one and the boot entries
+DERIVED = frozenset({"integrity", "file", "kernel_command_line"})
 
 
 def compare_facts(sides: Sides) -> Iterator[Change]:
     """One change per key and plane; a fact that one side did not read is unreadable, not the same."""
     for label, before, after in sides.scopes:
         if before is None or after is None:
+            continue
+        if is_empty_bank(sides.before, before) or is_empty_bank(sides.after, after):
             continue
         old, new = _facts(sides.before, before), _facts(sides.after, after)
         for key, plane in sorted(old.keys() | new.keys(), key=lambda pair: (str(pair[0]), pair[1])):
@@ -34,9 +37,10 @@ def _facts(evidence: Evidence, scope: str) -> dict[tuple[Key, Plane], Fact]:
 
 
 def _compare(sides: Sides, label: str, one: Fact, two: Fact) -> Iterator[Change]:
-    if one.state is two.state and one.value == two.value and one.state is not State.UNREAD:
+    same = one.state is two.state and one.value == two.value and type(one.value) is type(two.value)
+    if same and one.state is not State.UNREAD:
         return
-    area, subject = one.key.namespace, f"{label}:{one.key}"
+    area, subject = area_of(one.key), f"{label}:{one.key}"
     where = (one.where, two.where)
     unread = [fact for fact in (one, two) if fact.state is State.UNREAD]
     if unread:
@@ -45,10 +49,11 @@ def _compare(sides: Sides, label: str, one: Fact, two: Fact) -> Iterator[Change]
         why = "; ".join(dict.fromkeys(fact.reason for fact in unread))
         yield unreadable(area, subject, one.plane.value, one.value, two.value, where, why)
         return
-    yield from difference(area, subject, one.plane.value, _value(one), _value(two), where)
+    yield from difference(area, subject, one.plane.value, shown(one), shown(two), where)
 
 
-def _value(fact: Fact) -> JsonValue:
+def shown(fact: Fact) -> JsonValue:
+    """The value of a fact that was read; True for one that only says that something is there."""
     if fact.state is State.ABSENT:
         return None
     return True if fact.value is None else fact.value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rocketaudit.analysis.drift.sides import Sides, difference, place, unreadable
+from rocketaudit.analysis.drift.sides import Sides, difference, is_empty_bank, place, unreadable
 from rocketaudit.model.change import Change
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import JsonValue, Locator
@@ -12,6 +12,7 @@ from rocketaudit.model.files import FileRecord
 from rocketaudit.model.filesystem import FileType
 
 AREA = "files"
+_NAMED = frozenset({"security.selinux", "security.capability"})
 
 
 def compare_files(sides: Sides) -> Iterator[Change]:
@@ -19,24 +20,28 @@ def compare_files(sides: Sides) -> Iterator[Change]:
     for label, scope_before, scope_after in sides.scopes:
         if scope_before is None or scope_after is None:
             continue
+        if is_empty_bank(sides.before, scope_before) or is_empty_bank(sides.after, scope_after):
+            continue  # that a bank was filled or emptied is told once, of the bank
         yield from _gaps(sides, label, scope_before, scope_after)
         before = {record.path: record for record in sides.before.scope_files(scope_before)}
         after = {record.path: record for record in sides.after.scope_files(scope_after)}
+        hidden = _Hidden(sides.before, scope_before), _Hidden(sides.after, scope_after)
         for path in sorted(before.keys() | after.keys()):
             old, new = before.get(path), after.get(path)
             if old is not None and new is not None:
                 if not _same(old, new):
                     yield from _changed(sides, label, old, new)
-            else:
-                yield from _one_sided(sides, label, path, old, new, (scope_before, scope_after))
+            elif not hidden[0 if old is None else 1].hides(path):  # a gap is reported once, by itself
+                where = (place(sides.before, scope_before, path), place(sides.after, scope_after, path))
+                yield from difference(AREA, f"{label}:{path}", "file", summary(old), summary(new), where)
 
 
 def _gaps(sides: Sides, label: str, before: str, after: str) -> Iterator[Change]:
     old = {gap.path: gap.reason for gap in sides.before.gaps if gap.scope == before}
     new = {gap.path: gap.reason for gap in sides.after.gaps if gap.scope == after}
-    if before not in sides.before.walked and not old:
+    if before not in sides.before.walked and "" not in old:
         old[""] = "not walked"
-    if after not in sides.after.walked and not new:
+    if after not in sides.after.walked and "" not in new:
         new[""] = "not walked"
     for path in sorted(old.keys() | new.keys()):
         where = (place(sides.before, before, path or None), place(sides.after, after, path or None))
@@ -44,41 +49,34 @@ def _gaps(sides: Sides, label: str, before: str, after: str) -> Iterator[Change]
         yield unreadable(AREA, f"{label}:{path or '/'}", "tree", None, None, where, why)
 
 
-def _one_sided(
-    sides: Sides, label: str, path: str, old: FileRecord | None, new: FileRecord | None, scopes: tuple[str, str]
-) -> Iterator[Change]:
-    where = (place(sides.before, scopes[0], path), place(sides.after, scopes[1], path))
-    lacking, scope = (sides.before, scopes[0]) if old is None else (sides.after, scopes[1])
-    reason = _hidden(lacking, scope, path)
-    if reason is not None:  # the gap itself is reported once
-        return
-    yield from difference(AREA, f"{label}:{path}", "file", _summary(old), _summary(new), where)
+class _Hidden:
+    """What of a scope nobody saw; asked once per path that one side lacks."""
+
+    def __init__(self, evidence: Evidence, scope: str) -> None:
+        self._all = scope not in evidence.walked
+        self._below = [f"{gap.path.rstrip('/')}/" for gap in evidence.gaps if gap.scope == scope]
+
+    def hides(self, path: str) -> bool:
+        return self._all or any(f"{path}/".startswith(prefix) for prefix in self._below)
 
 
-def _hidden(evidence: Evidence, scope: str, path: str) -> str | None:
-    if scope not in evidence.walked:
-        return "not walked"
-    for gap in evidence.gaps:
-        if gap.scope == scope and (not gap.path or f"{path}/".startswith(f"{gap.path.rstrip('/')}/")):
-            return gap.reason
-    return None
-
-
-def _summary(record: FileRecord | None) -> JsonValue:
+def summary(record: FileRecord | None) -> JsonValue:
+    """What a reader wants to know of a file that came or went."""
     if record is None:
         return None
-    summary: dict[str, JsonValue] = {
+    found: dict[str, JsonValue] = {
         "type": record.type.value,
         "mode": f"{record.mode:04o}",
         "owner": f"{record.uid}:{record.gid}",
     }
     if record.type is FileType.REGULAR:
-        summary |= {"size": record.size, "sha256": record.sha256}
-    if record.target is not None:
-        summary["target"] = record.target
-    if record.content:
-        summary["content"] = record.content
-    return summary
+        found |= {"size": record.size, "sha256": record.sha256}
+    for name, value in (("target", record.target), ("content", record.content), ("selinux", record.selinux)):
+        if value:
+            found[name] = value
+    if record.capability is not None:
+        found["capability"] = _capability(record)
+    return found
 
 
 def _same(old: FileRecord, new: FileRecord) -> bool:
@@ -91,6 +89,9 @@ def _same(old: FileRecord, new: FileRecord) -> bool:
         and old.gid == new.gid
         and old.target == new.target
         and old.xattrs == new.xattrs
+        and old.selinux == new.selinux
+        and old.capability == new.capability
+        and old.nlink == new.nlink
         and old.rdev == new.rdev
         and old.unread is None
         and new.unread is None
@@ -103,12 +104,12 @@ def _changed(sides: Sides, label: str, old: FileRecord, new: FileRecord) -> Iter
     if old.type is not new.type:
         yield from difference(AREA, subject, "type", old.type.value, new.type.value, where)
         return
-    unread = old.unread or new.unread
-    if unread is not None:
+    unread = "; ".join(dict.fromkeys(reason for reason in (old.unread, new.unread) if reason is not None))
+    if old.unread is not None or new.unread is not None:
         yield unreadable(AREA, subject, "content", old.sha256, new.sha256, where, unread)
     elif old.type is FileType.REGULAR:
         yield from _content(subject, old, new, where)
-    pairs: tuple[tuple[str, JsonValue, JsonValue], ...] = (
+    pairs: list[tuple[str, JsonValue, JsonValue]] = [
         ("mode", f"{old.mode:04o}", f"{new.mode:04o}"),
         ("owner", f"{old.uid}:{old.gid}", f"{new.uid}:{new.gid}"),
         ("target", old.target, new.target),
@@ -116,22 +117,21 @@ def _changed(sides: Sides, label: str, old: FileRecord, new: FileRecord) -> Iter
         ("selinux", old.selinux, new.selinux),
         ("capability", _capability(old), _capability(new)),
         ("xattrs", _others(old), _others(new)),
-    )
+    ]
+    if old.type is FileType.REGULAR:  # of a folder it counts what is in it, which is told by itself
+        pairs.append(("hard_links", old.nlink, new.nlink))
     for attribute, before, after in pairs:
         yield from difference(AREA, subject, attribute, before, after, where)
 
 
 def _content(subject: str, old: FileRecord, new: FileRecord, where: tuple[Locator, Locator]) -> Iterator[Change]:
-    if old.sha256 is None or new.sha256 is None:
-        if old.size != new.size:
-            yield from difference(AREA, subject, "content", f"{old.size} bytes", f"{new.size} bytes", where)
-        elif (old.sha256 is None) != (new.sha256 is None):
+    if (old.sha256 is None or new.sha256 is None) and old.size == new.size:
+        if old.sha256 != new.sha256:
             yield unreadable(AREA, subject, "content", old.sha256, new.sha256, where, "no digest on one side")
         return
-    if old.sha256 != new.sha256 or old.size != new.size:
-        before: dict[str, JsonValue] = {"sha256": old.sha256, "size": old.size}
-        after: dict[str, JsonValue] = {"sha256": new.sha256, "size": new.size}
-        yield from difference(AREA, subject, "content", before, after, where)
+    before: dict[str, JsonValue] = {"sha256": old.sha256, "size": old.size}
+    after: dict[str, JsonValue] = {"sha256": new.sha256, "size": new.size}
+    yield from difference(AREA, subject, "content", before, after, where)
 
 
 def _capability(record: FileRecord) -> JsonValue:
@@ -139,10 +139,13 @@ def _capability(record: FileRecord) -> JsonValue:
         return None
     held = record.capability
     flags = ("effective",) if held.effective else ()
-    return (*held.permitted, *(f"inheritable:{name}" for name in held.inheritable), *flags, str(held.root_id or ""))
+    owner = () if held.root_id is None else (f"root id {held.root_id}",)
+    return (*held.permitted, *(f"inheritable {name}" for name in held.inheritable), *flags, *owner)
 
 
 def _others(record: FileRecord) -> JsonValue:
-    named = {"security.selinux", "security.capability"}
-    rest = {name: value for name, value in record.xattrs if name not in named}
+    """Attributes that are not shown decoded already."""
+    known = {"security.selinux"} if record.selinux is not None else set()
+    known |= {"security.capability"} if record.capability is not None else set()
+    rest = {name: value for name, value in record.xattrs if name not in known & _NAMED}
     return rest or None

@@ -3,277 +3,162 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import date
+from fnmatch import fnmatchcase
 
+from rocketaudit.analysis.drift.areas import rank
 from rocketaudit.analysis.drift.compare import compare
-from rocketaudit.formats.rpm_version import compare_evr
-from rocketaudit.model.change import Change, ChangeKind, Drift, Judgement, Relation
+from rocketaudit.analysis.drift.conditions import Case
+from rocketaudit.analysis.drift.relation import relate, same_roots
+from rocketaudit.analysis.drift.rulings import ruling_for
+from rocketaudit.analysis.drift.sides import line_up
+from rocketaudit.model.change import Change, Drift, Judgement, Relation
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import Assurance
-from rocketaudit.model.target import TargetKind
+from rocketaudit.model.policy import DriftException, DriftPolicy
+from rocketaudit.model.target import Target, TargetKind
 from rocketaudit.model.verdict import Severity
 
+FAIL_ON = ("unexpected", "cannot-say", "never")
 _ASSURANCE = (Assurance.ASSERTED, Assurance.SIGNED_EVIDENCE, Assurance.DIRECT)
-_RELEASE_FACTS = frozenset({"os_release", "kernel", "module", "image_features"})
-# what an update or another build of the image replaces without asking
-_REBUILT = frozenset({"root_hash", "salt", "data_blocks", "verity_table", "kernel_version"})
-_LANGUAGE_RISK = ("c", "c++")
+_JUDGEMENTS = (Judgement.UNEXPECTED, Judgement.CANNOT_SAY, Judgement.EXPECTED)
+_SEVERITIES = tuple(Severity)
+SAME_ROOT = (
+    "the root hash is the same on both sides, yet protected files differ: one of the sides is not what it states"
+)
+OWN_WORD = "that this is an update is the current side's own word: judge its integrity by an anchor of yours"
 
 
-@dataclass(frozen=True, slots=True)
-class Ruling:
-    """One line of the table below: the first that `applies` decides."""
+def judge_drift(
+    before: Evidence,
+    after: Evidence,
+    *,
+    policy: DriftPolicy,
+    today: date,
+    results: Iterable[Change] = (),
+) -> Drift:
+    """The judged difference of two evidence values; a pure function of both.
 
-    name: str
-    applies: Callable[[Change, Relation], bool]
-    judgement: Judgement
-    severity: Severity
-    why: str
-
-
-def judge_drift(before: Evidence, after: Evidence) -> Drift:
-    """The judged difference of two evidence values; a pure function of both."""
+    `results` are changes of what was concluded from the two sides (rules, scores), which are judged with the rest.
+    """
     relation = relate(before, after)
-    same_root = _same_root(before, after)
-    changes = tuple(_judge(change, relation, same_root=same_root) for change in compare(before, after))
-    return assemble(before, after, relation, changes, same_root=same_root)
+    roots = same_roots(line_up(before, after))
+    node = (before.target.kind is TargetKind.NODE) != (after.target.kind is TargetKind.NODE)
+    cases = (
+        Case(change, relation, change.subject.partition(":")[0] in roots, node)
+        for change in (*compare(before, after), *results)
+    )
+    lower = lower_assurance(before.assurance, after.assurance)
+    return assemble(before.target, after.target, relation, lower, cases, policy=policy, today=today)
 
 
 def assemble(
-    before: Evidence, after: Evidence, relation: Relation, changes: Iterable[Change], *, same_root: bool
+    baseline: Target,
+    current: Target,
+    relation: Relation,
+    assurance: Assurance,
+    cases: Iterable[Case],
+    *,
+    policy: DriftPolicy,
+    today: date,
 ) -> Drift:
-    """A Drift around changes that are already judged, the gravest first."""
-    order = {judgement: rank for rank, judgement in enumerate((Judgement.UNEXPECTED, Judgement.CANNOT_SAY))}
-    ranked = tuple(
-        sorted(
-            changes,
-            key=lambda c: (
-                order.get(c.judgement, 9),
-                tuple(Severity).index(c.severity),
-                c.area,
-                c.subject,
-                c.attribute,
-            ),
-        )
+    """A Drift of judged cases, the gravest first, without what the policy ignores."""
+    judged = [_judge(case, policy, today) for case in cases]
+    shown = sorted((change for change in judged if change is not None), key=_order)
+    counted = Counter(change.judgement.value for change in shown)
+    ignored = len(judged) - len(shown)
+    return Drift(
+        baseline,
+        current,
+        relation,
+        assurance,
+        tuple(shown),
+        {judgement.value: counted.get(judgement.value, 0) for judgement in Judgement},
+        tuple(_notes(relation, shown, ignored, policy, today)),
+        ignored,
     )
-    counted = Counter(change.judgement.value for change in ranked)
-    counts = {judgement.value: counted.get(judgement.value, 0) for judgement in Judgement}
-    notes = ("same root hash on both sides, yet protected files differ",) if same_root and _protected(ranked) else ()
-    lower = min(before.assurance, after.assurance, key=_ASSURANCE.index)
-    return Drift(before.target, after.target, relation, lower, ranked, counts, notes)
 
 
-def relate(before: Evidence, after: Evidence) -> Relation:
-    """The same release, an upgrade, a downgrade, or systems that do not follow from each other."""
-    one, two = before.target, after.target
-    if (one.os_id, one.variant) != (two.os_id, two.variant) or not (one.version and two.version):
-        return Relation.SAME_RELEASE if _same_root(before, after) else Relation.UNRELATED
-    order = compare_evr(("", one.version, ""), ("", two.version, ""))
-    if order < 0:
-        return Relation.UPGRADE
-    if order > 0:
-        return Relation.DOWNGRADE
-    return Relation.SAME_RELEASE if one.build == two.build else Relation.UNRELATED
+def decide(drift: Drift, fail_on: str) -> tuple[int, tuple[str, ...]]:
+    """(exit code, reasons): 1 when something selected was found, 3 when only parts could not be compared."""
+    unexpected = sum(1 for change in drift.changes if change.judgement is Judgement.UNEXPECTED)
+    unread = [change for change in drift.changes if change.judgement is Judgement.CANNOT_SAY]
+    damaged = sum(1 for change in unread if change.severity is not Severity.INFO)
+    if fail_on == "never":
+        return 0, ()
+    reasons = []
+    if unexpected:
+        reasons.append(f"{unexpected} unexpected {'change' if unexpected == 1 else 'changes'}")
+    if fail_on == "cannot-say" and unread:
+        reasons.append(f"of {len(unread)} things nobody can say whether they changed")
+    if reasons:
+        return 1, tuple(reasons)
+    return (3, (f"of {damaged} things nobody can say whether they changed",)) if damaged else (0, ())
 
 
-def _same_root(before: Evidence, after: Evidence) -> bool:
-    one, two = _root(before), _root(after)
-    return one is not None and one == two
+def lower_assurance(one: Assurance, two: Assurance) -> Assurance:
+    return min(one, two, key=_ASSURANCE.index)
 
 
-def _root(evidence: Evidence) -> str | None:
-    for bank in evidence.verity:
-        if bank.scope == evidence.judged:
-            stated = (s.parameters.root_hash for s in bank.statements if s.parameters.root_hash)
-            return next(stated, None)
-    return None
-
-
-def _judge(change: Change, relation: Relation, *, same_root: bool) -> Change:
-    if same_root and change.area == "files" and _in_root(change) and change.kind is not ChangeKind.UNREADABLE:
-        return replace(
-            change,
-            judgement=Judgement.UNEXPECTED,
-            severity=Severity.CRITICAL,
-            decided_by="same-root-hash",
-            why="the root hash is the same on both sides, so no protected file may differ",
-        )
-    for ruling in RULINGS:
-        if ruling.applies(change, relation):
-            return replace(
-                change,
-                judgement=ruling.judgement,
-                severity=ruling.severity,
-                decided_by=ruling.name,
-                why=change.why or ruling.why,
-            )
-    raise AssertionError("the last ruling applies to everything")
-
-
-def _protected(changes: Iterable[Change]) -> bool:
-    return any(change.decided_by == "same-root-hash" for change in changes)
-
-
-def _in_root(change: Change) -> bool:
-    return change.subject.startswith(("bank-", "judged root:", "root:"))
-
-
-def _moves(change: Change, relation: Relation) -> bool:
-    del change
-    return relation in (Relation.UPGRADE, Relation.DOWNGRADE)
-
-
-def _is_setuid_news(change: Change) -> bool:
-    """A file that is setuid, setgid or holds capabilities now and was not before."""
-    if change.area != "files":
-        return False
-    if change.attribute == "capability":
-        return change.after is not None
-    before, after = _mode(change.before), _mode(change.after)
-    return after is not None and bool(after & 0o6000 & ~(before or 0))
-
-
-def _mode(value: object) -> int | None:
-    text = value.get("mode") if isinstance(value, Mapping) else value
-    return int(text, 8) if isinstance(text, str) and text.isdigit() and len(text) == 4 else None
-
-
-def _is_new_risky_program(change: Change) -> bool:
+def _order(change: Change) -> tuple[int, int, int, str, str]:
     return (
-        change.area == "binaries"
-        and change.attribute == "language"
-        and isinstance(change.after, str)
-        and change.after.split(" ")[0] in _LANGUAGE_RISK
-        and change.before != change.after
+        _JUDGEMENTS.index(change.judgement),
+        _SEVERITIES.index(change.severity),
+        rank(change.area),
+        change.subject,
+        change.attribute,
     )
 
 
-def _loses_hardening(change: Change) -> bool:
-    if change.area != "binaries" or not change.attribute.startswith("hardening."):
-        return False
-    name = change.attribute.removeprefix("hardening.")
-    if name in ("stripped", "debug_info", "mini_debug_info", "section_headers", "static", "fortified", "fortifiable"):
-        return False
-    gains = {"yes", "full", "pie", "static-pie", "dso", "likely", "not_applicable", True}
-    worse_when_true = ("textrel", "execstack", "packed", "wx_segments", "risky_paths", "rpath", "runpath")
-    if name in worse_when_true:
-        return bool(change.after) and change.after != change.before
-    return change.before in gains and change.after not in gains
+def _judge(case: Case, policy: DriftPolicy, today: date) -> Change | None:
+    """The change, judged; None when the policy leaves it out."""
+    change = case.change
+    ruling = ruling_for(case)
+    if not ruling.binding:
+        if _exception(policy.ignore, change, today) is not None:
+            return None
+        allowed = _exception(policy.allow, change, today)
+        if allowed is not None and ruling.judgement is Judgement.UNEXPECTED:
+            why = f"{allowed.reason} (approved by {allowed.approved_by}, until {allowed.expires})"
+            return replace(
+                change, judgement=Judgement.EXPECTED, severity=Severity.INFO, decided_by="policy-allow", why=why
+            )
+    severity = policy.severities.get(ruling.name, policy.severities.get(change.area, ruling.severity))
+    if ruling.binding or ruling.judgement is not Judgement.UNEXPECTED:
+        severity = ruling.severity
+    return replace(
+        change,
+        judgement=ruling.judgement,
+        severity=severity,
+        decided_by=ruling.name,
+        why=change.why or ruling.why,
+    )
 
 
-def _goes_down(change: Change) -> bool:
-    """A package whose version is older than before."""
-    if change.area != "packages" or not (isinstance(change.before, str) and isinstance(change.after, str)):
-        return False
-    return compare_evr(_evr(change.before), _evr(change.after)) > 0
+def _exception(exceptions: Iterable[DriftException], change: Change, today: date) -> DriftException | None:
+    return next((one for one in exceptions if one.expires > today and _covers(one, change)), None)
 
 
-def _evr(text: str) -> tuple[str, str, str]:
-    epoch, colon, rest = text.partition(":")
-    version, _, release = (rest if colon else text).partition("-")
-    return (epoch if colon else "", version, release)
+def _covers(exception: DriftException, change: Change) -> bool:
+    subjects = (change.subject, change.subject.partition(":")[2])
+    return (
+        fnmatchcase(change.area, exception.area)
+        and fnmatchcase(change.attribute, exception.attribute)
+        and any(fnmatchcase(subject, exception.subject) for subject in subjects)
+    )
 
 
-def _area(*names: str) -> Callable[[Change, Relation], bool]:
-    return lambda change, _: change.area in names
-
-
-U, E, C = Judgement.UNEXPECTED, Judgement.EXPECTED, Judgement.CANNOT_SAY
-
-# the first line that applies decides; the order is part of the meaning
-RULINGS: tuple[Ruling, ...] = (
-    Ruling("unreadable", lambda c, _: c.kind is ChangeKind.UNREADABLE, C, Severity.MEDIUM, "one side was not read"),
-    Ruling(
-        "tree-broken",
-        lambda c, _: c.area == "integrity" and c.attribute in ("verdict", "bad_blocks", "problems", "tree"),
-        U,
-        Severity.CRITICAL,
-        "the hash tree does not hold as it did",
-    ),
-    Ruling(
-        "downgrade",
-        lambda c, r: c.area == "identity" and r is Relation.DOWNGRADE,
-        U,
-        Severity.HIGH,
-        "the current side is an older release",
-    ),
-    Ruling(
-        "other-system",
-        lambda c, _: c.area == "identity" and c.attribute in ("os_id", "variant", "arch", "layout"),
-        U,
-        Severity.HIGH,
-        "another operating system, variant, architecture or layout",
-    ),
-    Ruling(
-        "declared-update", lambda c, r: c.area == "identity" and _moves(c, r), E, Severity.INFO, "the declared update"
-    ),
-    Ruling("setuid", lambda c, _: _is_setuid_news(c), U, Severity.HIGH, "newly setuid, setgid or with capabilities"),
-    Ruling("hardening-lost", lambda c, _: _loses_hardening(c), U, Severity.MEDIUM, "the program lost a protection"),
-    Ruling(
-        "language-to-c",
-        lambda c, _: _is_new_risky_program(c),
-        U,
-        Severity.MEDIUM,
-        "a program is now written in a language that is not memory-safe",
-    ),
-    Ruling(
-        "package-down",
-        lambda c, r: _goes_down(c) and r is not Relation.DOWNGRADE,
-        U,
-        Severity.MEDIUM,
-        "a package is older than before",
-    ),
-    Ruling(
-        "verity-weaker",
-        lambda c, _: c.area == "integrity" and c.attribute in ("options", "algorithm", "hash_type"),
-        U,
-        Severity.HIGH,
-        "how the tree is enforced changed",
-    ),
-    Ruling(
-        "rebuilt",
-        lambda c, r: c.area in ("integrity", "boot") and c.attribute in _REBUILT and _moves(c, r),
-        E,
-        Severity.INFO,
-        "a new release has a new tree",
-    ),
-    Ruling("boot-text", _area("boot", "signed texts"), U, Severity.HIGH, "what boots, or how, changed"),
-    Ruling("bank-state", _area("banks"), U, Severity.MEDIUM, "which bank boots, or may be rolled back to, changed"),
-    Ruling("lockdown-selinux", _area("selinux", "lockdown"), U, Severity.HIGH, "a protection of the kernel changed"),
-    Ruling(
-        "update-partitions",
-        lambda c, r: c.area == "partitions" and c.attribute in ("uuid", "label", "unique_guid") and _moves(c, r),
-        E,
-        Severity.INFO,
-        "a new release has new file systems",
-    ),
-    Ruling("partitions", _area("partitions"), U, Severity.HIGH, "the partition table changed"),
-    Ruling(
-        "update-files",
-        lambda c, r: c.area in ("files", "binaries", "packages") and _moves(c, r),
-        E,
-        Severity.INFO,
-        "follows from the declared update",
-    ),
-    Ruling(
-        "update-facts",
-        lambda c, r: c.area in _RELEASE_FACTS and _moves(c, r),
-        E,
-        Severity.INFO,
-        "follows from the declared update",
-    ),
-    Ruling(
-        "fixed-content",
-        lambda c, r: c.area == "files" and _in_root(c) and r is Relation.SAME_RELEASE,
-        U,
-        Severity.CRITICAL,
-        "within one release no protected file may differ",
-    ),
-    Ruling("anything-else", lambda *_: True, U, Severity.MEDIUM, "nothing declared accounts for it"),
-)
-
-
-def is_node_against_release(before: Evidence, after: Evidence) -> bool:
-    """Whether a running node is held against the image or folder that it came from."""
-    return after.target.kind is TargetKind.NODE and before.target.kind is not TargetKind.NODE
+def _notes(
+    relation: Relation, changes: Iterable[Change], ignored: int, policy: DriftPolicy, today: date
+) -> Iterable[str]:
+    if any(change.decided_by == "same-root-hash" for change in changes):
+        yield SAME_ROOT
+    if relation is Relation.UPGRADE:
+        yield OWN_WORD
+    if ignored:
+        yield f"{ignored} {'change was' if ignored == 1 else 'changes were'} left out because the policy ignores them"
+    for exception in (*policy.allow, *policy.ignore):
+        if exception.expires <= today:
+            yield f"an exception of the policy for {exception.area} {exception.subject} expired on {exception.expires}"

@@ -1,66 +1,106 @@
-"""Programs and packages: language, hardening, contents, versions."""
+"""Programs: language, hardening, contents."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import fields
 
-from rocketaudit.analysis.drift.sides import Sides, difference, place, unreadable
-from rocketaudit.model.binary import Binary
+from rocketaudit.analysis.drift.sides import Sides, difference, is_empty_bank, place, unreadable
+from rocketaudit.model import codec
+from rocketaudit.model.binary import Binary, GoModule
 from rocketaudit.model.change import Change
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import JsonValue
-from rocketaudit.model.package import Package
+
+AREA = "binaries"
 
 
 def compare_binaries(sides: Sides) -> Iterator[Change]:
-    """What changed inside programs that both sides have; their coming and going is told by their files."""
+    """Programs that came or went, and what changed inside those that both sides have."""
     for label, before, after in sides.scopes:
         if before is None or after is None:
             continue
-        old = {binary.path: binary for binary in sides.before.binaries if binary.scope == before}
-        new = {binary.path: binary for binary in sides.after.binaries if binary.scope == after}
-        for path in sorted(old.keys() & new.keys()):
-            one, two = old[path], new[path]
+        if is_empty_bank(sides.before, before) or is_empty_bank(sides.after, after):
+            continue
+        old, new = _binaries(sides.before, before), _binaries(sides.after, after)
+        uncounted = [e.target.name for e, s, f in ((sides.before, before, old), (sides.after, after, new))
+                     if not f and _has_programs(e, s)]  # fmt: skip
+        if uncounted:
+            where = (place(sides.before, before), place(sides.after, after))
+            yield unreadable(AREA, f"{label}:programs", "contents", len(old), len(new), where, "programs were not read")
+            continue
+        for path in sorted(old.keys() | new.keys()):
             where = (place(sides.before, before, path), place(sides.after, after, path))
-            if one.error or two.error:
-                if one.error != two.error:
-                    why = one.error or two.error or ""
-                    yield unreadable("binaries", f"{label}:{path}", "contents", None, None, where, why)
-                continue
-            for attribute, left, right in _attributes(one, two):
-                yield from difference("binaries", f"{label}:{path}", attribute, left, right, where)
+            for attribute, left, right, unread in _attributes(old.get(path), new.get(path)):
+                if unread is None:
+                    yield from difference(AREA, f"{label}:{path}", attribute, left, right, where)
+                else:
+                    yield unreadable(AREA, f"{label}:{path}", attribute, left, right, where, unread)
 
 
-def _attributes(one: Binary, two: Binary) -> Iterator[tuple[str, JsonValue, JsonValue]]:
+def _binaries(evidence: Evidence, scope: str) -> dict[str, Binary]:
+    return {binary.path: binary for binary in evidence.binaries if binary.scope == scope}
+
+
+def _has_programs(evidence: Evidence, scope: str) -> bool:
+    return any(record.content == "elf" for record in evidence.scope_files(scope))
+
+
+def _attributes(one: Binary | None, two: Binary | None) -> Iterator[tuple[str, JsonValue, JsonValue, str | None]]:
+    if one is None or two is None:
+        yield "program", _summary(one), _summary(two), None
+        return
+    if one == two:
+        return
+    if one.error is not None or two.error is not None:
+        if one.error != two.error or one.sha256 != two.sha256:
+            why = "; ".join(dict.fromkeys(error for error in (one.error, two.error) if error is not None))
+            yield "contents", None, None, why or "not read"
+        return
     for name in ("machine", "bits", "endian", "interpreter", "soname", "build_id", "go_version", "go_main"):
-        yield name, getattr(one, name), getattr(two, name)
-    yield "kind", one.kind.value, two.kind.value
-    yield "language", _language(one), _language(two)
-    yield "contains", one.contains, two.contains
-    yield "needed", one.needed, two.needed
-    yield "crates", _crates(one), _crates(two)
-    yield "go_modules", _modules(one), _modules(two)
-    yield "module_info", _text(one.module_info), _text(two.module_info)
-    yield "package_note", _text(one.package_note), _text(two.package_note)
+        yield name, getattr(one, name), getattr(two, name), None
+    yield "kind", one.kind.value, two.kind.value, None
+    yield "language", _language(one), _language(two), None
+    yield "contains", one.contains, two.contains, None
+    yield "needed", one.needed, two.needed, None
+    yield "crates", _crates(one), _crates(two), None
+    yield "go_modules", _modules(one), _modules(two), None
+    yield "module_info", _record(one.module_info), _record(two.module_info), None
+    yield "package_note", _record(one.package_note), _record(two.package_note), None
     left, right = one.hardening, two.hardening
     for field in fields(left):
-        before, after = getattr(left, field.name), getattr(right, field.name)
-        if before != after:
-            yield f"hardening.{field.name}", _plain(before), _plain(after)
+        yield f"hardening.{field.name}", _plain(getattr(left, field.name)), _plain(getattr(right, field.name)), None
+
+
+def _summary(binary: Binary | None) -> JsonValue:
+    if binary is None:
+        return None
+    hardening = binary.hardening
+    return {
+        "language": _language(binary),
+        "kind": binary.kind.value,
+        "machine": binary.machine,
+        "pie": hardening.pie.value,
+        "relro": hardening.relro.value,
+        "nx": hardening.nx.value,
+        "canary": hardening.canary.value,
+    }
 
 
 def _plain(value: object) -> JsonValue:
-    if value is None or isinstance(value, (str, int, float, bool)):
+    if value is None or isinstance(value, bool | int | float):
         return value
-    if isinstance(value, tuple):
-        return tuple(str(part) for part in value)
-    return str(value)
+    return tuple(str(part) for part in value) if isinstance(value, tuple) else str(value)
 
 
-def _text(value: object) -> JsonValue:
-    return None if value is None else repr(value)
+def _record(value: object) -> JsonValue:
+    if value is None:
+        return None
+    return {name: _plain_json(part) for name, part in codec.encode(value, full=True).items()}
+
+
+def _plain_json(part: object) -> JsonValue:
+    return tuple(str(one) for one in part) if isinstance(part, list) else _plain(part)
 
 
 def _language(binary: Binary) -> str:
@@ -71,38 +111,13 @@ def _crates(binary: Binary) -> JsonValue:
     return tuple(sorted(f"{crate.name}@{crate.version}" for crate in binary.crates)) or None
 
 
+def _replacement(module: GoModule) -> str:
+    return f"replaced by {module.replaced_by}" if module.replaced_by else ""
+
+
 def _modules(binary: Binary) -> JsonValue:
-    names = sorted(f"{module.path}@{module.replaced_by or module.version}" for module in binary.go_modules)
+    names = sorted(
+        " ".join(filter(None, (f"{module.path}@{module.version}", _replacement(module), module.sum)))
+        for module in binary.go_modules
+    )
     return tuple(names) or None
-
-
-def compare_packages(sides: Sides) -> Iterator[Change]:
-    """Packages by name; several of one name are compared as the set of their versions."""
-    for label, before, after in sides.scopes:
-        if before is None or after is None:
-            continue
-        old, new = _packages(sides.before, before), _packages(sides.after, after)
-        if not old or not new:  # an inventory that is missing as a whole is told by its file
-            if bool(old) != bool(new):
-                where = (place(sides.before, before), place(sides.after, after))
-                why = "one side has no package inventory"
-                yield unreadable("packages", f"{label}:inventory", "packages", len(old), len(new), where, why)
-            continue
-        for name in sorted(old.keys() | new.keys()):
-            where = (place(sides.before, before), place(sides.after, after))
-            one, two = old.get(name), new.get(name)
-            yield from difference("packages", f"{label}:{name}", "version", one, two, where)
-
-
-def _packages(evidence: Evidence, scope: str) -> dict[str, JsonValue]:
-    found: defaultdict[str, set[str]] = defaultdict(set)
-    for package in evidence.packages:
-        if package.scope == scope and not package.synthetic:
-            found[package.name].add(version_text(package))
-    return {name: (next(iter(v)) if len(v) == 1 else tuple(sorted(v))) for name, v in found.items()}
-
-
-def version_text(package: Package) -> str:
-    """epoch:version-release, without the parts that are not stated."""
-    text = f"{package.epoch}:{package.version}" if package.epoch not in ("", "0") else package.version
-    return f"{text}-{package.release}" if package.release else text

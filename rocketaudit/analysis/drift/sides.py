@@ -10,7 +10,8 @@ from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import JsonValue, Locator
 from rocketaudit.model.target import TargetKind
 
-JUDGED = "judged root"
+JUDGED = "judged-root"
+_SHORT = 8  # lists up to this long are shown whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,22 +22,44 @@ class Sides:
     after: Evidence
     scopes: tuple[tuple[str, str | None, str | None], ...]
 
+    @property
+    def same_kind(self) -> bool:
+        return self.before.target.kind is self.after.target.kind
+
+    @property
+    def where(self) -> tuple[Locator, Locator]:
+        return Locator(self.before.target.name), Locator(self.after.target.name)
+
 
 def line_up(before: Evidence, after: Evidence) -> Sides:
-    """Scope by scope where both are images; otherwise the judged root of one against that of the other."""
-    if before.target.kind is TargetKind.IMAGE and after.target.kind is TargetKind.IMAGE:
-        known_before, known_after = _scopes(before), _scopes(after)
-        names = sorted(known_before | known_after)
-        pairs = [
-            (name, name if name in known_before else None, name if name in known_after else None) for name in names
-        ]
-        return Sides(before, after, tuple(pairs))
-    return Sides(before, after, ((JUDGED, before.judged, after.judged),))
+    """Scope by scope where both are images; otherwise the judged root of one against that of the other.
+
+    An image that was updated in place boots its other bank: where one side has nothing in the bank that the other
+    judges, the two judged banks stand against each other.
+    """
+    if before.target.kind is not TargetKind.IMAGE or after.target.kind is not TargetKind.IMAGE:
+        return Sides(before, after, ((JUDGED, before.judged, after.judged),))
+    known_before, known_after = _scopes(before), _scopes(after)
+    names = known_before | known_after
+    pairs: list[tuple[str, str | None, str | None]] = []
+    if before.judged != after.judged and (before.judged not in after.walked or after.judged not in before.walked):
+        pairs.append((JUDGED, before.judged, after.judged))
+        names -= {before.judged, after.judged}
+    for name in sorted(names):
+        pairs.append((name, name if name in known_before else None, name if name in known_after else None))
+    return Sides(before, after, tuple(pairs))
 
 
 def _scopes(evidence: Evidence) -> set[str]:
     found = set(evidence.walked) | {gap.scope for gap in evidence.gaps if gap.scope}
-    return found | {bank.scope for bank in evidence.verity}
+    found |= {fact.scope for fact in evidence.facts} | {record.scope for record in evidence.files}
+    found |= {binary.scope for binary in evidence.binaries} | {package.scope for package in evidence.packages}
+    return (found | {bank.scope for bank in evidence.verity} | {evidence.judged}) - {""}
+
+
+def is_empty_bank(evidence: Evidence, scope: str) -> bool:
+    """Whether the scope is a bank that holds nothing, as bank B of a released image."""
+    return any(bank.scope == scope and not bank.populated for bank in evidence.verity)
 
 
 def place(evidence: Evidence, scope: str | None, path: str | None = None) -> Locator:
@@ -52,10 +75,20 @@ def difference(
     where: tuple[Locator, Locator],
 ) -> Iterator[Change]:
     """No change when both sides are equal; else one, of the kind that None on a side makes it."""
-    if before == after:
+    if before == after and type(before) is type(after):
         return
     kind = ChangeKind.ADDED if before is None else ChangeKind.REMOVED if after is None else ChangeKind.CHANGED
-    yield Change(area, subject, attribute, kind, before, after, *where)
+    yield Change(area, subject, attribute, kind, *only_different(before, after), *where)
+
+
+def only_different(before: JsonValue, after: JsonValue) -> tuple[JsonValue, JsonValue]:
+    """Of two long lists what the other lacks; everything else as it is."""
+    if not isinstance(before, tuple) or not isinstance(after, tuple) or max(len(before), len(after)) <= _SHORT:
+        return before, after
+    ours, theirs = {repr(part) for part in before}, {repr(part) for part in after}
+    gone = tuple(part for part in before if repr(part) not in theirs)
+    came = tuple(part for part in after if repr(part) not in ours)
+    return (gone, came) if gone or came else (before, after)
 
 
 def unreadable(

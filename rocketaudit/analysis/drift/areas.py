@@ -1,0 +1,63 @@
+"""The areas that changes are grouped by, and which one a fact belongs to."""
+
+from __future__ import annotations
+
+from rocketaudit.model.fact import Key
+
+# in the order in which a reader wants them
+AREAS = (
+    "identity", "integrity", "banks", "boot", "signed-texts", "partitions", "tuf-root", "trust-store",
+    "kernel", "kernel-arguments", "modules", "lockdown", "selinux", "sysctls", "mounts", "units", "sockets",
+    "users", "settings", "host-containers", "configuration", "packages", "binaries", "files", "licences",
+    "rules", "score", "languages", "evidence",
+)  # fmt: skip
+
+_OF_NAMESPACE = {
+    "os_release": "identity",
+    "image_feature": "identity",
+    "image_format": "identity",
+    "kernel_arg": "kernel-arguments",
+    "init_arg": "kernel-arguments",
+    "kernel_command_line": "kernel-arguments",
+    "kconfig": "kernel",
+    "kernel_hmac": "kernel",
+    "modprobe": "modules",
+    "module": "modules",
+    "sysctl": "sysctls",
+    "unit": "units",
+    "mount": "mounts",
+    "overlay": "mounts",
+    "user": "users",
+    "users": "users",
+    "setting": "settings",
+    "settings_defaults": "settings",
+    "made_file": "settings",
+    "host_container": "host-containers",
+    "socket": "sockets",
+    "listen": "sockets",
+    "update_root": "tuf-root",
+    "ca_bundle": "trust-store",
+    "config": "configuration",
+    "kubelet_flag": "configuration",
+    "iptables": "configuration",
+    "ip6tables": "configuration",
+    "inventory": "packages",
+    "package": "packages",
+    "vendor_sbom": "packages",
+    "attribution": "licences",
+    "attribution_problems": "licences",
+}
+
+
+def area_of(key: Key) -> str:
+    """The area of a fact; a namespace that is not listed is an area of its own."""
+    if key.namespace == "setting" and key.subject[:1] == ("host-containers",):
+        return "host-containers"
+    if key.namespace == "unit" and key.attribute in ("listens", "socket_mode"):
+        return "sockets"
+    return _OF_NAMESPACE.get(key.namespace, key.namespace)
+
+
+def rank(area: str) -> int:
+    """Where an area stands among the others; unknown ones come last."""
+    return AREAS.index(area) if area in AREAS else len(AREAS)

@@ -1,0 +1,193 @@
+"""What a change may be, asked one question at a time; the table of rulings puts them in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from rocketaudit.formats.rpm_version import compare_evr, parse_evr
+from rocketaudit.model.change import Change, ChangeKind, Relation
+from rocketaudit.model.verdict import Verdict
+
+# folders that a node fills while it runs, by Bottlerocket's own documentation and mount units
+RUN_TIME_FOLDERS = tuple(
+    f"/{name}" for name in ("etc", "var", "run", "local", "tmp", "mnt", "media", "home", "root", "proc", "sys", "dev",
+                            ".bottlerocket", "boot", "srv")
+)  # fmt: skip
+REBUILT = frozenset({
+    "root_hash", "recomputed_root_hash", "stored_root", "salt", "data_blocks", "verity_table", "kernel_version",
+    "kernel_path", "initrd_paths", "hash_start_block", "statement", "tree_matches", "title", "remarks",
+})  # fmt: skip
+RELEASE_AREAS = frozenset({
+    "files", "binaries", "packages", "licences", "sysctls", "units", "mounts", "modules", "kernel", "configuration",
+    "settings", "sockets", "trust-store", "signed-texts", "identity",
+})  # fmt: skip
+_UNSAFE_LANGUAGES = ("c", "c++")
+_NO_PROTECTION = ("stripped", "debug_info", "mini_debug_info", "section_headers", "static", "fortified", "fortifiable",
+                  "sanitizers", "packed")  # fmt: skip
+_WORSE_WHEN_TRUE = ("textrel", "execstack", "wx_segments", "risky_paths", "rpath", "runpath")
+_PROTECTED = frozenset({"yes", "full", "pie", "static-pie", "dso", "likely", "not_applicable"})
+_WEAK = frozenset({"no", "none", "exec", "partial", "absent", "unknown"})
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A change and what it is seen against. `same_root`: its bank states the same root hash on both sides."""
+
+    change: Change
+    relation: Relation
+    same_root: bool = False
+    node_against_release: bool = False
+
+    @property
+    def moves(self) -> bool:
+        """Whether another release was declared, in either direction."""
+        return self.relation in (Relation.UPGRADE, Relation.DOWNGRADE)
+
+
+def area(*names: str) -> Callable[[Case], bool]:
+    return lambda case: case.change.area in names
+
+
+def attribute(area: str, *names: str) -> Callable[[Case], bool]:
+    return lambda case: case.change.area == area and case.change.attribute in names
+
+
+def moved(area: str, *names: str) -> Callable[[Case], bool]:
+    return lambda case: case.moves and case.change.area == area and case.change.attribute in names
+
+
+def path_of(change: Change) -> str:
+    """The path in the subject of a change to a file or a program."""
+    return change.subject.partition(":")[2]
+
+
+def _is_root(change: Change) -> bool:
+    label = change.subject.partition(":")[0]
+    return label.startswith("bank-") or label == "judged-root"
+
+
+def is_protected_file(case: Case) -> bool:
+    return case.change.area == "files" and _is_root(case.change) and not is_run_time(case)
+
+
+def is_run_time(case: Case) -> bool:
+    """A file below a folder that a running node fills, in a comparison that has a running node on one side."""
+    if not case.node_against_release or case.change.area not in ("files", "binaries"):
+        return False
+    return any(f"{path_of(case.change)}/".startswith(f"{folder}/") for folder in RUN_TIME_FOLDERS)
+
+
+def is_broken_tree(case: Case) -> bool:
+    change = case.change
+    if change.area != "integrity" or change.attribute not in (
+        "verdict",
+        "bad_blocks",
+        "problems",
+        "hidden_data",
+        "tree",
+    ):
+        return False
+    return change.after not in ("verified", None, (), "empty")
+
+
+def is_repaired_tree(case: Case) -> bool:
+    return attribute("integrity", "verdict", "bad_blocks", "problems", "hidden_data")(case)
+
+
+def gains_privilege(case: Case) -> bool:
+    """A file that is setuid, setgid or holds capabilities now and was not before."""
+    change = case.change
+    if change.area != "files":
+        return False
+    if change.attribute == "capability":
+        return change.after is not None
+    if isinstance(change.after, Mapping) and change.after.get("capability"):
+        return True
+    if isinstance(change.after, Mapping) and change.after.get("type") == "directory":
+        return False
+    after, before = _mode(change.after), _mode(change.before)
+    return after is not None and bool(after & 0o6000 & ~(before or 0))
+
+
+def _mode(value: object) -> int | None:
+    text = value.get("mode") if isinstance(value, Mapping) else value
+    return int(text, 8) if isinstance(text, str) and len(text) == 4 and set(text) <= set("01234567") else None
+
+
+def is_unsafe_language(case: Case) -> bool:
+    change = case.change
+    if change.area != "binaries":
+        return False
+    if change.attribute == "language":
+        return isinstance(change.after, str) and change.after.split(" ")[0] in _UNSAFE_LANGUAGES
+    after = change.after.get("language") if isinstance(change.after, Mapping) else None
+    return change.attribute == "program" and change.before is None and after in _UNSAFE_LANGUAGES
+
+
+def loses_hardening(case: Case) -> bool:
+    change = case.change
+    name = change.attribute.removeprefix("hardening.")
+    if change.area != "binaries" or name == change.attribute or name in _NO_PROTECTION:
+        return False
+    if name in _WORSE_WHEN_TRUE:
+        return bool(change.after)
+    if isinstance(change.before, bool) or isinstance(change.after, bool):
+        return change.before is True and change.after is not True
+    return (change.before in _PROTECTED and change.after in _WEAK) or (change.before, change.after) == (
+        "partial",
+        "none",
+    )
+
+
+def goes_down(case: Case) -> bool:
+    """A package whose version is older than before."""
+    change = case.change
+    if change.area != "packages" or change.attribute != "version":
+        return False
+    if not (isinstance(change.before, str) and isinstance(change.after, str)):
+        return False
+    return compare_evr(parse_evr(change.before), parse_evr(change.after)) > 0
+
+
+def marks_first_boot(case: Case) -> bool:
+    """The bank's bit that a first boot sets, or the same of PRIVATE (bit 57); nothing else with it."""
+    change = case.change
+    if change.kind is not ChangeKind.CHANGED:
+        return False
+    if change.area == "banks" and isinstance(change.before, Mapping) and isinstance(change.after, Mapping):
+        return dict(change.after) == {**change.before, "successful": True}
+    if change.area == "partitions" and change.attribute == "attributes":
+        return int(str(change.after), 16) == int(str(change.before), 16) | 1 << 57
+    return False
+
+
+def turned(before: Verdict, *after: Verdict) -> Callable[[Case], bool]:
+    values = [one.value for one in after]
+    return lambda case: (
+        case.change.area == "rules" and case.change.before == before.value and case.change.after in values
+    )
+
+
+def score_falls(case: Case) -> bool:
+    change = case.change
+    if change.area not in ("score", "languages") or isinstance(change.before, bool):
+        return False
+    return (
+        isinstance(change.before, int | float)
+        and isinstance(change.after, int | float)
+        and change.after < change.before
+    ) or change.after is None
+
+
+def is_configured(case: Case) -> bool:
+    """A setting that a node has and the image has no default for: it came from user data or the cloud."""
+    change = case.change
+    return case.node_against_release and change.area == "settings" and change.before is None
+
+
+def is_node_only(case: Case) -> bool:
+    """Nothing was damaged: one side is of a kind that does not have such a thing at all."""
+    return case.change.kind is ChangeKind.UNREADABLE and case.change.why.endswith(
+        ("not collected", "at hand", "does not hold it")
+    )

@@ -1,0 +1,109 @@
+"""The table that judges a change: the first line that applies decides, so the order is part of the meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rocketaudit.analysis.drift.conditions import (
+    REBUILT,
+    RELEASE_AREAS,
+    Case,
+    area,
+    attribute,
+    gains_privilege,
+    goes_down,
+    is_broken_tree,
+    is_configured,
+    is_node_only,
+    is_protected_file,
+    is_repaired_tree,
+    is_run_time,
+    is_unsafe_language,
+    loses_hardening,
+    marks_first_boot,
+    moved,
+    score_falls,
+    turned,
+)
+from rocketaudit.model.change import ChangeKind, Judgement, Relation
+from rocketaudit.model.verdict import Severity, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """`binding`: no policy may accept what it decides."""
+
+    name: str
+    applies: Callable[[Case], bool]
+    judgement: Judgement
+    severity: Severity
+    why: str
+    binding: bool = False
+
+
+U, E, C = Judgement.UNEXPECTED, Judgement.EXPECTED, Judgement.CANNOT_SAY
+CRITICAL, HIGH, MEDIUM, LOW, INFO = Severity
+
+RULINGS: tuple[Ruling, ...] = (
+    Ruling("not-comparable", is_node_only, C, INFO, "one side does not hold such evidence"),
+    Ruling("unreadable", lambda c: c.change.kind is ChangeKind.UNREADABLE, C, MEDIUM, "one side was not read"),
+    Ruling("run-time-folder", is_run_time, E, INFO, "a running node fills this folder"),
+    Ruling("same-root-hash", lambda c: c.same_root and is_protected_file(c), U, CRITICAL,
+           "the root hash is the same on both sides, so no protected file may differ", binding=True),
+    Ruling("tree-broken", is_broken_tree, U, CRITICAL, "the hash tree does not hold as it did", binding=True),
+    Ruling("tree-repaired", is_repaired_tree, U, LOW, "the hash tree was repaired"),
+    Ruling("bank-filled", attribute("integrity", "tree"), U, MEDIUM, "a bank was filled or emptied"),
+    Ruling("downgrade", lambda c: c.change.area == "identity" and c.relation is Relation.DOWNGRADE, U, HIGH,
+           "the current side is an older release"),
+    Ruling("other-system", attribute("identity", "os_id", "variant", "arch", "layout"), U, HIGH,
+           "another operating system, variant, architecture or layout"),
+    Ruling("setuid", gains_privilege, U, HIGH, "newly setuid, setgid or with capabilities"),
+    Ruling("hardening-lost", loses_hardening, U, MEDIUM, "the program lost a protection"),
+    Ruling("unsafe-language", is_unsafe_language, U, MEDIUM, "a program in a language that is not memory-safe"),
+    Ruling("package-down", lambda c: goes_down(c) and c.relation is not Relation.DOWNGRADE, U, MEDIUM,
+           "a package is older than before"),
+    Ruling("verity-weaker", attribute("integrity", "options", "algorithm", "hash_type", "binds_kernel", "fec"), U, HIGH,
+           "how the tree is enforced changed"),
+    Ruling("unprotected-bytes", attribute("integrity", "slack", "unprotected_bytes"), U, MEDIUM,
+           "bytes that no digest covers changed"),
+    Ruling("rebuilt", lambda c: c.moves and c.change.area in ("integrity", "boot") and c.change.attribute in REBUILT,
+           E, INFO, "a new release has a new tree and a new kernel"),
+    Ruling("rebuilt-table", lambda c: c.moves and c.change.area == "kernel-arguments" and "dm-mod.create" in
+           c.change.subject, E, INFO, "a new release has a new tree"),
+    Ruling("private-changed", lambda c: c.change.area == "files" and c.change.subject.startswith("private:"), U, HIGH,
+           "no release brings the files of the private partition, and bootconfig there adds kernel arguments"),
+    Ruling("tuf-root", area("tuf-root"), U, MEDIUM, "the root of trust for updates changed: check its rotation"),
+    Ruling("boot-text", lambda c: c.change.area in ("boot", "kernel-arguments") or (c.change.area == "signed-texts" and
+           not c.moves), U, HIGH, "what boots, or how, changed"),
+    Ruling("first-boot", marks_first_boot, E, INFO, "a first boot that succeeds sets this bit"),
+    Ruling("bank-state", area("banks"), U, MEDIUM, "which bank boots, or may be rolled back to, changed"),
+    Ruling("kernel-protection", area("selinux", "lockdown"), U, HIGH, "a protection of the kernel changed"),
+    Ruling("foreign-module", attribute("modules", "loaded"), U, HIGH, "the release does not bring this module"),
+    Ruling("overlay", lambda c: c.change.area == "mounts" and ":overlay:" in c.change.subject, U, HIGH,
+           "a writable layer hides what the hash tree protects"),
+    Ruling("host-container", area("host-containers"), U, HIGH, "a host container may own the node"),
+    Ruling("users", area("users"), U, MEDIUM, "who may log in changed"),
+    Ruling("configured", is_configured, E, INFO, "the image has no default for it: it comes from user data"),
+    Ruling("update-partitions", moved("partitions", "uuid", "label", "unique_guid", "disk_guid", "features"), E, INFO,
+           "a new release has new file systems"),
+    Ruling("partitions", area("partitions"), U, HIGH, "the partition table changed"),
+    Ruling("rule-broken", turned(Verdict.PASS, Verdict.FAIL), U, HIGH, "a rule that passed fails"),
+    Ruling("rule-undecided", lambda c: c.change.area == "rules" and c.change.after == Verdict.UNKNOWN.value, C, LOW,
+           "a rule cannot be decided any more"),
+    Ruling("rule-fails", lambda c: c.change.area == "rules" and c.change.after == Verdict.FAIL.value, U, MEDIUM,
+           "a rule fails that did not before"),
+    Ruling("rule-turned", area("rules"), E, INFO, "a rule turned, and not to the worse"),
+    Ruling("score-fell", score_falls, U, LOW, "less is met, or less of the code is memory-safe"),
+    Ruling("score-moved", area("score", "languages"), E, INFO, "not less than before"),
+    Ruling("update", lambda c: c.moves and c.change.area in RELEASE_AREAS, E, INFO, "follows from the declared update"),
+    Ruling("fixed-content", lambda c: c.relation is Relation.SAME_RELEASE and is_protected_file(c), U, CRITICAL,
+           "within one release no protected file may differ"),
+    Ruling("anything-else", lambda _: True, U, MEDIUM, "nothing declared accounts for it"),
+)  # fmt: skip
+NAMES = frozenset(ruling.name for ruling in RULINGS)
+
+
+def ruling_for(case: Case) -> Ruling:
+    """The first line of the table that applies."""
+    return next(ruling for ruling in RULINGS if ruling.applies(case))

@@ -1,0 +1,168 @@
+"""A running node against the release that it should be: runtime facts of one, shipped facts of the other.
+
+Only what the release has an opinion on is compared: a kernel parameter that no file of the image sets has no value
+to differ from. Two nodes, or two moments of one, are compared fact by fact elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from rocketaudit.analysis.drift.areas import area_of
+from rocketaudit.analysis.drift.facts import DERIVED, shown
+from rocketaudit.analysis.drift.sides import Sides, difference, unreadable
+from rocketaudit.model.change import Change
+from rocketaudit.model.evidence import Evidence
+from rocketaudit.model.fact import Fact, JsonValue, Key, Locator, Plane, State
+from rocketaudit.model.target import TargetKind
+
+SUBJECT = "node"
+LOADED, LOADABLE, BUILT_IN = (Key("modules", (name,)) for name in ("loaded", "loadable", "built_in"))
+LOCKDOWN = Key("lockdown", ("mode",))
+_SAFE_OPTIONS = ("ro", "nosuid", "nodev", "noexec")
+_BOOT_LOADER = ("BOOT_IMAGE",)  # filled in by the loader itself
+_OWN_RULE = ("modules", "lockdown", "overlay", "mount")
+_STRENGTH = ("none", "integrity", "confidentiality")
+
+
+def compare_running(sides: Sides) -> Iterator[Change]:
+    """What the node runs otherwise than its release ships it; nothing when both sides are of one kind."""
+    node_is_after = sides.after.target.kind is TargetKind.NODE
+    if node_is_after == (sides.before.target.kind is TargetKind.NODE):
+        return
+    release, node = (sides.before, sides.after) if node_is_after else (sides.after, sides.before)
+    for fact in sorted(node.facts, key=lambda fact: str(fact.key)):
+        if fact.plane is Plane.RUNTIME and fact.scope == node.judged and fact.key.namespace not in DERIVED:
+            for change in _compare(release, fact):
+                yield change if node_is_after else _turned(change)
+
+
+def _compare(release: Evidence, fact: Fact) -> Iterator[Change]:
+    if fact.key.namespace in _OWN_RULE:
+        rule = _RULES.get(fact.key.namespace)
+        if rule is not None:
+            yield from rule(release, fact)
+        return
+    if fact.key.subject[:1] == _BOOT_LOADER:
+        return
+    shipped = release.get(fact.key, Plane.STATIC)
+    if shipped.state is State.UNREAD:
+        return  # the release has no opinion
+    if fact.state is State.UNREAD:
+        yield _unread(fact, shipped)
+        return
+    says_all = fact.key.namespace in ("kernel_arg", "init_arg", "setting", "selinux")
+    if (shipped.state is State.PRESENT or says_all) and _plain(shipped) != _plain(fact):
+        yield from _change(fact, shown(shipped), shown(fact), shipped.where)
+
+
+def _plain(fact: Fact) -> JsonValue:
+    """A value as both planes would write it: /proc/sys separates by tabs and counts in numbers."""
+    value = shown(fact)
+    return " ".join(str(value).split()) if isinstance(value, str | int) and not isinstance(value, bool) else value
+
+
+def _change(fact: Fact, before: JsonValue, after: JsonValue, where: Locator) -> Iterator[Change]:
+    places = (where, fact.where)
+    yield from difference(area_of(fact.key), f"{SUBJECT}:{fact.key}", Plane.RUNTIME.value, before, after, places)
+
+
+def _unread(fact: Fact, shipped: Fact) -> Change:
+    places = (shipped.where, fact.where)
+    area, subject = area_of(fact.key), f"{SUBJECT}:{fact.key}"
+    return unreadable(area, subject, Plane.RUNTIME.value, shown(shipped), None, places, fact.reason)
+
+
+def _modules(release: Evidence, fact: Fact) -> Iterator[Change]:
+    """Every loaded module that the release does not bring."""
+    if fact.key != LOADED:
+        return
+    known = [release.get(key, Plane.STATIC) for key in (LOADABLE, BUILT_IN)]
+    gaps = [one for one in (fact, *known) if one.state is State.UNREAD]
+    if gaps:
+        yield _unread(fact, gaps[0]) if fact.state is State.UNREAD else unreadable(
+            "modules", f"{SUBJECT}:{fact.key}", Plane.RUNTIME.value, None, None, (known[0].where, fact.where),
+            gaps[0].reason,
+        )  # fmt: skip
+        return
+    brought = {_module(name) for one in known for name in _texts(one.value)}
+    for name in sorted({_module(name) for name in _texts(fact.value)} - brought):
+        places = (known[0].where, fact.where)
+        yield from difference("modules", f"{SUBJECT}:module:{name}", "loaded", None, True, places)
+
+
+def _module(name: str) -> str:
+    return name.replace("-", "_")
+
+
+def _texts(value: JsonValue) -> Iterator[str]:
+    for part in value if isinstance(value, tuple | list) else ():
+        if isinstance(part, str):
+            yield part
+
+
+def _lockdown(release: Evidence, fact: Fact) -> Iterator[Change]:
+    """A mode weaker than what the command line, the settings or the kernel's build ask for."""
+    asked = {
+        Key("kernel_arg", ("lockdown",)): None,
+        Key("setting", ("kernel", "lockdown")): None,
+        Key("kconfig", ("CONFIG_LOCK_DOWN_KERNEL_FORCE_INTEGRITY",)): "integrity",
+        Key("kconfig", ("CONFIG_LOCK_DOWN_KERNEL_FORCE_CONFIDENTIALITY",)): "confidentiality",
+    }
+    best, place = "none", Locator(release.target.name, release.judged)
+    for key, forced in asked.items():
+        stated = release.get(key, Plane.STATIC)
+        mode = str(stated.value) if forced is None else forced if stated.value == "y" else "none"
+        if stated.state is State.PRESENT and mode in _STRENGTH and _STRENGTH.index(mode) > _STRENGTH.index(best):
+            best, place = mode, stated.where
+    if fact.state is State.UNREAD:
+        yield unreadable("lockdown", f"{SUBJECT}:{fact.key}", "runtime", best, None, (place, fact.where), fact.reason)
+        return
+    running = str(fact.value) if fact.state is State.PRESENT else "none"
+    weaker = running not in _STRENGTH or _STRENGTH.index(running) < _STRENGTH.index(best)
+    if weaker:
+        yield from difference("lockdown", f"{SUBJECT}:{fact.key}", "runtime", best, running, (place, fact.where))
+
+
+def _overlays(release: Evidence, fact: Fact) -> Iterator[Change]:
+    """Files in the upper folder of an overlay: they hide what the hash tree protects."""
+    where = (Locator(release.target.name, release.judged), fact.where)
+    if fact.state is State.UNREAD:
+        yield unreadable("mounts", f"{SUBJECT}:{fact.key}", "runtime", None, None, where, fact.reason)
+    elif fact.state is State.PRESENT and fact.value:
+        yield from difference("mounts", f"{SUBJECT}:{fact.key}", "runtime", None, fact.value, where)
+
+
+def _mounts(release: Evidence, fact: Fact) -> Iterator[Change]:
+    """A protecting option that the release's mount unit asks for and the node does not have."""
+    shipped = release.get(fact.key, Plane.STATIC)
+    if fact.key.attribute != "options" or shipped.state is not State.PRESENT or fact.state is State.ABSENT:
+        return
+    if fact.state is State.UNREAD:
+        yield _unread(fact, shipped)
+        return
+    asked, has = _options(shipped.value), _options(fact.value)
+    if asked - has:
+        yield from _change(fact, tuple(sorted(asked)), tuple(sorted(has)), shipped.where)
+
+
+def _options(value: JsonValue) -> set[str]:
+    words = value.split(",") if isinstance(value, str) else list(_texts(value))
+    return {word.strip() for word in words} & set(_SAFE_OPTIONS)
+
+
+def _turned(change: Change) -> Change:
+    """The same change, with the node as the baseline."""
+    places = (change.where_after, change.where_before)
+    arguments = (change.area, change.subject, change.attribute, change.after, change.before, places)
+    if change.why:
+        return unreadable(*arguments, change.why)
+    return next(difference(*arguments))
+
+
+_RULES: dict[str, Callable[[Evidence, Fact], Iterator[Change]]] = {
+    "modules": _modules,
+    "lockdown": _lockdown,
+    "overlay": _overlays,
+    "mount": _mounts,
+}
