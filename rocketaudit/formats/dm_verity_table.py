@@ -16,7 +16,8 @@ from rocketaudit.model.verity import FecParameters, VerityParameters
 
 SECTOR = 512
 MAX_TABLE = 8192
-_KEY = "dm-mod.create="
+_KEY = b"dm_mod.create"
+_WORD = re.compile(rb'(?:[^\x09-\x0d\x20\xa0"]|"[^"]*(?:"|$))+')
 _NUMBER = re.compile(r"[0-9]{1,20}")
 # optional parameters that take a value; all others stand alone (verity.rst)
 _WITH_VALUE = frozenset({"use_fec_from_device", "fec_roots", "fec_blocks", "fec_start", "root_hash_sig_key_desc"})
@@ -49,9 +50,21 @@ class VerityTable:
 
 
 def find_tables(text: str) -> Iterator[str]:
-    """Every value of dm-mod.create in a command line, in either spelling, in order; a later one overrides."""
-    for match in re.finditer(rf'"{re.escape(_KEY)}([^"]*)"|(?<!\S){re.escape(_KEY)}(?:"([^"]*)"|(\S*))', text):
-        yield next(group for group in match.groups() if group is not None)
+    """Every value of dm-mod.create that a kernel takes from a command line, in order; a later one overrides.
+
+    Split as the kernel splits (lib/cmdline.c): by bytes, blanks inside quotes do not count, the byte 0xA0 is a
+    blank, "-" and "_" in a name are the same, and what follows the word "--" is not for the kernel.
+    """
+    for match in _WORD.finditer(text.encode("utf-8", "surrogateescape")):
+        word = match[0]
+        if word == b"--":
+            return
+        if word.startswith(b'"'):
+            word = word[1:].removesuffix(b'"')
+        name, _, value = word.partition(b"=")
+        if name.replace(b"-", b"_") == _KEY:
+            value = value[1:].removesuffix(b'"') if value.startswith(b'"') else value
+            yield value.decode("utf-8", "surrogateescape")
 
 
 def parse_table(text: str) -> VerityTable:

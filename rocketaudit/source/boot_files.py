@@ -191,8 +191,11 @@ def uki_boot_entry(uki: Uki, partition: Partition, path: str, bank: str) -> Boot
 
 
 def verity_table_of(command_line: str) -> str:
-    """The last dm-mod.create of a command line, which is the one that holds; "" when there is none."""
-    return ["", *find_tables(command_line)][-1]
+    """The value of dm-mod.create, "" when there is none; several different ones joined, so that none is believed.
+
+    The last one would hold, but a kernel cuts long command lines off before it.
+    """
+    return ";".join(dict.fromkeys(find_tables(command_line)))
 
 
 def _files(tree: Tree, folder: str) -> list[tuple[str, Node]]:

@@ -61,6 +61,35 @@ def test_a_key_inside_another_word_is_not_a_table():
     assert list(find_tables('xdm-mod.create="0" foo.dm-mod.create=1')) == []
 
 
+def test_a_kernel_does_not_tell_a_dash_from_an_underscore():
+    assert list(find_tables('quiet dm_mod.create="a b" dm-mod.create=c dm_mod_create=d')) == ["a b", "c"]
+
+
+def test_what_follows_two_dashes_is_not_for_the_kernel():
+    assert list(find_tables('dm-mod.create="evil" -- dm-mod.create="good"')) == ["evil"]
+    assert list(find_tables('x="a -- b" dm-mod.create="good" --x')) == ["good"]
+
+
+@pytest.mark.parametrize(
+    ("line", "tables"),
+    [
+        ("x\u2003dm-mod.create=shown", []),  # no blank for a kernel
+        ("x\u00a0dm-mod.create=taken", ["taken"]),  # ends in the byte A0, which is one
+        ("caff\u00e0dm-mod.create=taken", ["taken"]),
+        ('a="b" c"dm-mod.create=hidden d"', []),
+        ('"dm-mod.create=open quote', ["open quote"]),
+        ('"dm-mod.create=a"b c', ['a"b']),
+        ("\tdm-mod.create=t\x0bdm-mod.create=v", ["t", "v"]),
+    ],
+)
+def test_words_end_where_they_end_for_a_kernel(line, tables):
+    assert list(find_tables(line)) == tables
+
+
+def test_a_long_line_of_quotes_is_split_quickly():
+    assert list(find_tables('"dm-mod.create=' * 100_000))
+
+
 def test_the_command_lines_of_real_nodes_parse():
     found = 0
     for path in sorted(shared_data("bottlerocket", "live").glob("cmdline*")):
