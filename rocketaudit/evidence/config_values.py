@@ -20,7 +20,7 @@ from rocketaudit.evidence.config_files import (
     root_trees,
     wanted,
 )
-from rocketaudit.evidence.settings import plain_value, read_defaults
+from rocketaudit.evidence.settings import Defaults, plain_value, read_defaults
 from rocketaudit.formats.handlebars import MARKER, render
 from rocketaudit.formats.strict_yaml import load_plain
 from rocketaudit.formats.systemd_unit import Directive, last_values, parse_unit
@@ -49,11 +49,12 @@ def _collect(source: Source, wants: Wants) -> Iterator[Seen]:
     keys = tuple(dict.fromkeys(wanted(wants, "config")))
     for tree in root_trees(source) if keys else ():
         facts = Facts(tree)
+        defaults = read_defaults(tree)
         parsed: dict[tuple[str, str], _Parsed] = {}
         for key in keys:
             place = (key.subject[0], key.attribute)
             if place not in parsed:
-                parsed[place] = _parse(tree, *place)
+                parsed[place] = _parse(tree, *place, defaults)
             yield _fact(facts, key, parsed[place])
 
 
@@ -92,10 +93,10 @@ def _depends_on_node(value: Any) -> bool:
             return False
 
 
-def _parse(tree: Tree, path: str, form: str) -> _Parsed:
+def _parse(tree: Tree, path: str, form: str, defaults: Defaults) -> _Parsed:
     if form == "systemd":
         return _systemd(tree, path)
-    found, templates = made_file(tree, path)
+    found, templates = made_file(tree, path, defaults)
     if found.state is not State.PRESENT:
         return _Parsed(found.where, state=found.state, reason=found.reason)
     try:
@@ -104,40 +105,34 @@ def _parse(tree: Tree, path: str, form: str) -> _Parsed:
         return _Parsed(found.where, state=State.UNREAD, reason=f"{found.path}: {error}")
 
 
-def made_file(tree: Tree, path: str) -> tuple[ConfigFile, tuple[bytes, ...]]:
-    """A file and the texts that it may have: several when it is made from a template on a node."""
-    found = first_config(tree, path, f"{FACTORY}{path}")
+def made_file(tree: Tree, path: str, defaults: Defaults) -> tuple[ConfigFile, tuple[bytes, ...]]:
+    """A file and the texts that it may have: as it is, as its template gives it on a node, as the factory has it."""
+    found = read_config(tree, path)
     if found.state is not State.ABSENT:
         return found, (found.data,)
-    return _from_template(tree, path, found)
+    rendered, texts = _from_template(tree, path, defaults)
+    if rendered.state is not State.ABSENT:
+        return rendered, texts
+    found = read_config(tree, f"{FACTORY}{path}")
+    if found.state is State.ABSENT and defaults.file.state is State.UNREAD:
+        return ConfigFile(path, State.UNREAD, defaults.file.where, reason=defaults.file.reason), ()
+    return found, (found.data,)
 
 
-def _from_template(tree: Tree, path: str, absent: ConfigFile) -> tuple[ConfigFile, tuple[bytes, ...]]:
+def _from_template(tree: Tree, path: str, defaults: Defaults) -> tuple[ConfigFile, tuple[bytes, ...]]:
     """The template that the defaults name for a path, rendered with the default settings under both assumptions."""
-    template = template_of(tree, path)
-    if template is None:
-        return absent, ()
+    made = next((one for one in defaults.made_files if one.path == path), None)
+    if made is None:
+        return ConfigFile(path, State.ABSENT, tree.locate(path)), ()
+    template = read_config(tree, made.template)
     if template.state is not State.PRESENT:
-        reason = template.reason or f"its template {template.path} is missing"
+        reason = template.reason or f"its template {made.template} is missing"
         return ConfigFile(path, State.UNREAD, template.where, reason=reason), ()
-    _, settings = read_defaults(tree)
     try:
-        texts = tuple(render(template.data, settings, assume=assume).encode() for assume in (False, True))
-    except FormatError as error:
+        texts = tuple(render(template.data, defaults.settings, assume=assume).encode() for assume in (False, True))
+    except (FormatError, RecursionError) as error:
         return ConfigFile(path, State.UNREAD, template.where, reason=str(error)), ()
     return template, tuple(dict.fromkeys(texts))
-
-
-def template_of(tree: Tree, path: str) -> ConfigFile | None:
-    """The template of a configuration file, by `configuration-files` of the defaults; None when none is named."""
-    found, _ = read_defaults(tree)
-    if found.state is not State.PRESENT:
-        return None
-    table = tomllib.loads(found.data.decode("utf-8")).get("configuration-files", {})
-    for entry in table.values() if isinstance(table, dict) else ():
-        if isinstance(entry, dict) and entry.get("path") == path and isinstance(entry.get("template-path"), str):
-            return read_config(tree, entry["template-path"])
-    return None
 
 
 def _values(data: bytes, form: str) -> Any:

@@ -9,6 +9,7 @@ from rocketaudit.errors import FormatError
 from rocketaudit.evidence.collector import Collector, Seen
 from rocketaudit.evidence.config_files import ConfigFile, Facts, root_trees, wanted
 from rocketaudit.evidence.config_values import made_file
+from rocketaudit.evidence.settings import Defaults, read_defaults
 from rocketaudit.evidence.units import FOLDERS
 from rocketaudit.formats.handlebars import MARKER
 from rocketaudit.formats.systemd_unit import Directive, all_values, parse_unit
@@ -27,9 +28,10 @@ def _collect(source: Source, wants: Wants) -> Iterator[Seen]:
 
 
 def _flags(facts: Facts, keys: tuple[Key, ...]) -> Iterator[Seen]:
-    found, texts = made_file(facts.tree, DROP_IN)
+    defaults = read_defaults(facts.tree)
+    found, texts = made_file(facts.tree, DROP_IN, defaults)
     if found.state is State.ABSENT:
-        found, texts = _from_unit(facts.tree, found)
+        found, texts = _from_unit(facts.tree, found, defaults)
     if found.state is not State.PRESENT:
         yield from (facts.of_file(key, found) for key in keys if found.state is State.UNREAD)
         return
@@ -49,9 +51,9 @@ def _flags(facts: Facts, keys: tuple[Key, ...]) -> Iterator[Seen]:
             yield facts.present(key, value, found.where)
 
 
-def _from_unit(tree: Tree, absent: ConfigFile) -> tuple[ConfigFile, tuple[bytes, ...]]:
+def _from_unit(tree: Tree, absent: ConfigFile, defaults: Defaults) -> tuple[ConfigFile, tuple[bytes, ...]]:
     for folder in FOLDERS:
-        found, texts = made_file(tree, f"{folder}/kubelet.service")
+        found, texts = made_file(tree, f"{folder}/kubelet.service", defaults)
         if found.state is not State.ABSENT:
             return found, texts
     return absent, ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from rocketaudit.evidence.collector import Collector, Seen
@@ -23,7 +24,6 @@ _SECRET = (
     "user-data",
     "server-key",
     "credentials",
-    "auth",
     "identitytoken",
 )
 MAX_DEPTH = 16
@@ -51,23 +51,52 @@ def defaults_file(tree: Tree) -> ConfigFile:
     return ConfigFile(_LINKED, State.ABSENT, tree.locate(_LINKED))
 
 
-def read_defaults(tree: Tree) -> tuple[ConfigFile, Mapping[str, Any]]:
-    """The defaults file and its `settings` table; a file that is no TOML comes back as unread."""
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """The defaults file and what it holds; both tables are empty unless it could be read."""
+
+    file: ConfigFile
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    made_files: tuple[MadeFile, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MadeFile:
+    """A file that the node makes from a template; `mode` is "" where the defaults do not say it."""
+
+    path: str
+    template: str
+    mode: str
+
+
+def read_defaults(tree: Tree) -> Defaults:
+    """The defaults of a tree; a file that is no TOML comes back as unread."""
     found = defaults_file(tree)
     if found.state is not State.PRESENT:
-        return found, {}
+        return Defaults(found)
     try:
         table = tomllib.loads(found.data.decode("utf-8"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        return ConfigFile(found.path, State.UNREAD, found.where, reason=f"not TOML: {error}"), {}
+        return Defaults(ConfigFile(found.path, State.UNREAD, found.where, reason=f"not TOML: {error}"))
     settings = table.get("settings", {})
-    return found, settings if isinstance(settings, dict) else {}
+    return Defaults(found, settings if isinstance(settings, dict) else {}, tuple(_made_files(table)))
+
+
+def _made_files(table: Mapping[str, Any]) -> Iterator[MadeFile]:
+    files = table.get("configuration-files", {})
+    for entry in files.values() if isinstance(files, dict) else ():
+        if not isinstance(entry, dict):
+            continue
+        path, template, mode = (entry.get(name) for name in ("path", "template-path", "mode"))
+        if isinstance(path, str) and isinstance(template, str) and path and template:
+            yield MadeFile(path, template, mode if isinstance(mode, str) else "")
 
 
 def _collect(source: Source, wants: Wants) -> Iterator[Seen]:  # noqa: ARG001
     for tree in root_trees(source):
         facts = Facts(tree)
-        found, settings = read_defaults(tree)
+        defaults = read_defaults(tree)
+        found, settings = defaults.file, defaults.settings
         if found.state is State.UNREAD:
             yield facts.unread(Key("settings_defaults", ("file",)), found.where, found.reason)
             continue
@@ -75,39 +104,41 @@ def _collect(source: Source, wants: Wants) -> Iterator[Seen]:  # noqa: ARG001
             continue  # no image of Bottlerocket, or defaults in a place that we do not know: nothing is known
         yield facts.present(Key("settings_defaults", ("file",)), found.path, found.where)
         yield facts.covers("setting:*")
-        yield from (facts.present(Key("made_file", (path,), "mode"), mode, found.where) for path, mode in _modes(found))
-        for number, (path, value) in enumerate(_leaves(settings, (), 0)):
+        for made in defaults.made_files:
+            if made.mode:
+                yield facts.present(Key("made_file", (made.path,), "mode"), made.mode, found.where)
+        for number, (path, value) in enumerate(leaves(settings, (), 0)):
             if number >= MAX_FACTS:
                 return
             yield facts.present(Key("setting", path), value, found.where)
 
 
-def _leaves(table: Mapping[str, Any], path: tuple[str, ...], depth: int) -> Iterator[tuple[tuple[str, ...], JsonValue]]:
+def is_secret(path: tuple[str, ...]) -> bool:
+    """Whether a setting's name says that its value is a secret."""
+    return any(name == "auth" or any(word in name for word in _SECRET) for name in path)
+
+
+def leaves(table: Mapping[str, Any], path: tuple[str, ...], depth: int) -> Iterator[tuple[tuple[str, ...], JsonValue]]:
+    """(path, value) of every setting below `path`; the value of a secret is left out."""
     for name, value in table.items():
         place = (*path, name)
         if isinstance(value, dict) and depth < MAX_DEPTH:
-            yield from _leaves(value, place, depth + 1)
+            yield from leaves(value, place, depth + 1)
         else:
-            yield place, "(not shown)" if any(word in name for word in _SECRET) else plain_value(value)
+            yield place, "(not shown)" if is_secret((name,)) else plain_value(value)
 
 
-def _modes(found: ConfigFile) -> Iterator[tuple[str, str]]:
-    """Files that a node will make, with the mode that the defaults give them."""
-    table = tomllib.loads(found.data.decode("utf-8")).get("configuration-files", {})
-    for entry in table.values() if isinstance(table, dict) else ():
-        if isinstance(entry, dict) and isinstance(entry.get("path"), str) and isinstance(entry.get("mode"), str):
-            yield entry["path"], entry["mode"]
-
-
-def plain_value(value: object) -> JsonValue:
-    """A TOML, YAML or JSON value as a fact may hold it; times become their text."""
+def plain_value(value: object, depth: int = 0) -> JsonValue:
+    """A TOML, YAML or JSON value as a fact may hold it; times become their text, what is nested too deep a remark."""
+    if depth > MAX_DEPTH:
+        return "(nested too deep)"
     match value:
         case str() | bool() | int() | float() | None:
             return value
         case list() | tuple():
-            return tuple(plain_value(item) for item in value)
+            return tuple(plain_value(item, depth + 1) for item in value)
         case dict():
-            return {str(name): plain_value(item) for name, item in value.items()}
+            return {str(name): plain_value(item, depth + 1) for name, item in value.items()}
         case _:
             return str(value)
 

@@ -1,4 +1,4 @@
-"""Kernel parameters as the image sets them at boot: command line, sysctl.d as systemd reads it, settings."""
+"""Kernel parameters: as the image sets them at boot (command line, sysctl.d, settings), and as a node has them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from rocketaudit.errors import FormatError
 from rocketaudit.evidence.collector import Collector, Seen
 from rocketaudit.evidence.config_files import FACTORY, MAX_FACTS, Facts, at, drop_ins, root_trees, wanted
+from rocketaudit.evidence.running import Running, running_node
 from rocketaudit.evidence.settings import read_defaults
 from rocketaudit.formats.kernel_arguments import parse_kernel_arguments
 from rocketaudit.formats.sysctl_conf import matches, parse_sysctl_conf, plain_name
@@ -96,8 +97,8 @@ def _read_files(tree: Tree, merged: _Merged) -> None:
 
 def _read_settings(tree: Tree, merged: _Merged) -> None:
     """settings.kernel.sysctl: Bottlerocket writes them at boot, after systemd."""
-    found, settings = read_defaults(tree)
-    kernel = settings.get("kernel")
+    defaults = read_defaults(tree)
+    found, kernel = defaults.file, defaults.settings.get("kernel")
     sysctls = kernel.get("sysctl") if isinstance(kernel, Mapping) else None
     if found.state is State.UNREAD:
         merged.doubt(found.where, found.reason)
@@ -130,4 +131,29 @@ def _facts(facts: Facts, merged: _Merged, names: tuple[str, ...]) -> Iterator[Se
             yield facts.unread(Key("sysctl", (name,)), *merged.unsure)
 
 
+def _collect_running(source: Source, wants: Wants) -> Iterator[Seen]:
+    node = running_node(source)
+    if node is None:
+        return
+    for key in dict.fromkeys(wanted(wants, "sysctl")):
+        yield _running_value(node, key)
+
+
+def _running_value(node: Running, key: Key) -> Seen:
+    """The value in /proc/sys, unless that shows another namespace than the node's."""
+    name = key.subject[0]
+    path = node.node.places.proc / "sys"
+    if not all(part not in ("", ".", "..") and "\0" not in part for part in name.split("/")):
+        return node.unread(key, node.locate(path), f"not the name of a kernel parameter: {name!r}")
+    path = path.joinpath(*name.split("/")) if "/" in name else path.joinpath(*name.split("."))
+    standing = node.node.standing
+    if name.startswith(("net.", "net/")) and standing.host_network is not True:
+        return node.unread(key, node.locate(path), "this shows the pod's network; it takes hostNetwork: true")
+    if name.startswith(("user.", "user/")) and not standing.host_users:
+        return node.unread(key, node.locate(path), "this process lives in its own user namespace")
+    seen = node.read(path)
+    return node.of(key, seen, " ".join(seen.text.split()))
+
+
 STATIC = Collector("sysctl", Plane.STATIC, ("sysctl:*",), _collect)
+RUNTIME = Collector("sysctl", Plane.RUNTIME, ("sysctl:*",), _collect_running)

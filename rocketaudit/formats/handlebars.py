@@ -17,6 +17,7 @@ MAX_OUTPUT = 1 << 20
 MAX_DEPTH = 32
 _TAG = re.compile(r"\{\{\{\s*(.*?)\s*\}\}\}|\{\{~?\s*(.*?)\s*~?\}\}", re.DOTALL)
 _TOKEN = re.compile(r'"[^"]*"|\(|\)|[^\s()]+')
+_BLOCK_PARAMETERS = re.compile(r"\s+as\s+\|([^|]*)\|\s*\Z")
 _FRONT_MATTER = re.compile(r"\A.*?^\+\+\+[ \t]*\r?\n", re.DOTALL | re.MULTILINE)
 
 
@@ -141,17 +142,18 @@ class _Renderer:
         self.output.append(text)
 
     def _run_block(self, block: _Block, local: Mapping[str, Any], depth: int) -> None:
-        value = self.value(block.expression, local)
+        expression, names = _parameters(block.expression)
+        value = self.value(expression, local)
         match block.name:
             case "if" | "unless":
                 holds = self.assume if value is UNKNOWN else _truth(value, zero="includeZero=true" in block.expression)
                 self.run(block.then if holds == (block.name == "if") else block.otherwise, local, depth)
             case "each" if isinstance(value, Mapping):
                 for key, item in value.items():
-                    self.run(block.then, {"this": item, "@key": key}, depth)
+                    self.run(block.then, {**_bound(names, item, key), "this": item, "@key": key}, depth)
             case "each" if isinstance(value, (list, tuple)) and value:
                 for index, item in enumerate(value):
-                    self.run(block.then, {"this": item, "@index": index, "@key": index}, depth)
+                    self.run(block.then, {**_bound(names, item, index), "this": item, "@index": index}, depth)
             case "each":
                 self.run(block.otherwise, local, depth)
             case _:
@@ -194,6 +196,16 @@ class _Renderer:
         for part in place:
             value = value.get(part) if isinstance(value, Mapping) else None
         return value
+
+
+def _parameters(expression: str) -> tuple[str, list[str]]:
+    """`list as |item index|`: the expression and the names that a block gives to its items."""
+    match = _BLOCK_PARAMETERS.search(expression)
+    return (expression, []) if match is None else (expression[: match.start()], match[1].split())
+
+
+def _bound(names: list[str], item: Any, key: Any) -> dict[str, Any]:
+    return dict(zip(names, (item, key), strict=False))
 
 
 def _apply(helper: str, arguments: list[Any]) -> Any:
