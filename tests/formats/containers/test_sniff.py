@@ -26,7 +26,7 @@ SKIPPABLE = struct.pack("<II", 0x184D2A55, 3) + b"abc"
         (zstandard.compress(b"x"), Packing.ZSTD),
         (SKIPPABLE + zstandard.compress(b"x"), Packing.ZSTD),
         (SKIPPABLE + lz4.frame.compress(b"x"), Packing.LZ4),
-        (gzip.compress(b"x"), Packing.GZIP),
+        (gzip.compress(b"x", mtime=0), Packing.GZIP),
         (lzma.compress(b"x"), Packing.XZ),
         (b"QFI\xfb" + bytes(600), Packing.QCOW2),
         (b"KDMV" + bytes(600), Packing.VMDK),
