@@ -17,9 +17,9 @@ def compare_versions(left: str, right: str) -> int:
     for index in range(max(len(a), len(b))):
         one = a[index] if index < len(a) else ""
         two = b[index] if index < len(b) else ""
-        if one == two:
-            continue
-        return _compare_part(one, two)
+        order = 0 if one == two else _compare_part(one, two)
+        if order:
+            return order
     return 0
 
 
