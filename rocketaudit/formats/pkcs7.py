@@ -12,27 +12,20 @@ from datetime import datetime
 
 from asn1crypto import cms, core
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 
 from rocketaudit.errors import FormatError, TrustError
-from rocketaudit.formats.authenticode import (
-    ASN1_ERRORS,
+from rocketaudit.formats.authenticode import ASN1_ERRORS, find_signer, load_certificates, signed_values
+from rocketaudit.formats.x509_path import (
+    HASHES,
     X509_ERRORS,
     expiry_note,
     find_path,
-    find_signer,
-    load_certificates,
-    signed_values,
+    odd_certificates_are_quiet,
     subject_of,
     verify_with,
 )
 
 MAX_SIGNATURE = 1 << 20
-_HASHES: dict[str, hashes.HashAlgorithm] = {
-    "sha256": hashes.SHA256(),
-    "sha384": hashes.SHA384(),
-    "sha512": hashes.SHA512(),
-}
 
 
 def verify_root_hash(signature: bytes, root_hash: str, anchors: Sequence[x509.Certificate], as_of: datetime) -> str:
@@ -45,7 +38,8 @@ def verify_detached(signature: bytes, content: bytes, anchors: Sequence[x509.Cer
     if len(signature) > MAX_SIGNATURE:
         raise FormatError(f"PKCS#7 signature of {len(signature)} bytes, at most {MAX_SIGNATURE} are read")
     try:
-        return _verify(signature, content, anchors, as_of)
+        with odd_certificates_are_quiet():
+            return _verify(signature, content, anchors, as_of)
     except (*ASN1_ERRORS, *X509_ERRORS) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
         raise FormatError(f"PKCS#7 signature is malformed: {reason}") from None
@@ -66,12 +60,12 @@ def _verify(signature: bytes, content: bytes, anchors: Sequence[x509.Certificate
     pool = () if isinstance(carried, core.Void) else load_certificates(carried)
     signer = find_signer(signer_info, (*pool, *anchors))
     name = str(signer_info["digest_algorithm"]["algorithm"].native)
-    if name not in _HASHES:
+    if name not in HASHES:
         raise TrustError(f"signature made with {name}, which is not accepted")
     payload = content
     if not isinstance(signer_info["signed_attrs"], core.Void):
         payload = _attributes(signer_info["signed_attrs"], name, content)
-    verify_with(signer, bytes(signer_info["signature"].native), payload, _HASHES[name])
+    verify_with(signer, bytes(signer_info["signature"].native), payload, HASHES[name])
     outside = expiry_note(find_path(signer, pool, anchors), as_of)
     if outside:
         raise TrustError(f"{outside}, judged as of {as_of.date()}")

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rocketaudit.errors import FormatError
-from rocketaudit.formats.authenticode import check_signatures, load_anchor_certificates, parse_signed_data
+from rocketaudit.formats.authenticode import check_signatures, parse_signed_data
 from rocketaudit.formats.efi_signature import SignatureDatabase
 from rocketaudit.formats.pe import (
     authenticode_digests,
@@ -18,6 +18,7 @@ from rocketaudit.formats.pe import (
     parse_pe,
     read_certificate_table,
 )
+from rocketaudit.formats.x509_path import load_anchor_certificates
 from rocketaudit.model.reader import BytesReader
 from tests.secure_boot import NOW, Identity, build_pe, osslsigncode_accepts, sbsign
 from tests.support import needs_tools, shared_data

@@ -121,7 +121,7 @@ def test_two_signers_are_refused(world):
 
 
 def test_the_manifest_of_a_rauc_bundle_verifies_as_rauc_says():
-    from rocketaudit.formats.authenticode import load_anchor_certificates
+    from rocketaudit.formats.x509_path import load_anchor_certificates
 
     authorities = load_anchor_certificates(shared_data("verity", "rauc", "rel-ca.pem").read_bytes())
 

@@ -9,10 +9,10 @@ from datetime import datetime
 
 from rocketaudit.analysis.trust.tree_link import differences
 from rocketaudit.errors import FormatError, TrustError
-from rocketaudit.formats.authenticode import load_anchor_certificates
 from rocketaudit.formats.dsse import PublicKey, load_public_key, parse_envelope, verify_envelope
 from rocketaudit.formats.pkcs7 import verify_root_hash
 from rocketaudit.formats.verity_manifest import PAYLOAD_TYPE, VerityManifest, parse_manifest
+from rocketaudit.formats.x509_path import load_anchor_certificates
 from rocketaudit.model.trust import Anchor, ChainLink, LinkState
 from rocketaudit.model.verity import VerityParameters
 

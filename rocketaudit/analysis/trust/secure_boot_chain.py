@@ -14,7 +14,7 @@ from cryptography import x509
 
 from rocketaudit.analysis.trust.openpgp_chain import text_link
 from rocketaudit.errors import FormatError
-from rocketaudit.formats.authenticode import check_signatures, load_anchor_certificates, subject_of
+from rocketaudit.formats.authenticode import check_signatures
 from rocketaudit.formats.efi_signature import (
     SignatureDatabase,
     parse_sbat,
@@ -24,6 +24,7 @@ from rocketaudit.formats.efi_signature import (
 )
 from rocketaudit.formats.openpgp_certificate import Certificate, parse_certificates
 from rocketaudit.formats.signed_image import SignedImage
+from rocketaudit.formats.x509_path import load_anchor_certificates, subject_of
 from rocketaudit.model.trust import Anchor, ChainLink, LinkState
 
 CHAIN = "secure-boot"
@@ -121,6 +122,8 @@ class _Builder:
         why = f"{good.digest_algorithm} by {good.signer}"
         if good.note:
             why += f" (dates, which firmware does not judge: {good.note})"
+        if image.gaps:
+            why += f" ({sum(end - start for start, end in image.gaps)} bytes between sections are not covered)"
         digest = image.digests[good.digest_algorithm]
         self.links.append(ChainLink(CHAIN, name, LinkState.VERIFIED, why, image.name, digest, digest))
 

@@ -207,6 +207,11 @@ def test_a_unified_kernel_image_is_signed_with_its_command_line(world):
     assert failure.name == "unified kernel image carries its command line"
 
 
+def test_bytes_that_no_signature_covers_are_said(world):
+    (first, *_) = unified(world, replace(uki(world), gaps=((512, 1024),)))
+    assert "512 bytes between sections are not covered" in first.why
+
+
 def test_the_user_s_own_key_reaches_grub_cfg(world):
     anchors = [anchor(AnchorKind.OPENPGP_KEY, world.pgp_key)]
 
