@@ -16,6 +16,7 @@ from rocketaudit.analysis.decision import DEFAULT_FAIL_ON, decide, share_of_c
 from rocketaudit.analysis.findings import find_oddities
 from rocketaudit.analysis.integrity import judge_integrity
 from rocketaudit.analysis.integrity_facts import integrity_facts
+from rocketaudit.analysis.node_view import node_findings, node_view
 from rocketaudit.analysis.policy import policy_problems, unmet_demands
 from rocketaudit.analysis.sbom import components, reconcile
 from rocketaudit.evidence import COLLECTORS
@@ -118,7 +119,7 @@ def judge_evidence(evidence: Evidence, judging: Judging) -> Report:
     benchmarks = judge(
         judging.benchmarks, known, integrity, level=judging.level, today=judging.today, policy=judging.policy
     )
-    findings = find_oddities(evidence, integrity) + reconcile(evidence)
+    findings = find_oddities(evidence, integrity) + reconcile(evidence) + node_findings(evidence)
     fail_on = judging.fail_on or judging.policy.fail_on or DEFAULT_FAIL_ON
     counted = census(evidence)
     demands = unmet_demands(judging.policy, benchmarks, share_of_c(counted))
@@ -145,6 +146,7 @@ def judge_evidence(evidence: Evidence, judging: Judging) -> Report:
         ),
         evidence=evidence,
         created=judging.created,
+        extra=node_view(evidence, benchmarks),
     )
 
 

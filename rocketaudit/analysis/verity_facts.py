@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from rocketaudit.model.bank_verity import BankVerity, Statement
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import Fact, JsonValue, Key, Locator, Plane, State
+from rocketaudit.model.target import TargetKind
 
 ASPECTS = ("algorithm", "salt_bytes", "on_corruption", "check", "agree", "data_blocks", "slack", "block_sizes")
 _COMPARED = ("hash_type", "algorithm", "data_block_size", "hash_block_size", "data_blocks", "salt", "root_hash")
@@ -14,7 +16,11 @@ _COMPARED = ("hash_type", "algorithm", "data_block_size", "hash_block_size", "da
 
 def verity_facts(evidence: Evidence) -> tuple[Fact, ...]:
     """`verity:root#...` for every bank; a bank that nothing states a tree for has facts that are absent."""
-    return tuple(fact for bank in evidence.verity for fact in _bank_facts(bank, evidence.target.name))
+    facts = tuple(fact for bank in evidence.verity for fact in _bank_facts(bank, evidence.target.name))
+    if evidence.target.kind is not TargetKind.NODE:
+        return facts
+    # of the running bank the kernel's own statements are part of what was compared: the facts hold on both planes
+    return facts + tuple(replace(fact, plane=Plane.RUNTIME) for fact in facts if fact.scope == evidence.judged)
 
 
 def _bank_facts(bank: BankVerity, source: str) -> Iterator[Fact]:

@@ -84,6 +84,49 @@ def run_collect(run: Run, path: Path) -> int:
     return 3 if evidence.gaps else 0
 
 
+@dataclass(frozen=True, slots=True)
+class NodeRun:
+    """How to look at the node that this process runs on; `base` is its own root (another one in tests)."""
+
+    rootfs: Path | None = None
+    api: Path | None = None
+    rate: float | None = None
+    through_verity: bool = False
+    name: str = ""
+    base: Path = Path("/")
+
+
+def run_node(run: Run, node: NodeRun) -> int:
+    """Look at the running node, gently, and judge it."""
+    from rocketaudit.audit import look_at
+    from rocketaudit.model.budget import Budget
+    from rocketaudit.source.gently import step_back
+    from rocketaudit.source.live import Asking, open_node
+    from rocketaudit.source.whereabouts import find_places
+
+    outputs = parse_outputs(run.outputs, quiet=run.quiet)
+    judging = read_judging(run)
+    if node.rootfs is not None and not node.rootfs.is_dir():
+        raise UsageError(f"--rootfs {node.rootfs} is no folder")
+    step_back()
+    places = find_places(node.base, rootfs=node.rootfs, api=node.api)
+    budget = Budget() if run.max_bytes is None else Budget(max_bytes=run.max_bytes)
+    workers = run.workers or 1
+    rate = None if node.rate is None else node.rate / workers
+    source = open_node(places, budget, Asking(rate, node.through_verity, name=node.name))
+    looking = replace(read_looking(run), sha512=wants_sha512(outputs), workers=workers, host="")
+    progress = choose_progress(quiet=run.quiet)
+    try:
+        evidence = look_at(source, looking, judging.benchmarks, progress)
+    finally:
+        source.close()
+        if isinstance(progress, TerminalProgress):
+            progress.close()
+    report = judge_evidence(evidence, judging)
+    write_outputs(report, outputs, Screen.of_stdout(no_color=run.no_color, verbose=run.verbose))
+    return report.policy.exit_code
+
+
 def run_judge(run: Run) -> int:
     """Judge evidence from a file."""
     outputs = parse_outputs(run.outputs, quiet=run.quiet)

@@ -11,6 +11,7 @@ from typing import TypeVar
 from rocketaudit.errors import FormatError, SourceError
 from rocketaudit.evidence.collector import Collector, Seen
 from rocketaudit.evidence.reading import FileRead, read_file
+from rocketaudit.evidence.running_verity import running_statements
 from rocketaudit.evidence.schedule import WorkerFailure, run_tasks
 from rocketaudit.evidence.verity import RangeResult, VerityJob, check_range, finish_jobs, plan_jobs
 from rocketaudit.evidence.walking import Walked, walk_tree
@@ -85,7 +86,7 @@ def collect(
     progress.phase("Listing files", 0)
     walked = [walk_tree(tree, source.budget) for tree in source.trees]
     reader: Reader | None = getattr(source, "reader", None)
-    jobs = plan_jobs(source.disk, reader, source.target.name) if wants.verity else []
+    jobs = plan_jobs(source.disk, reader, source.target.name, running_statements(source)) if wants.verity else []
     reads = _read_all(source, walked, jobs, wants, workers, progress)
     verity = finish_jobs(jobs, reads.ranges, reads.lost_ranges, walked)
     files, binaries = _assemble(walked, reads)

@@ -1,18 +1,23 @@
-"""Options that the kernel of every bank was built with."""
+"""Options that the kernel of every bank, and the running kernel, was built with."""
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 
-from rocketaudit.errors import FormatError
+from rocketaudit.errors import FormatError, RocketauditError
 from rocketaudit.evidence.collector import Collector, Seen
 from rocketaudit.evidence.config_files import ConfigFile, Facts, at, list_folder, read_config, root_trees, wanted
 from rocketaudit.evidence.kernel_modules import kernel_folders
+from rocketaudit.evidence.running import running_node
 from rocketaudit.formats.kernel_config import parse_kernel_config
 from rocketaudit.model.evidence import Wants
 from rocketaudit.model.fact import Plane, State
+from rocketaudit.source.places import error_text, read_bytes
 from rocketaudit.source.protocol import Source, find_tree
 from rocketaudit.source.tree import Tree
+
+_PACKED, _UNPACKED = 1 << 20, 8 << 20
 
 
 def _collect(source: Source, wants: Wants) -> Iterator[Seen]:
@@ -65,4 +70,31 @@ def boot_tree(source: Source, bank: str) -> Tree | None:
     return None if scope is None else find_tree(source, scope)
 
 
+def _collect_running(source: Source, wants: Wants) -> Iterator[Seen]:
+    """/proc/config.gz, which a kernel with IKCONFIG_PROC shows to everybody."""
+    node = running_node(source)
+    keys = tuple(dict.fromkeys(wanted(wants, "kconfig")))
+    if node is None or not keys:
+        return
+    path = node.node.places.proc / "config.gz"
+    where = node.locate(path)
+    try:
+        options = parse_kernel_config(_gunzip(read_bytes(path, _PACKED)))
+    except (RocketauditError, OSError, zlib.error) as error:
+        yield from (node.unread(key, where, f"/proc/config.gz: {error_text(error)}") for key in keys)
+        return
+    for key in keys:
+        value = options.get(key.subject[0])
+        yield node.absent(key, where) if value is None else node.present(key, value[0], where)
+
+
+def _gunzip(data: bytes) -> bytes:
+    expander = zlib.decompressobj(wbits=31)
+    text = expander.decompress(data, _UNPACKED)
+    if not expander.eof:
+        raise FormatError(f"not one gzip member of at most {_UNPACKED} bytes")
+    return text
+
+
 STATIC = Collector("kernel_config", Plane.STATIC, ("kconfig:*",), _collect)
+RUNTIME = Collector("kernel_config", Plane.RUNTIME, ("kconfig:*",), _collect_running)

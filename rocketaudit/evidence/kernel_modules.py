@@ -17,7 +17,8 @@ from rocketaudit.evidence.config_files import (
     read_config,
     root_trees,
 )
-from rocketaudit.formats.modprobe_conf import parse_modprobe_conf
+from rocketaudit.evidence.running import running_node
+from rocketaudit.formats.modprobe_conf import parse_modprobe_conf, plain_module
 from rocketaudit.formats.modules_dep import module_name, parse_modules_builtin, parse_modules_dep
 from rocketaudit.model import bytepath
 from rocketaudit.model.evidence import Wants
@@ -35,7 +36,9 @@ MODPROBE_FOLDERS = (
 )
 MODULE_FOLDERS = ("/usr/lib/modules", "/lib/modules")
 MAX_FOLDERS = 20_000
-LOADABLE, BUILT_IN, UNLISTED = (Key("modules", (name,)) for name in ("loadable", "built_in", "unlisted"))
+LOADABLE, BUILT_IN, UNLISTED, LOADED = (
+    Key("modules", (name,)) for name in ("loadable", "built_in", "unlisted", "loaded")
+)
 
 
 def _collect(source: Source, wants: Wants) -> Iterator[Seen]:  # noqa: ARG001
@@ -141,4 +144,18 @@ def _module_files(tree: Tree, folder: str) -> dict[str, str]:
     return found
 
 
+def _collect_running(source: Source, wants: Wants) -> Iterator[Seen]:  # noqa: ARG001
+    """Modules that are loaded now, and how the kernel says it was tainted."""
+    node = running_node(source)
+    if node is None:
+        return
+    proc = node.node.places.proc
+    seen = node.read(proc / "modules")
+    names = sorted(plain_module(line.split()[0]) for line in seen.text.splitlines() if line.strip())
+    yield node.of(LOADED, seen, tuple(names)[:MAX_FACTS])
+    tainted = node.read(proc / "sys/kernel/tainted")
+    yield node.of(Key("kernel", ("tainted",)), tainted, tainted.text)
+
+
 STATIC = Collector("kernel_modules", Plane.STATIC, ("modprobe:*", "modules:*"), _collect)
+RUNTIME = Collector("kernel_modules", Plane.RUNTIME, ("modules:loaded", "kernel:tainted"), _collect_running)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -32,7 +32,13 @@ class FileRead:
 
 
 def read_file(fs: FileSystem, node: Node, scope: str, path: str, wants: Wants) -> FileRead:
-    """Digests and content of one regular file; never raises for what the file holds."""
+    """Digests and content of one regular file; never raises for what the file holds.
+
+    Of a file system that calls a file private only what it is (a program, a script) is told, and no digest.
+    """
+    is_private: Callable[[Node], bool] | None = getattr(fs, "is_private", None)
+    if is_private is not None and is_private(node):
+        wants = replace(wants, digests=False)
     try:
         pieces = iter(fs.chunks(node))
         first = next(pieces, b"")

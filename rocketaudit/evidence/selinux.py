@@ -1,8 +1,9 @@
-"""SELinux as the image brings it: /etc/selinux/config and the compiled policy."""
+"""SELinux: what the image brings (/etc/selinux/config, the policy), and what the running kernel enforces."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from rocketaudit.errors import FormatError
 from rocketaudit.evidence.collector import Collector, Seen
@@ -16,6 +17,8 @@ from rocketaudit.evidence.config_files import (
     read_config,
     root_trees,
 )
+from rocketaudit.evidence.running import Running, running_node
+from rocketaudit.evidence.running import Seen as Text
 from rocketaudit.formats.key_value import parse_key_values
 from rocketaudit.formats.selinux_policy import parse_selinux_policy
 from rocketaudit.model.evidence import Wants
@@ -27,6 +30,7 @@ BASES = ("/etc/selinux", f"{FACTORY}/etc/selinux")
 MODE, TYPE, POLICY = (Key("selinux", (name,)) for name in ("mode", "type", "policy"))
 _ASPECTS = ("version", "mls", "handle_unknown", "permissive_types")
 MAX_POLICY = 64 << 20
+HIDDEN = "selinuxfs cannot be seen from here; it takes the host's /sys (a host root mount)"
 
 
 def _collect(source: Source, wants: Wants) -> Iterator[Seen]:  # noqa: ARG001
@@ -89,4 +93,63 @@ def _newest_policy(tree: Tree, kind: str) -> ConfigFile:
     return ConfigFile(BASES[0], State.ABSENT, tree.locate(BASES[0]))
 
 
+def _collect_running(source: Source, wants: Wants) -> Iterator[Seen]:  # noqa: ARG001
+    node = running_node(source)
+    if node is None:
+        return
+    places = node.node.places
+    without = _without_selinux(node)
+
+    def ask(name: str) -> Text:
+        return node.read(*places.below_sys(f"fs/selinux/{name}"), missing="" if without else HIDDEN)
+
+    enforce = ask("enforce")
+    yield node.of(MODE, enforce, {"1": "enforcing", "0": "permissive"}.get(enforce.text, "unknown"))
+    mls, version, checkreqprot = ask("mls"), ask("policyvers"), ask("checkreqprot")
+    yield node.of(Key("selinux", ("policy",), "mls"), mls, mls.text == "1")
+    yield node.of(Key("selinux", ("policy",), "version"), version, _number(version.text))
+    yield node.of(Key("selinux", ("checkreqprot",)), checkreqprot, checkreqprot.text)
+    deny, reject = ask("deny_unknown"), ask("reject_unknown")
+    unknown = deny if deny.state is not State.PRESENT else reject
+    value = "reject" if reject.text == "1" else "deny" if deny.text == "1" else "allow"
+    yield node.of(Key("selinux", ("policy",), "handle_unknown"), unknown, value)
+    yield _running_type(node, source)
+    for name, path in (("self", places.proc / "self/attr/current"), ("init", _init_proc(node) / "1/attr/current")):
+        seen = node.read(path)
+        yield node.of(Key("selinux", ("process", name)), seen, seen.text)
+
+
+def _init_proc(node: Running) -> Path:
+    host = node.node.places.host_proc
+    return node.node.places.proc if node.node.standing.host_pids or host is None else host
+
+
+def _number(text: str) -> JsonValue:
+    return int(text) if text.isdigit() and len(text) < 10 else text
+
+
+def _without_selinux(node: Running) -> bool:
+    """Whether the kernel itself says that SELinux does not run."""
+    modules = node.read(*node.node.places.below_sys("kernel/security/lsm"), missing=HIDDEN)
+    return modules.state is State.PRESENT and "selinux" not in modules.text.split(",")
+
+
+def _running_type(node: Running, source: Source) -> Seen:
+    """The policy that the node's own configuration names; the kernel does not know the name of what it loaded."""
+    for tree in root_trees(source):
+        if tree.scope != source.judged:
+            continue
+        found = read_config(tree, "/etc/selinux/config")
+        if found.state is State.PRESENT:
+            try:
+                value = parse_key_values(found.data).get("SELINUXTYPE")
+            except FormatError as error:
+                return node.unread(TYPE, found.where, str(error))
+            return node.absent(TYPE, found.where) if value is None else node.present(TYPE, value[0], found.where)
+        return node.unread(TYPE, found.where, found.reason or "the node has no /etc/selinux/config")
+    where = node.locate(node.node.places.sys / "fs/selinux")
+    return node.unread(TYPE, where, "the host's files cannot be seen from here")
+
+
 STATIC = Collector("selinux", Plane.STATIC, ("selinux:*",), _collect)
+RUNTIME = Collector("selinux", Plane.RUNTIME, ("selinux:*",), _collect_running)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from rocketaudit.errors import FormatError
@@ -21,6 +21,7 @@ from rocketaudit.model.reader import Reader, Window
 from rocketaudit.model.verity import Slack, TreeCheck, VerityParameters
 
 SLACK_BYTES = 64 << 20  # looked at by one task
+NO_DISK = "the raw partitions cannot be read from here"
 KNOWN_OPTIONS = frozenset(
     {
         "ignore_corruption",
@@ -99,16 +100,28 @@ class VerityJob:
         ]
 
 
-def plan_jobs(disk: DiskSummary | None, reader: Reader | None, source_name: str) -> list[VerityJob]:
-    """A job for every bank that has a root; what cannot be checked carries the reason."""
+def plan_jobs(
+    disk: DiskSummary | None,
+    reader: Reader | None,
+    source_name: str,
+    running: Mapping[str, tuple[Statement, ...]] | None = None,
+) -> list[VerityJob]:
+    """A job for every bank that has a root; what cannot be checked carries the reason.
+
+    `running`: what a running kernel states, by scope; it stands in the job even where no disk can be read.
+    """
+    stated = running or {}
     if disk is None or reader is None:
-        return []
+        return [
+            VerityJob(Bank("", scope, populated=True), None, None, statements=list(found), unread=NO_DISK)
+            for scope, found in stated.items()
+        ]
     by_number = {partition.number: partition for partition in disk.partitions}
     jobs = []
     for bank in disk.banks:
         root = None if bank.root is None else by_number.get(bank.root)
         tree = None if bank.hash is None else by_number.get(bank.hash)
-        job = VerityJob(bank, root, tree)
+        job = VerityJob(bank, root, tree, statements=list(stated.get(bank.scope, ())))
         if bank.populated:
             _prepare(job, disk, reader, source_name)
         jobs.append(job)
@@ -122,7 +135,7 @@ def _prepare(job: VerityJob, disk: DiskSummary, reader: Reader, source_name: str
     try:
         job.data = Window(reader, job.root.start, job.root.length)
         job.hashes = Window(reader, job.hash.start, job.hash.length)
-        job.statements = list(_statements(job, disk, source_name))
+        job.statements = [*_statements(job, disk, source_name), *job.statements]
         _choose_layout(job)
     except FormatError as error:
         job.unread = str(error)

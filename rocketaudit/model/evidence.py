@@ -18,6 +18,7 @@ from rocketaudit.model.target import Target, Tool
 
 MAX_LINKS = 40  # as the kernel: include/linux/namei.h MAXSYMLINKS
 NOT_COLLECTED = "not collected"
+OUTSIDE = "outside the system: "  # starts the reason of a gap that hides no file of the operating system itself
 
 
 @dataclass(frozen=True, slots=True)

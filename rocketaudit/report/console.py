@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -73,6 +73,9 @@ def _parts(report: Report, *, verbose: bool) -> Iterable[RenderableType]:
     yield _verdict(report)
     yield Text()
     yield _figures(report)
+    if report.extra and "node:where" in report.extra:
+        yield Text()
+        yield _node(report.extra)
     if report.benchmarks:
         yield Text()
         yield _scores(report)
@@ -126,6 +129,19 @@ def _figures(report: Report) -> RenderableType:
     table.add_row("SBOM", _text(f"{len(report.components)} components: {packages} packages, {files} files"))
     if report.unread:
         table.add_row("Unread", _text(f"{len(report.unread)} places could not be read", "yellow"))
+    return table
+
+
+def _node(extra: Mapping[str, str]) -> RenderableType:
+    """Where on a node this ran, and what that place hides."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row("Ran in", _text(extra["node:where"], "", 200))
+    table.add_row("Sees", _text(extra.get("node:sees", ""), "", 400))
+    for name, text in extra.items():
+        if name.startswith("node:hidden:"):
+            table.add_row("Hidden", _text(f"{name.removeprefix('node:hidden:')}: {text}", "yellow", 600))
     return table
 
 

@@ -37,6 +37,8 @@ from rocketaudit.source.volumes import Volume, open_volume
 
 _OWN = "/usr/share/bottlerocket"
 _OS_RELEASE = ("/etc/os-release", "/usr/lib/os-release", "/lib/os-release", "/os-release")
+MAX_PARTITIONS = 256
+_TOO_MANY = Volume(Content.UNREAD, f"not looked at: more than {MAX_PARTITIONS} partitions")
 _SYS_ROOT = "-bottlerocket-linux-gnu"
 _ENCRYPTED = frozenset({Content.LUKS1, Content.LUKS2})
 # what needs no reading: nothing there, hashes that the verity check reads itself, boot code
@@ -90,15 +92,19 @@ def open_image(
     count = workers or len(os.sched_getaffinity(0))
     opened = open_disk(path, budget=budget, tmp_dir=tmp_dir, progress=progress, workers=count)
     try:
-        return _open_parts(path, opened, budget)
+        return open_parts(path, opened, budget)
     except BaseException:
         opened.close()
         raise
 
 
-def _open_parts(path: Path, opened: Disk, budget: Budget) -> ImageSource:
+def open_parts(path: Path, opened: Disk, budget: Budget) -> ImageSource:
+    """Everything behind a disk that is already open; errors as `open_image`."""
     table, partitions = read_table(opened.reader)
-    volumes = [_open_partition(opened.reader, partition, budget) for partition in partitions]
+    volumes = [
+        _open_partition(opened.reader, partition, budget) if index < MAX_PARTITIONS else _TOO_MANY
+        for index, partition in enumerate(partitions)
+    ]
     described = [_describe(partition, volume) for partition, volume in zip(partitions, volumes, strict=True)]
     if table.kind is TableKind.NONE:
         described = [_name_bare(described[0], volumes[0])]

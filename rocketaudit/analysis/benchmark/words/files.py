@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from fnmatch import fnmatchcase, translate
+from functools import cache
 
 from rocketaudit.analysis.benchmark.arguments import Arguments
 from rocketaudit.errors import UsageError
-from rocketaudit.model.evidence import Evidence
+from rocketaudit.model.evidence import OUTSIDE, Evidence, Gap
 from rocketaudit.model.fact import Fact, Key, Locator, Plane, State
 from rocketaudit.model.files import FileRecord
 from rocketaudit.model.filesystem import FileType
@@ -206,18 +206,8 @@ class NoFiles:
         return (Key("file", ("*",), PROPERTIES[self.that_are][1]),)
 
     def evaluate(self, evidence: Evidence, planes: tuple[Plane, ...], scope: str) -> Outcome:  # noqa: ARG002
-        test, attribute = PROPERTIES[self.that_are]
-        roots = tuple(root.rstrip("/") + "/" for root in self.under)
-        exact, globs = self._split_names()
-        found: list[FileRecord] = []
-        unread: list[FileRecord] = []
-        for record in evidence.scope_files(scope):
-            if self.named and not _is_named(posixpath.basename(record.path), exact, globs):
-                continue
-            if record.unread is not None and self.that_are in ("script", "disk_image") and not record.content:
-                unread.append(record)
-            if test(record) and self._counts(record, roots):
-                found.append(record)
+        attribute = PROPERTIES[self.that_are][1]
+        found, unread = self._look(evidence, scope)
         what = NAMES.get(self.that_are, f"{self.that_are.replace('_', ' ')} file")
         if found:
             facts = tuple(_fact_of(evidence, record, attribute) for record in found[:MAX_FACTS])
@@ -227,14 +217,31 @@ class NoFiles:
         gap = self._gap(evidence, scope, unread)
         if gap:
             return Outcome(Verdict.UNKNOWN, f"no {what} was found, but {gap}")
-        count = sum(1 for _ in evidence.scope_files(scope))
+        count = sum([record.scope == scope for record in evidence.files])
         key = Key("files", (scope,), "walked")
         seen = Fact(key, Plane.STATIC, State.PRESENT, Locator(evidence.target.name, scope), count, scope=scope)
         return Outcome(Verdict.PASS, f"no {what} among {count} entries", (seen,))
 
-    def _split_names(self) -> tuple[frozenset[str], tuple[str, ...]]:
-        globs = tuple(name for name in self.named if any(char in name for char in "*?["))
-        return frozenset(self.named) - set(globs), globs
+    def _look(self, evidence: Evidence, scope: str) -> tuple[list[FileRecord], list[FileRecord]]:
+        """(files that are so, files of which that cannot be said); the loop of all loops, so it is kept bare."""
+        test = PROPERTIES[self.that_are][0]
+        roots = tuple(root.rstrip("/") + "/" for root in self.under)
+        exact, pattern = _names(self.named)
+        needs_content = self.that_are in ("script", "disk_image")
+        found: list[FileRecord] = []
+        unread: list[FileRecord] = []
+        for record in evidence.files:
+            if record.scope != scope:
+                continue
+            if exact is not None:
+                base = record.path.rpartition("/")[2]
+                if base not in exact and (pattern is None or pattern.match(base) is None):
+                    continue
+            if needs_content and record.unread is not None and not record.content:
+                unread.append(record)
+            if test(record) and self._counts(record, roots):
+                found.append(record)
+        return found, unread
 
     def _counts(self, record: FileRecord, roots: tuple[str, ...]) -> bool:
         path = short_path(record.path)
@@ -244,9 +251,16 @@ class NoFiles:
         if scope not in evidence.walked:
             return "the tree was not walked to its end"
         for gap in evidence.gaps:
-            if gap.scope == scope and self._touches(short_path(gap.path) if gap.path else ""):
+            if gap.scope == scope and self._counts_gap(gap):
                 return f"{gap.path or 'a part of it'} could not be read: {gap.reason}"
         return f"{unread[0].path} could not be read: {unread[0].unread}" if unread else ""
+
+    def _counts_gap(self, gap: Gap) -> bool:
+        """Whether a gap may hide such a file; one outside of the system does only if a rule looks right there."""
+        path = short_path(gap.path) if gap.path else ""
+        if gap.reason.startswith(OUTSIDE):
+            return any(f"{root.rstrip('/')}/".startswith(f"{path}/") for root in self.under if path)
+        return self._touches(path)
 
     def _touches(self, path: str) -> bool:
         return not path or any(
@@ -255,8 +269,14 @@ class NoFiles:
         )
 
 
-def _is_named(base: str, exact: frozenset[str], globs: tuple[str, ...]) -> bool:
-    return base in exact or any(fnmatchcase(base, pattern) for pattern in globs)
+@cache
+def _names(named: tuple[str, ...]) -> tuple[frozenset[str] | None, re.Pattern[str] | None]:
+    """The names without wildcards and one pattern for the others; (None, None) when every name is meant."""
+    if not named:
+        return None, None
+    globs = tuple(name for name in named if any(char in name for char in "*?["))
+    pattern = re.compile("|".join(translate(glob) for glob in globs)) if globs else None
+    return frozenset(named) - set(globs), pattern
 
 
 def _fact_of(evidence: Evidence, record: FileRecord, attribute: str) -> Fact:

@@ -1,0 +1,169 @@
+"""Which mounts of a node are part of its system and safe to read, and which are left alone, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rocketaudit.errors import FormatError, SourceError
+from rocketaudit.source.device_mapper import block_device
+from rocketaudit.source.directory import DirectoryFileSystem
+from rocketaudit.source.mounts import Mount, is_below, visible
+from rocketaudit.source.node_tree import Graft
+from rocketaudit.source.places import Places
+
+MAX_GRAFTS = 64
+_INTERFACES = (
+    "autofs binfmt_misc bpf cgroup cgroup2 configfs debugfs devpts devtmpfs efivarfs fusectl hugetlbfs mqueue nsfs "
+    "proc pstore ramfs rpc_pipefs securityfs selinuxfs sysfs tracefs"
+)
+KERNEL_INTERFACES = frozenset(_INTERFACES.split())
+_REMOTE = ("nfs", "cifs", "smb", "fuse", "ceph", "9p", "lustre", "gluster", "efs", "virtiofs")
+# what workloads write, and secrets of the node: PRIVATE (settings, keys) and the folders of host containers
+WORKLOADS = (
+    "/.bottlerocket",
+    "/local",
+    "/mnt",
+    "/run/containerd",
+    "/run/docker",
+    "/run/host-containerd",
+    "/run/netns",
+    "/run/user",
+    "/var/lib/bottlerocket",
+    "/var/lib/containerd",
+    "/var/lib/docker",
+    "/var/lib/host-containerd",
+    "/var/lib/kubelet/pods",
+    "/var/lib/kubelet/plugins",
+    "/var/log/containers",
+    "/var/log/pods",
+)
+# places that a boot covers by design; anything else on a protected root is worth a look
+_EXPECTED = (
+    "/boot",
+    "/dev",
+    "/etc",
+    "/home",
+    "/lib/modules",
+    "/local",
+    "/media",
+    "/mnt",
+    "/opt",
+    "/proc",
+    "/root",
+    "/run",
+    "/srv",
+    "/sys",
+    "/tmp",  # noqa: S108 - a mount point, not a file of ours
+    "/usr/lib/modules",
+    "/usr/share/licenses",
+    "/usr/src/kernels",
+    "/var",
+)
+_SYSTEM = ("/bin", "/lib", "/lib64", "/sbin", "/usr")
+_SYS_ROOT = "-bottlerocket-linux-gnu/sys-root"
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """A mount that hides a part of the protected root; `is_expected` where every boot does so."""
+
+    mount: Mount
+    path: str
+    is_expected: bool
+
+
+def plan_grafts(places: Places, mounts: tuple[Mount, ...], protected: str) -> tuple[dict[bytes, Graft], dict[str, str]]:
+    """({mount point: what to do with it}, {mount point: what went wrong}); `protected` is the root's device number."""
+    grafts: dict[bytes, Graft] = {path.encode(): _outside("data of workloads or secrets") for path in WORKLOADS}
+    problems: dict[str, str] = {}
+    entered = 0
+    for mount in visible(mounts):
+        if mount.point == "/" or any(is_below(mount.point, folder) for folder in WORKLOADS):
+            continue
+        graft = _without_entering(places, mount, protected)
+        if graft is None and entered >= MAX_GRAFTS:
+            graft = Graft(None, f"more than {MAX_GRAFTS} mounts; this one is not entered")
+        if graft is None:
+            graft = _enter(places, mount, problems)
+            entered += 1
+        if graft is not None:
+            grafts[mount.point.encode("utf-8", "surrogateescape")] = graft
+    return grafts, problems
+
+
+def _without_entering(places: Places, mount: Mount, protected: str) -> Graft | None:
+    """The graft of a mount that stays closed; None for one to enter."""
+    if mount.fstype in KERNEL_INTERFACES:
+        return _outside(f"an interface of the kernel ({mount.fstype})")
+    if mount.fstype.startswith(_REMOTE):
+        return _outside(f"a remote or user-space file system ({mount.fstype}) may hang its reader")
+    if mount.fstype == "overlay":
+        return Graft(None, "an overlay: its lower layer is read through the verity device")
+    if mount.device == protected:
+        return Graft(None, "the protected root under another name")
+    if _is_loop(places, mount.device):
+        return Graft(None, "a file mounted as a disk: its bytes may come through the verity device")
+    return None
+
+
+def _enter(places: Places, mount: Mount, problems: dict[str, str]) -> Graft | None:
+    path = places.rootfs_path(mount.point.lstrip("/"))
+    try:
+        if not path.is_dir() or path.is_symlink():
+            return None  # a file is mounted over a file: see `covers`
+        return Graft(DirectoryFileSystem(str(path)))
+    except (SourceError, OSError) as error:
+        problems[mount.point] = str(error)
+        return Graft(None, str(error))
+
+
+def _outside(reason: str) -> Graft:
+    return Graft(None, reason, outside=True)
+
+
+def _is_loop(places: Places, number: str) -> bool:
+    try:
+        return block_device(places, number).is_loop
+    except (OSError, FormatError, ValueError):
+        return False
+
+
+def find_covers(mounts: Iterable[Mount], protected: str) -> Iterator[Cover]:
+    """Mounts that lie on folders of the protected root that hold the system's own programs and libraries."""
+    for mount in visible(tuple(mounts)):
+        path = _short(mount.point)
+        if mount.point == "/" or not any(is_below(path, folder) for folder in _SYSTEM):
+            continue
+        expected = any(path == place for place in _EXPECTED)
+        same = mount.device == protected and mount.root == mount.point
+        if not same:
+            yield Cover(mount, path, expected)
+
+
+def _short(path: str) -> str:
+    """A path as it is known on the running system: without Bottlerocket's sysroot in front."""
+    first, mark, rest = path.partition(_SYS_ROOT)
+    return (rest or "/") if mark and "/" not in first.lstrip("/") else path
+
+
+def upper_names(places: Places, mount: Mount, limit: int = 1000) -> tuple[str, ...]:
+    """Paths that an overlay's upper layer holds, relative to it: what was added to or replaced in the lower one."""
+    upper = mount.super_option("upperdir")
+    if not upper or places.rootfs is None:
+        return ()
+    top = places.rootfs_path(upper.lstrip("/"))
+    found: list[str] = []
+    pending: list[Path] = [top]
+    while pending and len(found) < limit:
+        folder = pending.pop()
+        try:
+            entries = sorted(folder.iterdir())
+        except OSError:
+            continue
+        for entry in entries[: limit - len(found)]:
+            found.append(str(entry.relative_to(top)))
+            if entry.is_dir() and not entry.is_symlink():
+                pending.append(entry)
+    return tuple(sorted(found))

@@ -1,0 +1,284 @@
+"""A running node as a target: its protected root read from the raw disk, its /proc, /sys and API beside it.
+
+Files of a verity-protected root are never read through the mapped device while its tree is unproven: with
+restart_on_corruption one bad block restarts the node. The raw partitions tell the same without that.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rocketaudit.errors import FormatError, RocketauditError, SourceError
+from rocketaudit.formats.dm_verity_table import find_tables, parse_table
+from rocketaudit.model.budget import Budget
+from rocketaudit.model.disk import Container, DiskSummary
+from rocketaudit.model.evidence import OUTSIDE, Gap
+from rocketaudit.model.filesystem import FileSystem
+from rocketaudit.model.reader import Reader
+from rocketaudit.model.target import Target, TargetKind
+from rocketaudit.source.api_client import ApiClient
+from rocketaudit.source.device_mapper import (
+    BlockDevice,
+    MappedDevice,
+    ask_kernel,
+    block_device,
+    find_mapped,
+    partitions_of,
+)
+from rocketaudit.source.directory import DirectoryFileSystem
+from rocketaudit.source.disk import Disk
+from rocketaudit.source.gently import PacedReader
+from rocketaudit.source.grafts import plan_grafts
+from rocketaudit.source.image import ImageSource, open_parts
+from rocketaudit.source.mounts import Mount, host_mounts
+from rocketaudit.source.node_tree import NodeFileSystem, WithheldFileSystem
+from rocketaudit.source.places import Places, error_text, names_in, quiet_text
+from rocketaudit.source.raw import open_raw
+from rocketaudit.source.tree import Tree
+from rocketaudit.source.whereabouts import Standing, find_standing
+
+NODE = "node"
+_OWN_FILES = ("private", "data")  # scopes of what users and the API write: never opened on a node
+_STOPS = ("restart", "panic")
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How to open a node. `accept_restart`: read through the verity device although a bad block would stop the node."""
+
+    rate: float | None = None
+    accept_restart: bool = False
+    environment: Mapping[str, str] | None = None
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What the running kernel says of its root; a reason stands where it could not be asked."""
+
+    mounts: tuple[Mount, ...] = ()
+    mounts_from: Path | None = None
+    mounts_reason: str = ""
+    root_device: BlockDevice | None = None
+    parts: tuple[BlockDevice, ...] = ()
+    mapped: MappedDevice | None = None
+    mapped_reason: str = ""
+    command_line: str | None = None
+
+
+@dataclass(slots=True)
+class LiveSource:
+    """An opened node; `reader` is the disk that holds the running root, None where it cannot be read."""
+
+    places: Places
+    standing: Standing
+    running: Running
+    api: ApiClient
+    target: Target
+    trees: tuple[Tree, ...]
+    disk: DiskSummary | None
+    gaps: tuple[Gap, ...]
+    budget: Budget
+    reader: Reader | None
+    disk_reason: str
+    image: ImageSource | None
+    judged: str = NODE
+
+    def close(self) -> None:
+        if self.image is not None:
+            self.image.close()
+
+
+def open_node(places: Places, budget: Budget, asking: Asking) -> LiveSource:
+    """The node seen from `places`; what cannot be seen is a gap or a reason, never an error."""
+    environment = os.environ if asking.environment is None else asking.environment
+    standing = find_standing(places, environment)
+    running = _ask_running(places, standing)
+    image, disk_reason = _open_disk(places, running, budget, asking.rate)
+    target = _target(places, asking.name)
+    if image is not None:
+        image = _as_node(image, running, target.name)
+        target = replace(target, layout=image.target.layout)
+    trees, gaps = _trees(places, running, image, asking, target.name)
+    return LiveSource(
+        places=places,
+        standing=standing,
+        running=running,
+        api=ApiClient(places.api),
+        target=target,
+        trees=trees,
+        disk=None if image is None else image.disk,
+        gaps=gaps,
+        budget=budget,
+        reader=None if image is None else image.reader,
+        disk_reason=disk_reason,
+        image=image,
+    )
+
+
+def _target(places: Places, name: str) -> Target:
+    kernel = places.proc / "sys/kernel"
+    return Target(
+        name=name or quiet_text(kernel / "hostname", 256) or NODE,
+        kind=TargetKind.NODE,
+        container="node",
+        arch=platform.machine(),
+        boot_id=quiet_text(kernel / "random/boot_id", 256),
+        kernel_version=quiet_text(kernel / "osrelease", 256) or "",
+    )
+
+
+def _ask_running(places: Places, standing: Standing) -> Running:
+    running = Running(command_line=quiet_text(places.proc / "cmdline", 1 << 16))
+    try:
+        mounts, told = host_mounts(places, host_pids=standing.host_pids)
+        running = replace(running, mounts=mounts, mounts_from=told)
+    except (RocketauditError, OSError) as error:
+        running = replace(running, mounts_reason=error_text(error))
+    root = _root_device(places, running.mounts)
+    if root is None:
+        return replace(running, mapped_reason="sysfs shows no device under the root")
+    running = replace(running, root_device=root, parts=_devices(places, root.slaves or (root.device,)))
+    if not root.mapped_name:
+        return replace(running, mapped_reason="the root is no mapped device")
+    try:
+        mapped = ask_kernel(places, root.mapped_name)
+    except (OSError, FormatError) as error:
+        return replace(running, mapped_reason=error_text(error))
+    return replace(running, mapped=mapped)
+
+
+def _root_device(places: Places, mounts: tuple[Mount, ...]) -> BlockDevice | None:
+    """What is under /, by major:minor; where the host's mounts cannot be seen, the mapped device called root."""
+    mount = next((one for one in reversed(mounts) if one.point == "/"), None)
+    if mount is not None:
+        try:
+            return block_device(places, mount.device)
+        except (OSError, FormatError):
+            return None
+    return find_mapped(places, "root")
+
+
+def _devices(places: Places, numbers: tuple[str, ...]) -> tuple[BlockDevice, ...]:
+    found = []
+    for number in numbers:
+        try:
+            found.append(block_device(places, number))
+        except (OSError, FormatError):
+            continue
+    return tuple(found)
+
+
+def _open_disk(places: Places, running: Running, budget: Budget, rate: float | None) -> tuple[ImageSource | None, str]:
+    """The disk under the running root as an image, or why it cannot be read."""
+    disk = next((part.disk for part in running.parts if part.disk), "") or _labelled_disk(places)
+    if not disk:
+        return None, "no disk with the node's partitions is shown by sysfs"
+    reason = f"no device file of {disk}"
+    for base in (places.base, places.rootfs):
+        path = None if base is None else base / "dev" / disk
+        if path is None or not path.exists():
+            continue
+        try:
+            return _open_image(path, quiet_text(places.sys / "block" / disk / "dev") or "", budget, rate), ""
+        except (RocketauditError, OSError) as error:
+            reason = error_text(error)
+    return None, reason
+
+
+def _labelled_disk(places: Places) -> str:
+    for name in names_in(places.sys / "block", 4096):
+        if any(part.label.startswith("BOTTLEROCKET-ROOT") for part in partitions_of(places, name)):
+            return name
+    return ""
+
+
+def _open_image(path: Path, number: str, budget: Budget, rate: float | None) -> ImageSource:
+    raw, identity = open_raw(path)
+    try:
+        status = os.fstat(raw.descriptor)
+        if stat.S_ISBLK(status.st_mode) and f"{os.major(status.st_rdev)}:{os.minor(status.st_rdev)}" != number:
+            raise SourceError(f"{path} is not the device {number} that the kernel means")
+        container = Container("raw", ("raw",), raw.size, raw.size)
+        disk = Disk(path, PacedReader(raw, rate), container, identity, raw, raw)
+        return open_parts(path, disk, budget)
+    except BaseException:
+        raw.close()
+        raise
+
+
+def _as_node(image: ImageSource, running: Running, name: str) -> ImageSource:
+    """The image with the running bank's scope called "node", and without the partitions that users write."""
+    numbers = {part.partition for part in running.parts if part.partition is not None}
+    summary = image.disk
+    active = next((bank for bank in summary.banks if bank.root in numbers), None)
+    old = image.judged if active is None else active.scope
+
+    def renamed(scope: str) -> str:
+        return NODE if scope == old else scope
+
+    summary = replace(
+        summary,
+        partitions=tuple(replace(one, scope=renamed(one.scope)) for one in summary.partitions),
+        banks=tuple(replace(one, scope=renamed(one.scope)) for one in summary.banks),
+        boot_entries=tuple(replace(one, bank=renamed(one.bank)) for one in summary.boot_entries),
+    )
+    kept = tuple(
+        replace(tree, scope=renamed(tree.scope), source=name) for tree in image.trees if tree.scope not in _OWN_FILES
+    )
+    gaps = tuple(replace(gap, scope=renamed(gap.scope)) for gap in image.gaps if gap.scope not in _OWN_FILES)
+    image.disk, image.trees, image.gaps, image.judged = summary, kept, gaps, NODE
+    return image
+
+
+def _trees(
+    places: Places, running: Running, image: ImageSource | None, asking: Asking, name: str
+) -> tuple[tuple[Tree, ...], tuple[Gap, ...]]:
+    """All trees to walk, the node's first, and what is known to be missing from them."""
+    others = () if image is None else tuple(tree for tree in image.trees if tree.scope != NODE)
+    gaps = [] if image is None else list(image.gaps)
+    gaps += [Gap(scope, "", f"{OUTSIDE}what users and the API write stays on the node") for scope in _OWN_FILES]
+    raw = None if image is None else next((tree.fs for tree in image.trees if tree.scope == NODE), None)
+    if raw is None and places.rootfs is None:
+        return others, (*gaps, Gap(NODE, "", "the host's files cannot be seen from here"))
+    protected = "" if running.root_device is None else running.root_device.device
+    grafts, problems = ({}, {}) if places.rootfs is None else plan_grafts(places, running.mounts, protected)
+    if places.rootfs is None or not running.mounts:
+        gaps.append(Gap(NODE, "/etc", running.mounts_reason or "what is mounted on the host cannot be seen from here"))
+    gaps += [Gap(NODE, point, reason) for point, reason in problems.items()]
+    base = raw or _mounted_base(places, running, asking, frozenset(grafts))
+    fs = NodeFileSystem(base, grafts)
+    return (Tree(NODE, NODE, fs, name), *others), tuple(gaps)
+
+
+def _mounted_base(places: Places, running: Running, asking: Asking, points: frozenset[bytes]) -> FileSystem:
+    """The mounted root, unless reading it could stop the node."""
+    reason = "" if asking.accept_restart else _danger(running)
+    if reason:
+        return WithheldFileSystem(reason, frozenset(one[1:] for one in points if one.count(b"/") == 1))
+    return DirectoryFileSystem(str(places.rootfs))
+
+
+def _danger(running: Running) -> str:
+    """Why the mounted root must not be read; "" when a bad block costs no more than the file that it lies in."""
+    if running.root_device is None and running.mounts:
+        return ""  # the root is on no block device: nothing verifies it, so nothing stops the node
+    if running.root_device is not None and not running.root_device.mapped_name:
+        return ""
+    lines = []
+    if running.mapped is not None:
+        lines = [f"{start} {length} {kind} {text}" for start, length, kind, text in running.mapped.table]
+    elif running.command_line is not None:
+        lines = list(find_tables(running.command_line))[-1:]
+    for line in lines:
+        try:
+            if parse_table(line).parameters.on_corruption not in _STOPS:
+                return ""
+        except FormatError:
+            continue
+    return "not read: one bad block read through the verity device could restart the node, and the raw disk is closed"
