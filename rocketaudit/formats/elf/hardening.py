@@ -105,8 +105,8 @@ def is_static(elf: ElfFile) -> bool:
 
 
 def _called(elf: ElfFile, names: Names) -> _Called:
-    undefined = names.dynamic.undefined()
-    everything = names.dynamic.names()
+    undefined = names.dynamic.undefined
+    everything = names.dynamic.names
     fortified = {_CHECKED[name] for name in undefined & _CHECKED.keys()}
     plain = undefined & FORTIFIABLE
     canary = not everything.isdisjoint(_CANARIES) or _in_static_names(elf, names)

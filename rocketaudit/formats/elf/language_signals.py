@@ -44,6 +44,7 @@ _KNOWN_NAMES: Mapping[bytes, tuple[Sign, int]] = {
     b"_ITM_deregisterTMCloneTable": (Sign.C_STARTUP, 1),
     b"__cxa_finalize": (Sign.C_STARTUP, 1),
 }
+_MANGLED_STARTS = frozenset({b"_Z", b"_R"})
 _MANGLED: Mapping[Mangling, Sign] = {
     Mangling.RUST: Sign.RUST_DYNAMIC_NAMES,
     Mangling.CPP: Sign.CPP_DYNAMIC_NAMES,
@@ -178,14 +179,18 @@ def _section_signals(elf: ElfFile) -> Iterator[Signal]:
 
 def _dynamic_name_signals(table: SymbolTable) -> Iterator[Signal]:
     counts: Counter[Sign] = Counter()
-    names = table.names()
-    undefined = table.undefined()
+    names = table.names
+    undefined = table.undefined
     for name in names & _KNOWN_NAMES.keys():
         sign, weight = _KNOWN_NAMES[name]
         counts[sign] += weight
-    for name in names:
-        if name[:2] in (b"_Z", b"_R") and (known := _MANGLED.get(mangling(name))) is not None:
-            counts[known] += 1
+    mangled = [name for name in names if name[:2] in _MANGLED_STARTS]
+    for name in mangled:
+        if b"17h" in name or name[:4] == b"_ZGV" or name[:2] == b"_R":
+            if (known := _MANGLED.get(mangling(name))) is not None:
+                counts[known] += 1
+        else:
+            counts[Sign.CPP_DYNAMIC_NAMES] += 1
     if unwinder := sum(name.startswith(b"_Unwind_") for name in undefined):
         counts[Sign.UNWINDER] += unwinder
     plain = len(undefined - _KNOWN_NAMES.keys())
@@ -198,9 +203,9 @@ def _dynamic_name_signals(table: SymbolTable) -> Iterator[Signal]:
         yield Signal(Sign.RUNTIME_NAME, runtime, table.offset)
 
 
-# the first two bytes of every name that `Runtime.defines` matches
+# the first four bytes of every name that `Runtime.defines` matches
 _RUNTIME_STARTS = frozenset(
-    {b"st", b"hs", b"gh", b"ca", b"_D", b"_d", b"__", b"ad", b"FP", b"Ni", b"_g", b"_O", b"$s", b"kD", b"_k"}
+    b"stg_ hs_m ghcz caml _D3s _D4c _d_r __gn ada_ FPC_ NimM _gfo __ob _OBJ __cr kDar _kDa".split()
 )
 _RUNTIME_LEADS = re.compile(
     b"|".join(b"(?:" + runtime.defines.pattern + b")" for runtime in RUNTIMES if runtime.defines is not None)
@@ -209,7 +214,7 @@ _RUNTIME_LEADS = re.compile(
 
 def _runtime_among(names: AbstractSet[bytes]) -> str | None:
     """The runtime that the alphabetically first telling name belongs to."""
-    telling = [name for name in names if name[:2] in _RUNTIME_STARTS and _RUNTIME_LEADS.match(name)]
+    telling = [name for name in names if name[:4] in _RUNTIME_STARTS and _RUNTIME_LEADS.match(name)]
     for name in sorted(telling)[:1]:
         for runtime in RUNTIMES:
             if runtime.defines is not None and runtime.defines.match(name):
@@ -225,5 +230,5 @@ def _name_signals(table: SymbolTable, where: str, functions: Mapping[Mangling, t
     go = functions.get(Mangling.GO, (0, 0))[0]
     if go > 200:
         yield Signal(Sign.GO_NAMES, f"{go} in {where}", table.offset)
-    if runtime := _runtime_among(table.names() - table.undefined()):
+    if runtime := _runtime_among(table.names - table.undefined):
         yield Signal(Sign.RUNTIME_NAME, runtime, table.offset)

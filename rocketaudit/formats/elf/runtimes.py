@@ -39,7 +39,7 @@ RUNTIMES: tuple[Runtime, ...] = (
         "fortran", ("libgfortran", "libflang", "libifcore"), re.compile(rb"_gfortran_"), ((b"Fortran runtime error",),)
     ),
     Runtime("objc", ("libobjc.so", "libgnustep-base"), re.compile(rb"__objc_class_name_|_OBJC_")),
-    Runtime("swift", ("libswiftCore",), re.compile(rb"\$s[0-9A-Za-z]+(?:Mn|WP|Ma)$")),
+    Runtime("swift", ("libswiftCore",)),
     Runtime("crystal", (), re.compile(rb"__crystal_"), ((b"CRYSTAL_",),)),
     Runtime("dart", (), re.compile(rb"_?kDart(?:Vm|Isolate)Snapshot"), ((b"dart:core", b"dart:isolate"),)),
     Runtime("lisp", (), None, ((b"SBCL_HOME",),)),

@@ -10,6 +10,7 @@ import re
 import struct
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 from rocketaudit.formats.elf.header import (
     DT_GNU_HASH,
@@ -22,7 +23,7 @@ from rocketaudit.formats.elf.header import (
 )
 
 MAX_SYMBOLS = 400_000
-SAMPLE = 20_000
+SAMPLE = 8_000
 MAX_BUCKETS = 1 << 20
 MAX_NAME = 8192
 STT_FUNC = 2
@@ -51,7 +52,7 @@ class Mangling(StrEnum):
     NONE = "c"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SymbolTable:
     """`offset` and `rows` say where the table lies; `symbols` leaves out the nameless ones."""
 
@@ -61,11 +62,14 @@ class SymbolTable:
     strings: tuple[int, int] = (0, 0)  # file offset and size of the names
     stride: int = 1  # every how many rows one was read
 
+    @cached_property
     def undefined(self) -> set[bytes]:
         """Names that other files must provide."""
         return {name for name, defined, *_ in self.symbols if not defined}
 
+    @cached_property
     def names(self) -> set[bytes]:
+        """Every name, defined here or not."""
         return {symbol[0] for symbol in self.symbols}
 
     def functions(self) -> dict[Mangling, tuple[int, int]]:
