@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import subprocess
 import sys
 import tarfile
@@ -117,7 +118,7 @@ WORDS: Mapping[str, Callable[[], str]] = {
 def expand(command: str) -> list[str]:
     """Split a case's command and fill in its words; a tool is also found in sbin."""
     words = []
-    for word in command.split():
+    for word in shlex.split(command):
         for name, value in WORDS.items():
             if f"{{{name}}}" in word:
                 word = word.replace(f"{{{name}}}", value())
