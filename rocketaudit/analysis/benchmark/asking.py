@@ -36,6 +36,21 @@ def ask(question: Question, evidence: Evidence, planes: tuple[Plane, ...], scope
     return combine_planes(outcomes, evidence, question.key, scope)
 
 
+def ask_running(question: Question, evidence: Evidence, planes: tuple[Plane, ...], scope: str) -> Outcome:
+    """For what users change on a node: there only the running value counts, on an image only the shipped one.
+
+    A default that a node has overridden is neither a fault nor an excuse.
+    """
+    if Plane.RUNTIME not in planes:
+        return ask(question, evidence, planes, scope)
+    running = evidence.get(question.key, Plane.RUNTIME, scope)
+    if running.state is State.UNREAD and running.reason == NOT_COLLECTED and Plane.STATIC in planes:
+        stored = evidence.get(question.key, Plane.STATIC, scope)
+        if stored.where.path == question.key.subject[0]:  # the node's own file, not a default or a template
+            return answer(question, stored)
+    return answer(question, running)
+
+
 def combine_planes(outcomes: dict[Plane, Outcome], evidence: Evidence, key: Key, scope: str) -> Outcome:
     """As `ask` combines: the running value counts, files may only contradict."""
     if len(outcomes) > 1:

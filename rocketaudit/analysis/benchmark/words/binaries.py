@@ -113,6 +113,8 @@ class Binaries:
             return False
         if self.languages and binary.language.value not in self.languages:
             return False
+        if self.under == ("/",) and not self.excepted:
+            return True
         path = short_path(binary.path)
         inside = any(path.startswith(root.rstrip("/") + "/") for root in self.under)
         return inside and not any(fnmatchcase(path, one) for one in self.excepted)
@@ -189,10 +191,10 @@ def _coverage_gap(evidence: Evidence, scope: str) -> str:
     for gap in evidence.gaps:
         if gap.scope == scope:
             return f"{gap.path or 'a part of it'} could not be read: {gap.reason}"
-    for record in evidence.scope_files(scope):
-        if record.unread is not None and record.content in ("", "elf"):
+    for record in evidence.files:
+        if record.unread is not None and record.scope == scope and record.content in ("", "elf"):
             return f"{record.path} could not be read: {record.unread}"
     for binary in evidence.binaries:
-        if binary.scope == scope and binary.error is not None:
+        if binary.error is not None and binary.scope == scope:
             return f"{binary.path}: {binary.error}"
     return ""

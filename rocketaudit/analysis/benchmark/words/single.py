@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from rocketaudit.analysis.benchmark.arguments import Arguments
-from rocketaudit.analysis.benchmark.asking import Question, answer, ask
+from rocketaudit.analysis.benchmark.asking import Question, answer, ask, ask_running
 from rocketaudit.analysis.benchmark.condition import NEVER, Condition
 from rocketaudit.errors import UsageError
 from rocketaudit.formats.kernel_arguments import plain_argument
@@ -99,7 +99,7 @@ class Setting:
 
     def evaluate(self, evidence: Evidence, planes: tuple[Plane, ...], scope: str) -> Outcome:
         question = Question(self.needs()[0], self.condition, self.if_absent, "has no value")
-        return ask(question, evidence, planes, scope)
+        return ask_running(question, evidence, planes, scope)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +130,10 @@ class ConfigValue:
 
     def evaluate(self, evidence: Evidence, planes: tuple[Plane, ...], scope: str) -> Outcome:
         value, there = self.needs()
-        anywhere = ask(Question(there, Condition("present"), None, "is not in this image"), evidence, planes, scope)
-        if anywhere.verdict is not Verdict.PASS:
-            return anywhere
-        return ask(Question(value, self.condition, self.if_absent, "is not set"), evidence, planes, scope)
+        found = ask_running(Question(there, Condition("present"), None, "is not there"), evidence, planes, scope)
+        if found.verdict is not Verdict.PASS:
+            return found
+        return ask_running(Question(value, self.condition, self.if_absent, "is not set"), evidence, planes, scope)
 
 
 KUBELET_CONFIG = "/etc/kubernetes/kubelet/config"
@@ -164,14 +164,14 @@ class KubeletValue:
         return ConfigValue(KUBELET_CONFIG, self.path, "yaml", self.condition, self.if_absent)
 
     def evaluate(self, evidence: Evidence, planes: tuple[Plane, ...], scope: str) -> Outcome:
-        stored = (Plane.STATIC,) if Plane.STATIC in planes else planes
         if self.flag:
-            flag = evidence.get(Key("kubelet_flag", (self.flag,)), stored[0], scope)
+            plane = Plane.RUNTIME if Plane.RUNTIME in planes else Plane.STATIC
+            flag = evidence.get(Key("kubelet_flag", (self.flag,)), plane, scope)
             if flag.state is State.PRESENT and self.condition.kind == "subset_of":
                 flag = replace(flag, value=tuple(str(flag.value).split(",")))
             if flag.state is State.PRESENT or (flag.state is State.UNREAD and flag.reason != NOT_COLLECTED):
                 return answer(Question(flag.key, self.condition), flag)
-        return self._field.evaluate(evidence, stored, scope)
+        return self._field.evaluate(evidence, planes, scope)
 
 
 @dataclass(frozen=True, slots=True)

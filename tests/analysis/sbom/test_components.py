@@ -1,0 +1,169 @@
+"""Components say what is there, by which evidence, and how it hangs together; nothing is made up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rocketaudit.analysis.sbom import components
+from rocketaudit.analysis.sbom.compare import compare
+from rocketaudit.analysis.sbom.elements import elements
+from rocketaudit.model.component import Component
+from rocketaudit.model.evidence import Evidence
+from rocketaudit.model.filesystem import FileType
+from tests.analysis.made import binary, crate, evidence, fact, module, os_release, package, record
+from tests.report.samples import ordinary
+
+
+def image() -> Evidence:
+    return evidence(
+        packages=(
+            package("glibc", "2.43", epoch="1", package_sha256="ab" * 32),
+            package("apiserver"),
+            package("systemd-257", "257.9"),
+            package("systemd", "257.9", synthetic=True),
+        ),
+        binaries=(
+            binary("/usr/bin/apiserver", needed=("libc.so.6",), crates=(crate("serde", "1.0.228"),), sha512="ef" * 64),
+            binary("/usr/lib/libc.so.6", soname="libc.so.6"),
+            binary("/usr/bin/host", go_modules=(
+                module("github.com/a/b", "v1.0.0"), module("example.com/old", "v1.0.0", "example.com/new@v1.1.0"),
+            )),
+            binary("/usr/bin/nc"),
+        ),
+        files=(
+            record("/lib64", FileType.SYMLINK, target="usr/lib"),
+            record("/usr/lib/modules/6.12/vmlinuz", size=9 << 20),
+            record("/usr/bin/tool", content="script", interpreter="/bin/sh"),
+            record("/etc/pki/ca-bundle.crt"),
+            record("/usr/share/doc/readme"),
+        ),
+        facts=(
+            *os_release(NAME="Bottlerocket", VERSION_ID="1.57.0", VENDOR_NAME="Bottlerocket"),
+            fact("attribution", "apiserver", {
+                "": "Apache-2.0 OR MIT", "vendor/serde-1.0.228": "MIT", "vendor/tokio-1.40.0": "MIT",
+            }),
+            fact("attribution", "host", {"vendor/github.com/a/b": "BSD-3-Clause", "vendor/gopkg.in/yaml.v3": "MIT"}),
+        ),
+    )  # fmt: skip
+
+
+def by_ref(value: Evidence, purl_type: str = "rpm") -> dict[str, Component]:
+    return {component.ref: component for component in components(value, purl_type)}
+
+
+def test_every_reference_resolves_and_refs_are_unique() -> None:
+    found = components(image())
+    refs = {component.ref for component in found}
+    assert len(refs) == len(found)
+    for component in found:
+        assert not component.parent or component.parent in refs
+        assert set(component.depends_on) <= refs
+
+
+def test_the_package_url_is_the_one_that_bottlerocket_sends() -> None:
+    found = by_ref(image())["package:glibc@1:2.43-1.br1.x86_64"]
+    assert found.purl == "pkg:rpm/bottlerocket/glibc@2.43-1.br1?arch=x86_64&distro=1.57.0&epoch=1"
+    assert found.hashes == (("SHA-256", "ab" * 32),)
+    assert found.supplier == "bottlerocket-core-kit"
+    other = by_ref(image(), "bottlerocket")["package:glibc@1:2.43-1.br1.x86_64"]
+    assert other.purl == "pkg:bottlerocket/glibc@2.43?arch=x86_64&distro=bottlerocket-1.57.0&epoch=1"
+
+
+def test_a_source_row_has_no_purl_and_points_to_what_was_built_from_it() -> None:
+    found = by_ref(image())["source:systemd@0:257.9-1.br1.x86_64"]
+    assert found.purl == ""
+    assert found.depends_on == ("package:systemd-257@0:257.9-1.br1.x86_64",)
+
+
+def test_files_nest_under_their_package_and_depend_on_their_libraries() -> None:
+    found = by_ref(image())["file:/usr/bin/apiserver"]
+    assert found.parent == "package:apiserver@0:1.0-1.br1.x86_64"
+    assert set(found.depends_on) == {"file:/usr/lib/libc.so.6", "crate:serde@1.0.228"}
+    assert dict(found.hashes) == {"SHA-256": "ab" * 32, "SHA-512": "ef" * 64}
+
+
+def test_a_file_that_nobody_packaged_gets_no_purl_supplier_or_licence() -> None:
+    found = by_ref(image())["file:/usr/bin/nc"]
+    assert (found.purl, found.supplier, found.licences, found.parent) == ("", "", (), "os")
+
+
+def test_a_file_without_a_version_of_its_own_has_the_time_of_its_last_change() -> None:
+    """BSI TR-03183-2, 5.2.2: where no version exists, the file's modification time takes its place."""
+    assert by_ref(image())["file:/usr/bin/nc"].version == "2023-11-14T22:13:20Z"
+
+
+def test_crates_merge_what_the_binary_and_the_licence_texts_say() -> None:
+    found = by_ref(image())
+    serde = found["crate:serde@1.0.228"]
+    assert (serde.purl, serde.licences, serde.found_by) == ("pkg:cargo/serde@1.0.228", ("MIT",), "crate-path")
+    tokio = found["crate:tokio@1.40.0"]
+    assert (tokio.found_by, tokio.confidence, tokio.licences) == ("attribution", 0.6, ("MIT",))
+    assert tokio.parent == "package:apiserver@0:1.0-1.br1.x86_64"
+
+
+def test_one_crate_in_two_files_is_one_component_with_two_places() -> None:
+    base = image()
+    more = replace(base, binaries=(*base.binaries, binary("/usr/bin/x", crates=(crate("serde", "1.0.228", "dep-v0"),))))
+    assert [where.path for where in by_ref(more)["crate:serde@1.0.228"].where] == ["/usr/bin/apiserver", "/usr/bin/x"]
+
+
+def test_a_go_module_carries_its_licence_and_a_replacement_its_own_name() -> None:
+    found = by_ref(image())
+    assert found["go:github.com/a/b@v1.0.0"].licences == ("BSD-3-Clause",)
+    assert "go:github.com/a/b@" not in found
+    assert found["go:example.com/new@v1.1.0"].purl == "pkg:golang/example.com/new@v1.1.0"
+    assert ("rocketaudit:replaces", "example.com/old@v1.0.0") in found["go:example.com/new@v1.1.0"].properties
+    assert found["go:gopkg.in/yaml.v3@"].found_by == "attribution"
+
+
+def test_kernel_scripts_and_ca_bundle_are_listed_and_documentation_is_not() -> None:
+    found = by_ref(image())
+    roles = {
+        ref: component.found_by
+        for ref, component in found.items()
+        if component.found_by in ("kernel", "script", "ca-bundle")
+    }
+    assert roles == {
+        "file:/usr/lib/modules/6.12/vmlinuz": "kernel",
+        "file:/usr/bin/tool": "script",
+        "file:/etc/pki/ca-bundle.crt": "ca-bundle",
+    }
+    assert "file:/usr/share/doc/readme" not in found
+
+
+def test_an_image_of_which_nothing_is_known_still_has_its_system() -> None:
+    found = components(evidence())
+    assert [component.ref for component in found] == ["os"]
+
+
+def test_a_comparison_names_what_came_went_and_changed() -> None:
+    before = components(image())
+    base = image()
+    after = components(
+        replace(
+            base,
+            packages=(package("glibc", "2.44", epoch="1"), *base.packages[2:], package("new")),
+            binaries=base.binaries[:3],
+        )
+    )
+    changes = {(change.group, change.change, change.name): change for change in compare(before, after)}
+    assert changes["package", "changed", "glibc"].before == "2.43-1.br1"
+    assert changes["package", "changed", "glibc"].after == "2.44-1.br1"
+    assert ("package", "added", "new") in changes
+    assert ("package", "removed", "apiserver") in changes
+    assert ("file", "removed", "/usr/bin/nc") in changes
+    assert compare(before, before) == ()
+
+
+def test_missing_elements_are_counted_with_their_reason() -> None:
+    report = replace(ordinary(), components=components(image()))
+    found = {(element.standard, element.name): element for element in elements(report)}
+    supplier = found["NTIA 2021", "supplier or producer"]
+    assert supplier.met < supplier.total
+    assert supplier.why
+    author = found["NTIA 2021", "author of the SBOM data"]
+    assert not author.is_met
+    named = replace(report, extra={"sbom:author-name": "Release team", "sbom:author-email": "r@example.org"})
+    assert all(e.is_met for e in elements(named) if "author" in e.name or "creator of the SBOM" in e.name)
+    sha512 = found["BSI TR-03183-2 v2.1", "SHA-512 of each file"]
+    assert (sha512.met, sha512.is_met) == (1, False)
