@@ -15,6 +15,7 @@ _HEADER = struct.Struct("<8sIIIIQQQQ16sQIII")
 _ENTRY = struct.Struct("<16s16sQQQ72s")
 _SIGNATURE = b"EFI PART"
 _MAX_ARRAY = 4 << 20  # what Linux would allocate for an entry array
+MAX_PROBLEMS = 256
 _ZERO = bytes(16)
 SECTOR_SIZES = (512, 4096)
 
@@ -114,7 +115,7 @@ def read_gpt(reader: Reader) -> Gpt:
         mbr.kind if mbr else MbrKind.NONE,
         entries,
         ghosts,
-        tuple(problems),
+        tuple(problems[:MAX_PROBLEMS]),
     )
 
 

@@ -10,7 +10,8 @@ from rocketaudit.formats.grub_words import Token, expand, tokens_of
 
 MAX_SIZE = 1 << 20
 MAX_DEPTH = 32
-MAX_ENTRIES = 1024
+MAX_ENTRIES = 128
+MAX_EXPANDED = 4 << 20
 _LINUX = frozenset({"linux", "linuxefi", "linux16"})
 _INITRD = frozenset({"initrd", "initrdefi", "initrd16"})
 _FLOW = frozenset({"if", "elif", "else", "fi", "then", "while", "until", "for", "do", "done", "function"})
@@ -94,6 +95,7 @@ class _Interpreter:
         self._entries: list[GrubEntry] = []
         self._problems: list[GrubProblem] = []
         self._said: set[str] = set()
+        self._expanded = 0
 
     def run(self, tokens: list[Token]) -> GrubConfig:
         command: list[Token] = []
@@ -193,7 +195,11 @@ class _Interpreter:
     def _words(self, command: list[Token]) -> list[str]:
         words: list[str] = []
         for token in command:
-            words += expand(token, lambda name, at=token.offset: self._value(name, at))  # type: ignore[misc]
+            found = expand(token, lambda name, at=token.offset: self._value(name, at))  # type: ignore[misc]
+            self._expanded += sum(map(len, found))
+            if self._expanded > MAX_EXPANDED:
+                raise FormatError(f"variables expand to more than {MAX_EXPANDED} characters", offset=token.offset)
+            words += found
         return words
 
     def _value(self, name: str, offset: int) -> str:

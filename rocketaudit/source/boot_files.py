@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from rocketaudit.errors import EntryNotFoundError, FormatError, RocketauditError, TruncatedError
 from rocketaudit.formats.dm_verity_table import find_tables
@@ -21,6 +22,7 @@ from rocketaudit.source.tree import Tree
 MAX_GRUB = 1 << 20
 MAX_ENTRY = 64 << 10
 MAX_FILES = 256
+MAX_KERNELS = 8
 _GRUB_PLACES = ("/grub/grub.cfg", "/grub2/grub.cfg", "/boot/grub/grub.cfg", "/boot/grub2/grub.cfg")
 _UKI_FOLDERS = ("/EFI/BOOT", "/EFI/Linux")
 _ROOT_HASH = ("roothash", "usrhash")
@@ -111,6 +113,8 @@ def _grub_entries(
             continue
         for problem in config.problems:
             yield Problem(f"{path}: {problem.what}", partition.scope)
+        kernels = dict.fromkeys(entry.kernel_path for entry in config.entries)
+        releases = {kernel: _kernel_release(tree, kernel) for kernel in islice(kernels, MAX_KERNELS)}
         for entry in config.entries:
             yield BootEntry(
                 kind=BootKind.GRUB,
@@ -124,7 +128,7 @@ def _grub_entries(
                 kernel_path=entry.kernel_path,
                 initrd_paths=entry.initrd_paths,
                 is_default=entry.is_default,
-                kernel_version=_kernel_release(tree, entry.kernel_path),
+                kernel_version=releases.get(entry.kernel_path, ""),
             )
 
 

@@ -12,7 +12,7 @@ from rocketaudit.formats.containers.ova import MAX_TEXT, pick_disk
 from rocketaudit.formats.containers.qcow2 import map_qcow2
 from rocketaudit.formats.containers.sniff import Packing, name_foreign_packing, sniff
 from rocketaudit.formats.containers.tar_members import TarMember, list_members
-from rocketaudit.formats.containers.vmdk import FlatExtent, map_vmdk, parse_descriptor
+from rocketaudit.formats.containers.vmdk import MAX_DESCRIPTOR, FlatExtent, map_vmdk, parse_descriptor
 from rocketaudit.model.budget import Budget
 from rocketaudit.model.disk import Container, Problem
 from rocketaudit.model.progress import NoProgress, Progress
@@ -150,6 +150,8 @@ class _Opening:
 
     def _open_flat(self) -> None:
         """Open the files that a VMDK descriptor names, from its own folder only."""
+        if self.reader.size > MAX_DESCRIPTOR:
+            raise FormatError(f"a VMDK descriptor of {self.reader.size} bytes; at most {MAX_DESCRIPTOR} are read")
         extents = parse_descriptor(bytes(self.reader.read(0, self.reader.size)))
         parts: list[tuple[FlatExtent, RawFile | None]] = []
         for extent in extents:

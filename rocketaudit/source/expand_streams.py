@@ -15,43 +15,55 @@ from rocketaudit.model.budget import Budget
 from rocketaudit.model.reader import Reader
 from rocketaudit.source.sparse import SparseFile
 
-_IN = 1 << 20
+_IN = 256 << 10
 _OUT = 4 << 20
 _XZ_MEMORY = 128 << 20
+MAX_MEMBERS = 1 << 15
+MAX_STREAMS = 1 << 12
 
 
 def expand_gzip(reader: Reader, out: SparseFile) -> int:
     """All members of a gzip file; the size of what came out."""
-    at = 0
-    while at < reader.size:
-        if at and not _starts(reader, at, b"\x1f\x8b"):
-            _say_about_rest(reader, at, "gzip", out)
+    at, held = 0, b""  # `held` was read but belongs to what comes next
+    for number in range(MAX_MEMBERS + 1):
+        if number == MAX_MEMBERS:
+            raise FormatError(f"more than {MAX_MEMBERS} gzip members", offset=at)
+        at, held = _gzip_member(reader, at, held, out)
+        start = at - len(held)
+        if start >= reader.size:
             break
-        at = _gzip_member(reader, at, out)
+        if not _starts(reader, start, b"\x1f\x8b"):
+            _say_about_rest(reader, start, "gzip", out)
+            break
     out.finish(out.end)
     return out.end
 
 
-def _gzip_member(reader: Reader, at: int, out: SparseFile) -> int:
+def _gzip_member(reader: Reader, at: int, held: bytes, out: SparseFile) -> tuple[int, bytes]:
     decoder = zlib.decompressobj(wbits=31)
     while not decoder.eof:
-        data = bytes(reader.read(at, min(_IN, reader.size - at)))
+        data, held = held, b""
+        if not data:
+            data = bytes(reader.read(at, min(_IN, reader.size - at)))
+            at += len(data)
         if not data:
             raise TruncatedError("the gzip stream ends too early", offset=at)
-        at += len(data)
         try:
             while data and not decoder.eof:
                 out.append(decoder.decompress(data, _OUT))
                 data = decoder.unconsumed_tail
         except zlib.error as error:
             raise FormatError(f"gzip stream does not decode: {error}", offset=at) from error
-    return at - len(decoder.unused_data)
+    return at, decoder.unused_data
 
 
 def expand_xz(reader: Reader, out: SparseFile) -> int:
     """All streams of an xz file, with at most 128 MiB of memory; the size of what came out."""
-    at = 0
+    at, streams = 0, 0
     while at < reader.size:
+        streams += 1
+        if streams > MAX_STREAMS:
+            raise FormatError(f"more than {MAX_STREAMS} xz streams", offset=at)
         if at and not _starts(reader, at, b"\xfd7zXZ\0"):
             _say_about_rest(reader, at, "xz", out)
             break

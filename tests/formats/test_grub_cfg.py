@@ -123,8 +123,10 @@ def test_files_that_lead_elsewhere_are_said() -> None:
         "}\n",
         "{\n" * 40,
         "set a=xx\n" + 'set a="$a$a$a$a"\n' * 40,
+        f"set a={'x' * 60000}\nmenuentry m {{\nlinux /k {'$a ' * 2000}\n}}\n",
+        "menuentry x {\n}\n" * 200,
     ],
-    ids=["double quote", "single quote", "open brace", "stray brace", "deep braces", "doubling bomb"],
+    ids=["double quote", "single quote", "open brace", "stray brace", "deep", "doubling", "many words", "entries"],
 )
 def test_broken_configuration_is_a_format_error(text: str) -> None:
     with pytest.raises(FormatError):

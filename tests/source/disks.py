@@ -30,26 +30,34 @@ class Part:
     content: bytes = b""
     name: str = ""
     attributes: tuple[int, ...] = ()
-    guid: str = "R"
+    guid: str = ""
 
 
 def put_together(path: Path, *parts: Part) -> Path:
     """A disk of these partitions, each as large as its content needs and at least 1 MiB."""
     at = 1
-    arguments: list[str] = []
+    lines = ["label: gpt"]
     places = []
-    for number, part in enumerate(parts, 1):
+    for part in parts:
         size = max(1, -(-len(part.content) // MIB))
-        arguments += ["-n", f"{number}:{at * 2048}:{(at + size) * 2048 - 1}", "-c", f"{number}:{part.name}"]
-        arguments += ["-t", f"{number}:{TYPES.get(part.type, part.type)}"]
-        arguments += ["-u", f"{number}:{part.guid}"]
-        for bit in part.attributes:
-            arguments += ["-A", f"{number}:set:{bit}"]
+        bits = f'attrs="GUID:{",".join(map(str, part.attributes))}"' if part.attributes else ""
+        identity = f"uuid={part.guid}" if part.guid else ""
+        name = f'name="{part.name}"' if part.name else ""
+        fields = (
+            f"start={at * 2048}",
+            f"size={size * 2048}",
+            f"type={TYPES.get(part.type, part.type)}",
+            identity,
+            name,
+            bits,
+        )
+        lines.append(", ".join(field for field in fields if field))
         places.append(at * MIB)
         at += size
     with path.open("wb") as file:
         file.truncate((at + 1) * MIB)
-    run_fixed(["sgdisk", *arguments, str(path)])
+    # not sgdisk: it waits a second after every table that it writes
+    run_fixed(["sfdisk", "--quiet", path], text="\n".join(lines) + "\n")
     with path.open("r+b") as file:
         for place, part in zip(places, parts, strict=True):
             file.seek(place)

@@ -420,7 +420,7 @@ def test_damaged_disks_give_our_errors_only(tmp_path: Path) -> None:
     )
     whole = path.read_bytes()
     rng = random.Random(5)
-    for _ in range(120):
+    for _ in range(40):
         data = bytearray(whole)
         for _ in range(rng.randrange(1, 12)):
             at = rng.choice((0, 1 << 20, 5 << 20, 6 << 20)) + rng.randrange(20000)

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
+
+from rocketaudit.errors import FormatError
+
+MAX_EXTENTS = 1 << 20
 
 
 class Coding(StrEnum):
@@ -31,3 +37,11 @@ class DiskMap:
     size: int
     extents: tuple[DiskExtent, ...]
     notes: tuple[str, ...] = ()
+
+
+def collect_extents(extents: Iterable[DiskExtent]) -> tuple[DiskExtent, ...]:
+    """All extents; FormatError for more than a million, which no image needs and which memory would feel."""
+    found = tuple(islice(extents, MAX_EXTENTS + 1))
+    if len(found) > MAX_EXTENTS:
+        raise FormatError(f"more than {MAX_EXTENTS} stored ranges in the image")
+    return found

@@ -9,6 +9,8 @@ from rocketaudit.errors import FormatError, TruncatedError, UnsupportedError
 from rocketaudit.model.budget import Budget
 from rocketaudit.model.reader import Reader
 
+MAX_BLOCKS = 1 << 20
+MAX_FRAMES = 1 << 14
 _MAGIC = 0x184D2204
 _WORD = struct.Struct("<I")
 _BLOCK_SIZES = {4: 1 << 16, 5: 1 << 18, 6: 1 << 20, 7: 1 << 22}
@@ -48,6 +50,8 @@ def index_frames(reader: Reader, budget: Budget) -> tuple[Lz4Frame, ...]:
         elif magic == _MAGIC:
             frame, at = _index_frame(reader, at, budget)
             frames.append(frame)
+            if len(frames) > MAX_FRAMES:
+                raise FormatError(f"more than {MAX_FRAMES} LZ4 frames", offset=at)
         else:
             raise FormatError("no LZ4 frame where one should start", offset=at)
     if not frames:
@@ -80,6 +84,8 @@ def _index_frame(reader: Reader, start: int, budget: Budget) -> tuple[Lz4Frame, 
             raise FormatError(f"LZ4 block of {stored} bytes, at most {block_size} fit", offset=at - 4)
         if at + stored > reader.size:
             raise TruncatedError("the LZ4 frame ends inside a block", offset=at)
+        if len(blocks) >= MAX_BLOCKS:
+            raise FormatError(f"more than {MAX_BLOCKS} LZ4 blocks in a frame", offset=at)
         if len(blocks) & 1023 == 0:
             budget.check_time()
         blocks.append(Lz4Block(at, stored, block_size, bool(word >> 31)))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 
 from rocketaudit.errors import FormatError
 from rocketaudit.formats.containers.tar_members import TarMember
 
 MAX_TEXT = 1 << 20
-_FILE = re.compile(r"<(?:[A-Za-z]+:)?File\s([^<>]{1,2000}?)/?>")
-_DISK = re.compile(r"<(?:[A-Za-z]+:)?Disk\s([^<>]{1,2000}?)/?>")
-_ATTRIBUTE = re.compile(r"(?:[A-Za-z]+:)?([A-Za-z]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
+MAX_FILES = 256
+_FILE = re.compile(r"<(?:[A-Za-z]+:)?File\s([^<>]{1,500}?)/?>")
+_DISK = re.compile(r"<(?:[A-Za-z]+:)?Disk\s([^<>]{1,500}?)/?>")
+_ATTRIBUTE = re.compile(r"([A-Za-z]++)\s*+=\s*+(?:\"([^\"]*)\"|'([^']*)')")
 _DIGEST = re.compile(r"^(SHA1|SHA256|SHA384|SHA512|SHA3-256|SHA3-512|MD5)\s?\((.+)\)\s?=\s?([0-9a-fA-F]+)\s*$")
 
 
@@ -30,11 +32,11 @@ def disks_of(descriptor: bytes) -> tuple[str, ...]:
         raise FormatError(f"an OVF descriptor of {len(descriptor)} bytes; at most {MAX_TEXT} are read")
     text = descriptor.decode("utf-8", "replace")
     files: dict[str, str] = {}
-    for match in _FILE.finditer(text):
+    for match in islice(_FILE.finditer(text), MAX_FILES):
         attributes = _attributes(match[1])
         if "id" in attributes and "href" in attributes:
             files[attributes["id"]] = attributes["href"]
-    named = [_attributes(match[1]).get("fileRef", "") for match in _DISK.finditer(text)]
+    named = [_attributes(match[1]).get("fileRef", "") for match in islice(_DISK.finditer(text), MAX_FILES)]
     return tuple(dict.fromkeys(files[name] for name in named if name in files))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rocketaudit.errors import FormatError, TruncatedError, UnsupportedError
-from rocketaudit.formats.containers.extents import Coding, DiskExtent, DiskMap
+from rocketaudit.formats.containers.extents import Coding, DiskExtent, DiskMap, collect_extents
 from rocketaudit.model.budget import Budget
 from rocketaudit.model.reader import Reader
 
@@ -34,7 +34,7 @@ class _Header:
 def map_qcow2(reader: Reader, budget: Budget) -> DiskMap:
     """The map of the active state; UnsupportedError for backing files, encryption, external data files."""
     header = _read_header(reader)
-    extents = tuple(_merged(_clusters(reader, header, budget)))
+    extents = collect_extents(_merged(_clusters(reader, header, budget)))
     return DiskMap(header.size, extents, header.notes)
 
 
@@ -92,9 +92,9 @@ def _clusters(reader: Reader, header: _Header, budget: Budget) -> Iterator[DiskE
     cluster = 1 << header.cluster_bits
     per_table = cluster // 8
     table_format = struct.Struct(f">{per_table}Q")
-    l1 = struct.unpack(f">{header.l1_entries}Q", reader.read(header.l1_offset, header.l1_entries * 8))
+    l1 = struct.iter_unpack(">Q", reader.read(header.l1_offset, header.l1_entries * 8))
     seen: set[int] = set()
-    for number, entry in enumerate(l1):
+    for number, (entry,) in enumerate(l1):
         table = entry & _OFFSET
         if not table:
             continue

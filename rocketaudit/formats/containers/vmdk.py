@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rocketaudit.errors import FormatError, TruncatedError, UnsupportedError
-from rocketaudit.formats.containers.extents import Coding, DiskExtent, DiskMap
+from rocketaudit.formats.containers.extents import Coding, DiskExtent, DiskMap, collect_extents
 from rocketaudit.model.budget import Budget
 from rocketaudit.model.reader import Reader
 
@@ -21,7 +21,7 @@ _HEADER = struct.Struct("<4sIIQQQQIQQQB4sH")
 _AT_END = 0xFFFFFFFFFFFFFFFF
 _COMPRESSED, _MARKERS = 1 << 16, 1 << 17
 _MAX_TABLES = 1 << 20
-_MAX_DESCRIPTOR = 64 << 10
+MAX_DESCRIPTOR = 64 << 10
 _EXTENT_LINE = re.compile(r'^(RW|RDONLY|NOACCESS)\s+(\d{1,18})\s+([A-Z0-9]+)(?:\s+"([^"]*)"(?:\s+(\d{1,18}))?)?\s*$')
 _FLAT_KINDS = frozenset({"FLAT", "VMFS", "VMFSRAW"})
 
@@ -53,10 +53,8 @@ def map_vmdk(reader: Reader, budget: Budget) -> DiskMap:
     tables = -(-capacity // (grain * per_table))
     if tables > _MAX_TABLES or directory * SECTOR + tables * 4 > reader.size:
         raise FormatError("the VMDK grain directory lies beyond the file", offset=56)
-    return DiskMap(
-        capacity * SECTOR,
-        tuple(_grains(reader, directory * SECTOR, tables, per_table, grain * SECTOR, capacity * SECTOR, flags, budget)),
-    )
+    grains = _grains(reader, directory * SECTOR, tables, per_table, grain * SECTOR, capacity * SECTOR, flags, budget)
+    return DiskMap(capacity * SECTOR, collect_extents(grains))
 
 
 def _header(reader: Reader, at: int) -> tuple[Any, ...]:
@@ -71,7 +69,7 @@ def _header(reader: Reader, at: int) -> tuple[Any, ...]:
 
 
 def _embedded_descriptor(reader: Reader, sector: int, count: int) -> str:
-    length = min(count * SECTOR, _MAX_DESCRIPTOR)
+    length = min(count * SECTOR, MAX_DESCRIPTOR)
     if not count or sector * SECTOR + length > reader.size:
         return ""
     return bytes(reader.read(sector * SECTOR, length)).split(b"\0", 1)[0].decode("utf-8", "replace")
@@ -130,7 +128,7 @@ def parse_descriptor(data: bytes) -> tuple[FlatExtent, ...]:
 
     Names are what the descriptor says: whoever opens them must keep to the descriptor's own folder.
     """
-    if len(data) > _MAX_DESCRIPTOR:
+    if len(data) > MAX_DESCRIPTOR:
         raise FormatError(f"a VMDK descriptor of {len(data)} bytes")
     text = data.split(b"\0", 1)[0].decode("utf-8", "replace")
     _refuse_delta(text)

@@ -9,6 +9,7 @@ from rocketaudit.model.budget import Budget
 from rocketaudit.model.reader import Reader
 
 _MAGIC = 0xFD2FB528
+MAX_FRAMES = 1 << 14
 MAX_WINDOW = 128 << 20  # what `zstd -d` takes without --long
 
 
@@ -33,6 +34,8 @@ def walk_frames(reader: Reader, budget: Budget) -> tuple[ZstdFrame, ...]:
             at += 8 + _number(reader, at + 4, 4)
         elif magic == _MAGIC:
             frames.append(_walk(reader, at, budget))
+            if len(frames) > MAX_FRAMES:
+                raise FormatError(f"more than {MAX_FRAMES} Zstandard frames", offset=at)
             at = frames[-1].end
         else:
             raise FormatError("no Zstandard frame where one should start", offset=at)

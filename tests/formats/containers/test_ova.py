@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,3 +46,10 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
         parse_manifest(data)
     except FormatError:
         return
+
+
+def test_long_words_without_a_value_cost_little() -> None:
+    text = (b"<File " + b"a" * 490 + b"/>") * 2000
+    began = time.process_time()
+    assert disks_of(text) == ()
+    assert time.process_time() - began < 2
