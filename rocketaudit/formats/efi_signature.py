@@ -5,6 +5,7 @@ Sources: UEFI specification 2.10, 32.4.1; shim's cert.S and SBAT.md.
 
 from __future__ import annotations
 
+import re
 import struct
 import uuid
 from collections.abc import Iterator, Mapping
@@ -23,6 +24,7 @@ _X509_HASHES = {
 }
 _AUTHENTICATED = uuid.UUID("4aafd29d-68df-49ee-8aa9-347d375665a7").bytes_le
 MAX_SBAT_LINES = 1000
+_GENERATION = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ def _slice(section: bytes, start: int, size: int) -> bytes:
 def parse_sbat(raw: bytes, what: str = ".sbat") -> Mapping[str, int]:
     """Generation by component, of an image's .sbat section or of a revocation level (both are CSV)."""
     try:
-        lines = raw.split(b"\0", 1)[0].decode("utf-8").splitlines()
+        lines = raw.split(b"\0", 1)[0].decode("utf-8").split("\n")  # as shim: no other line ends
     except UnicodeDecodeError as error:
         raise FormatError(f"{what} is not UTF-8", offset=error.start) from None
     if len(lines) > MAX_SBAT_LINES:
@@ -118,13 +120,12 @@ def parse_sbat(raw: bytes, what: str = ".sbat") -> Mapping[str, int]:
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
-        fields = line.split(",")
-        if len(fields) < 2 or not fields[1].strip().isascii() or not fields[1].strip().isdigit() or len(fields[1]) > 9:
+        fields = [field.strip(" \t\r") for field in line.split(",")]
+        if len(fields) < 2 or not _GENERATION.fullmatch(fields[1]):
             raise FormatError(f"{what} line {number} has no component and generation: {line[:60]!r}")
-        name = fields[0].strip()
-        if name in found:
-            raise FormatError(f"{what} line {number} names {name[:40]!r} again")
-        found[name] = int(fields[1])
+        if fields[0] in found:
+            raise FormatError(f"{what} line {number} names {fields[0][:40]!r} again")
+        found[fields[0]] = int(fields[1])
     return found
 
 

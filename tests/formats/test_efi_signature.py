@@ -81,7 +81,8 @@ def test_an_older_generation_is_revoked_and_a_component_that_is_not_named_is_not
 
 
 @pytest.mark.parametrize(
-    "raw", [b"shim", b"shim,x", b"shim,1\nshim,9", b"\xff,1", b"shim,-1", "shim,²".encode(), b"a,1\n" * 2000]
+    "raw",
+    [b"shim", b"shim,x", b"shim,1\nshim,9", b"\xff,1", b"shim,-1", "shim,²".encode(), b"a,1\n" * 2000, b"sbat,1\x1f"],
 )
 def test_sbat_that_cannot_be_judged_is_refused(raw):
     with pytest.raises(FormatError):
