@@ -428,6 +428,36 @@ def test_a_damaged_superblock_parses_or_is_refused(draw):
         pass
 
 
+@given(st.data())
+@settings(max_examples=120, deadline=None)
+def test_any_change_anywhere_is_corruption_and_the_root_follows_from_the_data(draw):
+    """Against a tree built level by level by the test: nothing changed is verified, and only that."""
+    algorithm, width = draw.draw(st.sampled_from([("sha256", 64), ("sha1", 40), ("sha512", 128), ("blake2s-256", 64)]))
+    parameters, data, tree = sample(
+        blocks=draw.draw(st.integers(2, 70)),
+        hash_type=draw.draw(st.sampled_from([0, 1])),
+        algorithm=algorithm,
+        salt=draw.draw(st.binary(max_size=40)).hex(),
+        root_hash="00" * (width // 2),
+    )
+    if draw.draw(st.booleans()):
+        data = bytearray(data)
+        start = draw.draw(st.integers(0, parameters.data_blocks - 1)) * 512
+        data[start : start + 512] = bytes(512)
+        root, tree = build_tree(parameters, bytes(data))
+        parameters = VerityParameters(**{**fields_of(parameters), "root_hash": root.hex()})
+    changed_data, changed_tree = bytearray(data), bytearray(tree)
+    for _ in range(draw.draw(st.integers(0, 3))):
+        target = draw.draw(st.sampled_from([changed_data, changed_tree]))
+        target[draw.draw(st.integers(0, len(target) - 1))] ^= draw.draw(st.integers(1, 255))
+    found = check(parameters, changed_data, changed_tree, step=draw.draw(st.integers(1, 5)))
+    is_same = (bytes(changed_data), bytes(changed_tree)) == (bytes(data), bytes(tree))
+    assert (found.verdict is TreeVerdict.VERIFIED) == is_same
+    assert found.recomputed_root_hash == build_tree(parameters, bytes(changed_data))[0].hex()
+    assert found.bad_blocks_total == len(found.bad_blocks)
+    assert (found.first_bad_position is None) == is_same
+
+
 def test_slack_is_found_where_it_lies():
     data = bytearray(3 << 20)
     assert find_slack(BytesReader(data), 100, len(data), "tail") is None
