@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from rocketaudit.analysis.linking import resolve_needed
 from rocketaudit.analysis.ownership import Owner
+from rocketaudit.analysis.sbom.files import changed_at
 from rocketaudit.analysis.sbom.purl import crate_purl, go_purl
-from rocketaudit.analysis.sbom.system import OS_REF
+from rocketaudit.analysis.sbom.system import OS_REF, file_ref
 from rocketaudit.model.binary import Binary, BinaryKind, Confidence, Crate, GoModule
 from rocketaudit.model.component import Component
 from rocketaudit.model.evidence import Evidence
@@ -16,11 +17,6 @@ from rocketaudit.model.fact import Locator
 
 _CERTAINTY = {Confidence.HIGH: 0.95, Confidence.MEDIUM: 0.7, Confidence.LOW: 0.4}
 _INTERNAL = frozenset({"std", "local"})
-
-
-def file_ref(path: str) -> str:
-    """The reference of a file's component."""
-    return f"file:{path}"
 
 
 def binary_components(
@@ -55,7 +51,7 @@ def _file(
         ref=file_ref(binary.path),
         kind="file",
         name=binary.path,
-        version=(note.version or "") if note is not None else "",
+        version=(note.version if note is not None else None) or changed_at(evidence.file(binary.path, binary.scope)),
         hashes=tuple(hashes),
         where=(Locator(evidence.target.name, binary.scope, binary.path),),
         found_by="elf",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
-from rocketaudit.analysis.sbom.binaries import file_ref
-from rocketaudit.analysis.sbom.system import OS_REF
+from rocketaudit.analysis.sbom.system import OS_REF, file_ref
 from rocketaudit.model.component import Component
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import Locator
@@ -13,6 +13,7 @@ from rocketaudit.model.files import FileRecord
 from rocketaudit.model.filesystem import FileType
 
 _KERNELS = ("vmlinuz", "bzImage", "vmlinux", "Image")
+_LAST_SECOND = 253_402_300_800  # of the year 9999
 _CA_BUNDLES = ("ca-bundle.crt", "ca-certificates.crt", "cert.pem", "tls-ca-bundle.pem")
 
 
@@ -40,6 +41,13 @@ def _role(record: FileRecord) -> str:
     return "disk-image" if record.content == "image" else ""
 
 
+def changed_at(record: FileRecord | None) -> str:
+    """The time of the last change (RFC 3339): the version of a file that has none (BSI TR-03183-2, 5.2.2)."""
+    if record is None or not 0 < record.mtime < _LAST_SECOND:
+        return ""
+    return f"{datetime.fromtimestamp(record.mtime, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
 def _component(evidence: Evidence, record: FileRecord, role: str) -> Component:
     hashes = [("SHA-256", record.sha256)] if record.sha256 else []
     if record.sha512:
@@ -54,6 +62,7 @@ def _component(evidence: Evidence, record: FileRecord, role: str) -> Component:
         ref=file_ref(record.path) if same_tree else f"file:{record.scope}:{record.path}",
         kind="firmware" if role == "firmware" else "file",
         name=record.path,
+        version=changed_at(record),
         hashes=tuple(hashes),
         where=(Locator(evidence.target.name, record.scope, record.path),),
         found_by=role,

@@ -11,6 +11,11 @@ from rocketaudit.model.fact import Key, Locator, Plane, State
 OS_REF = "os"
 
 
+def file_ref(path: str) -> str:
+    """The reference of a file's component."""
+    return f"file:{path}"
+
+
 def os_value(evidence: Evidence, name: str) -> str:
     """One value of os-release, or ""."""
     fact = evidence.get(Key("os_release", (name,)), Plane.STATIC)
