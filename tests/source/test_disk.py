@@ -246,7 +246,7 @@ def test_endless_small_parts_end_with_a_bound(tmp_path: Path) -> None:
         "xz": lzma.compress(b""),
         "zst": zstandard.compress(b""),
         "lz4": lz4.frame.compress(b""),
-        "lz4 blocks": lz4.frame.compress(b"")[:7] + b"\1\0\0\x80x" * ((1 << 20) + 1),
+        "lz4 blocks": lz4.frame.compress(b"")[:7] + b"\1\0\0\x80x" * ((1 << 19) + 1),
     }
     for name, part in parts.items():
         (tmp_path / "x").write_bytes(part if name == "lz4 blocks" else part * 33_000)

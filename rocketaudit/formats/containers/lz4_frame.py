@@ -9,7 +9,7 @@ from rocketaudit.errors import FormatError, TruncatedError, UnsupportedError
 from rocketaudit.model.budget import Budget
 from rocketaudit.model.reader import Reader
 
-MAX_BLOCKS = 1 << 20
+MAX_BLOCKS = 1 << 19
 MAX_FRAMES = 1 << 14
 _MAGIC = 0x184D2204
 _WORD = struct.Struct("<I")
