@@ -17,6 +17,7 @@ from rocketaudit.formats.elf.unwind import LOCAL, personalities
 from rocketaudit.formats.elf.vtables import stored_vtables
 from rocketaudit.model.binary import Signal
 
+SMALL = 64 << 10
 WEAK_SEARCH = 4 << 20  # bytes looked at for evidence that only tips the confidence
 
 _RUST_LIBRARY_PATH = re.compile(rb"[\x21-\x7e]{0,120}?(?:core|alloc|std)/src/[a-z0-9_/]+\.rs")
@@ -109,7 +110,7 @@ def rust_location(elf: ElfFile, ranges: Ranges) -> Signal | None:
     spots: list[tuple[int, bytes]] = []
     for at in hay.find_all(b".rs", ranges, 400):
         tail = _PATH_TAIL.search(hay.window(at - 200, at))
-        if tail is not None and b"/" in tail[0]:
+        if tail is not None:
             spots.append((at + 3, tail[0] + b".rs"))
         if len(spots) >= 24:
             break
@@ -122,8 +123,10 @@ def rust_location(elf: ElfFile, ranges: Ranges) -> Signal | None:
     return _relocated(elf, spots, word)
 
 
-def _starts(path: bytes) -> list[int]:
+def _lengths(path: bytes, *, all_of_them: bool) -> list[int]:
     """Lengths that the path may have when the text before it has run into it."""
+    if all_of_them:
+        return list(range(4, len(path) + 1))
     marks = [match.start() for match in re.finditer(rb"/rustc/|library/|src/|/home/|/usr/|/root/|/build|/cargo/", path)]
     return [len(path) - at for at in dict.fromkeys([0, *marks])][:8]
 
@@ -132,7 +135,8 @@ def _stored_in_place(elf: ElfFile, ranges: Ranges, end: int, path: bytes, word: 
     address = elf.address(end - 1)
     if address is None:
         return None
-    for length in _starts(path):
+    small = sum(end - start for start, end in ranges) <= SMALL
+    for length in _lengths(path, all_of_them=small):
         value = address + 1 - length
         if not 0 <= value < 1 << elf.bits:
             continue

@@ -121,6 +121,11 @@ RECIPES: dict[str, Recipe] = {
     "rust-abort": Recipe(".rs", RUST_HELLO, ("-O", "-Cpanic=abort", "-Clto")),
     "rust-relr": Recipe(".rs", RUST_HELLO, ("-O", "-Clink-arg=-Wl,-z,pack-relative-relocs")),
     "rust-bare": Recipe(".rs", RUST_BARE, ("-O", "-Cpanic=abort", "-Clink-arg=-nostartfiles", BARE_LINK)),
+    "rust-bare-fixed": Recipe(
+        ".rs",
+        RUST_BARE,
+        ("-O", "-Cpanic=abort", "-Crelocation-model=static", "-Clink-arg=-nostartfiles", BARE_LINK + " -static"),
+    ),
     "c-calls-rust": Recipe(".c", C_CALLS_RUST, ("-O2", "-lgcc_s", "-lm"), RUST_LIBRARY, ("-O",)),
     "c-calls-rust-abort": Recipe(".c", C_CALLS_RUST, ("-O2", "-lgcc_s", "-lm"), RUST_LIBRARY, ("-O", "-Cpanic=abort")),
     "go": Recipe(".go", GO_HELLO, ("-buildvcs=false",)),
@@ -171,7 +176,7 @@ def _compile(compiler: str, recipe: Recipe, folder: Path) -> Path:
         (folder / "go.mod").write_text("module example.test/hello\n\ngo 1.20\n")
         run([compiler, "build", *recipe.flags, "-o", str(made), "."], folder)
     elif recipe.suffix == ".rs":
-        run([compiler, *recipe.flags, "-o", str(made), *inputs], folder)
+        run([compiler, *recipe.flags, "-o", str(made), source.name], folder)
     else:
         run([compiler, "-o", str(made), *inputs, *recipe.flags], folder)
     return made

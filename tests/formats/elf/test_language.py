@@ -57,8 +57,9 @@ def test_rust_inside_a_c_program_is_contained(name: str, form: str, tmp_path: Pa
     assert "rust" in read_elf(in_form(name, form, tmp_path)).contains
 
 
-def test_rust_without_its_library_is_found_by_a_panic_location(tmp_path: Path) -> None:
-    binary = read_elf(in_form("rust-bare", "packaged, no sections", tmp_path))
+@pytest.mark.parametrize("name", ["rust-bare", "rust-bare-fixed"])
+def test_rust_without_its_library_is_found_by_a_panic_location(name: str, tmp_path: Path) -> None:
+    binary = read_elf(in_form(name, "packaged, no sections", tmp_path))
     assert "rust" in binary.contains, binary.signals
     assert Sign.RUST_LOCATION in kinds(binary)
 
