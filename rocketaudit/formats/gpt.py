@@ -4,26 +4,16 @@ from __future__ import annotations
 
 import struct
 import uuid
-import zlib
 from dataclasses import dataclass
 
 from rocketaudit.errors import FormatError
+from rocketaudit.formats.gpt_table import SECTOR_SIZES, SIGNATURE, GptProblem, GptTable, find_tables
 from rocketaudit.formats.mbr import Mbr, MbrKind, read_mbr
 from rocketaudit.model.reader import Reader
 
-_HEADER = struct.Struct("<8sIIIIQQQQ16sQIII")
 _ENTRY = struct.Struct("<16s16sQQQ72s")
-_SIGNATURE = b"EFI PART"
-_MAX_ARRAY = 4 << 20  # what Linux would allocate for an entry array
 MAX_PROBLEMS = 256
 _ZERO = bytes(16)
-SECTOR_SIZES = (512, 4096)
-
-
-@dataclass(frozen=True, slots=True)
-class GptProblem:
-    what: str
-    offset: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,28 +50,11 @@ class Gpt:
     problems: tuple[GptProblem, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
-    """One header that holds, with its entry array."""
-
-    sector_size: int
-    lba: int
-    alternate_lba: int
-    first_usable: int
-    last_usable: int
-    disk_guid: bytes
-    array_lba: int
-    entry_count: int
-    entry_size: int
-    array: bytes
-    revision: int
-
-
 def looks_like_gpt(reader: Reader) -> bool:
     """Whether a GPT header, sound or not, is at a place where one belongs, or the MBR announces one."""
     places = list(SECTOR_SIZES) + [reader.size - size for size in SECTOR_SIZES]
     for place in places:
-        if 0 < place <= reader.size - 8 and bytes(reader.read(place, 8)) == _SIGNATURE:
+        if 0 < place <= reader.size - 8 and bytes(reader.read(place, 8)) == SIGNATURE:
             return True
     mbr = _mbr_of(reader)
     return mbr is not None and mbr.kind in (MbrKind.PROTECTIVE, MbrKind.HYBRID)
@@ -93,7 +66,7 @@ def read_gpt(reader: Reader) -> Gpt:
     Everything odd but survivable is in `problems`, each with the byte on the disk.
     """
     problems: list[GptProblem] = []
-    primary, backup = _find_tables(reader, problems)
+    primary, backup = find_tables(reader, problems)
     chosen = primary or backup
     if chosen is None:
         places = "; ".join(f"{problem.what} (byte {problem.offset})" for problem in problems)
@@ -119,75 +92,7 @@ def read_gpt(reader: Reader) -> Gpt:
     )
 
 
-def _find_tables(reader: Reader, problems: list[GptProblem]) -> tuple[_Table | None, _Table | None]:
-    primary = None
-    said: list[GptProblem] = []
-    for sector in SECTOR_SIZES:
-        found = _try(reader, sector, 1, "primary", said)
-        if found and primary:
-            said.append(GptProblem(f"a second GPT for {sector}-byte sectors is there too", sector))
-        primary = primary or found
-    backup = None
-    for sector in (primary.sector_size,) if primary else SECTOR_SIZES:
-        places = {reader.size // sector - 1: None}
-        if primary and primary.alternate_lba not in places:
-            place = primary.alternate_lba * sector
-            said.append(GptProblem("the backup header is not said to be in the last sector", primary.lba * sector + 32))
-            if place + sector <= reader.size:
-                places[primary.alternate_lba] = None
-        for lba in places:
-            if backup is None and lba > 1:
-                backup = _try(reader, sector, lba, "backup", said)
-    if primary is None and not any("primary" in problem.what for problem in said):
-        said.append(GptProblem("primary GPT header is missing", SECTOR_SIZES[0]))
-    if backup is None and not any("backup GPT" in problem.what for problem in said):
-        said.append(GptProblem("backup GPT header is missing", max(0, reader.size - SECTOR_SIZES[0])))
-    problems += said
-    return primary, backup
-
-
-def _try(reader: Reader, sector: int, lba: int, name: str, said: list[GptProblem]) -> _Table | None:
-    """The table whose header lies at `lba`; None (with a problem when something was there) if it does not hold."""
-    place = lba * sector
-    if place + sector > reader.size:
-        return None
-    head = bytes(reader.read(place, sector))
-    if head[:8] != _SIGNATURE:
-        return None
-    try:
-        return _read_table(reader, head, sector, lba)
-    except FormatError as error:
-        what = error.message.removesuffix(f" (byte {error.offset})")
-        said.append(GptProblem(f"{name} GPT: {what}", place if error.offset is None else error.offset))
-        return None
-
-
-def _read_table(reader: Reader, head: bytes, sector: int, lba: int) -> _Table:
-    place = lba * sector
-    (_, revision, header_size, crc, _, my_lba, alternate, first, last, guid, array_lba, count, size, array_crc) = (
-        _HEADER.unpack_from(head)
-    )
-    if not 92 <= header_size <= sector:
-        raise FormatError(f"header size {header_size} is not within 92 to {sector}", offset=place + 12)
-    if zlib.crc32(head[:16] + bytes(4) + head[20:header_size]) != crc:
-        raise FormatError("header CRC does not match", offset=place + 16)
-    if my_lba != lba:
-        raise FormatError(f"header says that it lies at LBA {my_lba}, it is at {lba}", offset=place + 24)
-    if size < 128 or size & (size - 1):
-        raise FormatError(f"entry size {size} is not 128 times a power of two", offset=place + 84)
-    if count * size > _MAX_ARRAY:
-        raise FormatError(f"{count} entries of {size} bytes are more than we read", offset=place + 80)
-    if array_lba < (2 if lba == 1 else 1):
-        raise FormatError(f"entry array at LBA {array_lba} lies over the header", offset=place + 72)
-    if array_lba * sector + count * size > reader.size:
-        raise FormatError("entry array lies beyond the disk", offset=place + 72)
-    array = bytes(reader.read(array_lba * sector, count * size))
-    if zlib.crc32(array) != array_crc:
-        raise FormatError("entry array CRC does not match", offset=array_lba * sector)
-    return _Table(sector, lba, alternate, first, last, guid, array_lba, count, size, array, revision)
-
-
-def _compare(primary: _Table, backup: _Table) -> list[GptProblem]:
+def _compare(primary: GptTable, backup: GptTable) -> list[GptProblem]:
     place = backup.lba * backup.sector_size
     problems = []
     if primary.disk_guid != backup.disk_guid:
@@ -201,7 +106,7 @@ def _compare(primary: _Table, backup: _Table) -> list[GptProblem]:
     return problems
 
 
-def _check_header(table: _Table, size: int) -> list[GptProblem]:
+def _check_header(table: GptTable, size: int) -> list[GptProblem]:
     place = table.lba * table.sector_size
     problems = []
     if table.revision != 0x10000:
@@ -217,7 +122,7 @@ def _check_header(table: _Table, size: int) -> list[GptProblem]:
     return problems
 
 
-def _entries_of(table: _Table, problems: list[GptProblem]) -> tuple[tuple[GptEntry, ...], tuple[GptEntry, ...]]:
+def _entries_of(table: GptTable, problems: list[GptProblem]) -> tuple[tuple[GptEntry, ...], tuple[GptEntry, ...]]:
     used: list[GptEntry] = []
     ghosts: list[GptEntry] = []
     for index in range(table.entry_count):
@@ -233,7 +138,7 @@ def _entries_of(table: _Table, problems: list[GptProblem]) -> tuple[tuple[GptEnt
     return tuple(used), tuple(ghosts)
 
 
-def _entry(raw: bytes, index: int, table: _Table, problems: list[GptProblem]) -> GptEntry:
+def _entry(raw: bytes, index: int, table: GptTable, problems: list[GptProblem]) -> GptEntry:
     type_guid, unique_guid, first, last, attributes, name = _ENTRY.unpack_from(raw)
     offset = table.array_lba * table.sector_size + index * table.entry_size
     text, is_clean = _name_of(name)
@@ -264,7 +169,7 @@ def _name_of(raw: bytes) -> tuple[str, bool]:
         return data.decode("utf-16-le", "replace"), False
 
 
-def _check_entries(entries: tuple[GptEntry, ...], table: _Table, size: int) -> list[GptProblem]:
+def _check_entries(entries: tuple[GptEntry, ...], table: GptTable, size: int) -> list[GptProblem]:
     problems = []
     names: dict[str, int] = {}
     guids: dict[str, int] = {}
@@ -300,7 +205,7 @@ def _overlaps(entries: tuple[GptEntry, ...]) -> list[GptProblem]:
     return problems
 
 
-def _check_slack(reader: Reader, table: _Table) -> list[GptProblem]:
+def _check_slack(reader: Reader, table: GptTable) -> list[GptProblem]:
     """Linux and UEFI read `entry_count` entries; what follows within the usual 128 should be empty."""
     begin = table.array_lba * table.sector_size + len(table.array)
     end = table.array_lba * table.sector_size + 128 * 128

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from rocketaudit.errors import FormatError
 from rocketaudit.formats.gpt import Gpt, looks_like_gpt, read_gpt
+from rocketaudit.formats.gpt_table import GptProblem, find_tables
 from rocketaudit.formats.mbr import MbrKind
 from rocketaudit.model.reader import BytesReader
 from tests.support import find_tool, needs_tools, shared_data
@@ -103,6 +104,16 @@ def test_vector_is_refused_with_the_reason(name: str) -> None:
 def test_names_with_terminal_codes_are_kept_as_they_are() -> None:
     names = [entry.name for entry in read_gpt(vector("name-control-escape")).entries]
     assert any("\x1b" in name for name in names)
+
+
+def test_both_tables_are_found_where_they_lie() -> None:
+    problems: list[GptProblem] = []
+    primary, backup = find_tables(vector("healthy"), problems)
+    assert primary is not None
+    assert backup is not None
+    assert (primary.lba, backup.lba, primary.alternate_lba) == (1, 131071, 131071)
+    assert primary.array == backup.array
+    assert not problems
 
 
 def test_name_may_fill_its_field() -> None:
