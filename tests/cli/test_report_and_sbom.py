@@ -1,0 +1,135 @@
+"""`rocketaudit report` and `rocketaudit sbom` as a user calls them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from rocketaudit.cli.main import main
+from rocketaudit.formats.evidence_file import dump_evidence
+from rocketaudit.report.html import write_html
+from rocketaudit.report.report_json import write_json
+from tests.analysis.sbom.test_components import image
+from tests.report.cyclonedx_schema import problems
+from tests.report.samples import ordinary
+from tests.support import find_tool, needs_tools
+
+
+@pytest.fixture
+def report_file(tmp_path: Path) -> Path:
+    path = tmp_path / "report.json"
+    path.write_bytes(write_json(ordinary()))
+    return path
+
+
+@pytest.fixture
+def evidence_file(tmp_path: Path) -> Path:
+    path = tmp_path / "evidence.json"
+    path.write_bytes(dump_evidence(image()))
+    return path
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> tuple[Path, Path]:
+    needs_tools("openssl")
+    openssl = str(find_tool("openssl"))
+    private, public = tmp_path / "key.pem", tmp_path / "key.pub"
+    subprocess.run([openssl, "genpkey", "-algorithm", "ed25519", "-out", private], check=True, capture_output=True)
+    subprocess.run([openssl, "pkey", "-in", private, "-pubout", "-out", public], check=True, capture_output=True)
+    return private, public
+
+
+def test_a_report_is_rendered_again_without_its_image(report_file: Path, tmp_path: Path) -> None:
+    html, bundle = tmp_path / "r.html", tmp_path / "r.zip"
+    assert main(["report", str(report_file), "-o", f"html={html}", "-o", f"pack={bundle}"]) == 0
+    assert html.read_bytes() == write_html(ordinary())
+    with zipfile.ZipFile(bundle) as found:
+        assert found.testzip() is None
+
+
+def test_evidence_cannot_be_had_from_a_report(report_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", str(report_file), "-o", "evidence=x"]) == 2
+    assert "holds no evidence" in capsys.readouterr().err
+
+
+def test_a_signed_report_verifies_by_its_key_only(report_file: Path, keys: tuple[Path, Path], tmp_path: Path) -> None:
+    private, public = keys
+    assert main(["report", "sign", str(report_file), "--key", str(private)]) == 0
+    assert main(["report", "verify", str(report_file), "--key", str(public)]) == 0
+    openssl = str(find_tool("openssl"))
+    other = tmp_path / "other.pem"
+    subprocess.run([openssl, "genpkey", "-algorithm", "ed25519", "-out", other], check=True, capture_output=True)
+    subprocess.run(
+        [openssl, "pkey", "-in", other, "-pubout", "-out", tmp_path / "other.pub"], check=True, capture_output=True
+    )
+    assert main(["report", "verify", str(report_file), "--key", str(tmp_path / "other.pub")]) != 0
+
+
+def test_a_report_changed_after_signing_no_longer_verifies(report_file: Path, keys: tuple[Path, Path]) -> None:
+    private, public = keys
+    assert main(["report", "sign", str(report_file), "--key", str(private)]) == 0
+    report_file.write_bytes(report_file.read_bytes().replace(b'"verdict":"fail"', b'"verdict":"pass"', 1))
+    assert main(["report", "verify", str(report_file), "--key", str(public)]) != 0
+
+
+def test_verify_without_a_key_is_wrong_usage(report_file: Path) -> None:
+    assert main(["report", "verify", str(report_file)]) == 2
+
+
+def test_a_bill_of_materials_comes_from_evidence_alone(evidence_file: Path, tmp_path: Path) -> None:
+    path = tmp_path / "s.cdx.json"
+    arguments = [
+        "sbom",
+        str(evidence_file),
+        "-o",
+        f"cyclonedx={path}",
+        "--spec-version",
+        "1.7",
+        "--purl-type",
+        "bottlerocket",
+        "-q",
+    ]
+    assert main(arguments) == 0
+    found = json.loads(path.read_bytes())
+    assert found["specVersion"] == "1.7"
+    assert "pkg:bottlerocket/glibc@2.43" in path.read_text()
+    assert problems(found, "1.7") == []
+
+
+def test_missing_elements_are_printed_with_their_reason(
+    evidence_file: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    assert main(["sbom", str(evidence_file), "--missing", "-q"]) == 0
+    text = capsysbinary.readouterr().out.decode()
+    assert "NTIA 2021:" in text
+    assert "author of the SBOM data: 0 of 1 (nobody stated it" in text
+
+
+def test_two_bills_of_materials_are_compared(
+    evidence_file: Path, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    from dataclasses import replace
+
+    other = tmp_path / "other.json"
+    value = image()
+    other.write_bytes(dump_evidence(replace(value, packages=value.packages[1:])))
+    assert main(["sbom", "diff", str(evidence_file), str(evidence_file)]) == 0
+    assert capsysbinary.readouterr().out == b"No difference.\n"
+    markdown = tmp_path / "d.md"
+    assert main(["sbom", "diff", str(evidence_file), str(other), "-o", "json", "-o", f"markdown={markdown}"]) == 1
+    changes = json.loads(capsysbinary.readouterr().out)
+    assert {"group": "package", "change": "removed", "name": "glibc", "before": "2.43-1.br1", "after": ""} in changes
+    assert "| removed | package | glibc |" in markdown.read_text()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["sbom", "a", "b"], ["sbom", "diff", "a"], ["sbom", "a", "--spec-version", "1.2"], ["report"],
+     ["sbom", "a", "--purl-type", "deb"], ["report", "a", "b"], ["report", "sign", "a"]],
+)  # fmt: skip
+def test_wrong_words_are_wrong_usage(arguments: list[str]) -> None:
+    assert main(arguments) == 2
