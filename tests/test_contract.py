@@ -183,5 +183,5 @@ def test_development_and_use_are_locked_to_the_same_versions() -> None:
 
 def test_debian_packages_are_listed_once_and_in_order() -> None:
     lines = (REPO / ".ci" / "packages.txt").read_text().splitlines()
-    names = [line for line in lines if line and not line.startswith("#")]
+    names = [line.split()[0] for line in lines if line and not line.startswith("#")]
     assert names == sorted(set(names))
