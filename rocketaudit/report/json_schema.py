@@ -16,6 +16,7 @@ from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import Key
 from rocketaudit.model.report import REPORT_SCHEMA
 from rocketaudit.report.document import ReportDocument
+from rocketaudit.report.drift_document import DRIFT_SCHEMA, DriftDocument
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _PLAIN: dict[Any, dict[str, Any]] = {
@@ -52,6 +53,15 @@ def evidence_schema() -> dict[str, Any]:
         "additionalProperties": False,
     }
     return _document(EVIDENCE_SCHEMA, root, definitions)
+
+
+def drift_schema() -> dict[str, Any]:
+    """The schema of a drift in JSON."""
+    definitions: dict[str, Any] = {}
+    whole = _schema(DriftDocument, definitions)
+    root = definitions.pop(_name_of(whole))
+    root["properties"]["schema"] = {"const": DRIFT_SCHEMA}
+    return _document(DRIFT_SCHEMA, root, definitions)
 
 
 def _document(name: str, root: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:

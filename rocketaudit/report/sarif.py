@@ -92,7 +92,6 @@ def _rule(rule: Rule) -> dict[str, Any]:
     tags = [f"{name}:{number}" for name, numbers in sorted((rule.maps_to or {}).items()) for number in numbers]
     out: dict[str, Any] = {
         "id": rule.id,
-        "name": rule.id,
         "shortDescription": {"text": _text(rule.title)},
         "fullDescription": {"text": _text(rule.rationale or rule.title)},
         "help": {"text": _text(rule.remediation or "No remediation is known.")},
@@ -106,7 +105,6 @@ def _rule(rule: Rule) -> dict[str, Any]:
 def _finding_rule(finding: Finding) -> dict[str, Any]:
     return {
         "id": finding.id,
-        "name": finding.id,
         "shortDescription": {"text": _text(finding.id.replace("-", " "))},
         "defaultConfiguration": {"level": _LEVELS[finding.severity]},
         "properties": {"security-severity": _SCORES[finding.severity], "tags": ["security"]},

@@ -11,14 +11,14 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from rocketaudit.formats.evidence_file import dump_evidence
-from rocketaudit.report.json_schema import evidence_schema, report_schema
+from rocketaudit.report.json_schema import drift_schema, evidence_schema, report_schema
 from rocketaudit.report.report_json import write_json
 from rocketaudit.resources import read_text
 from tests.model.test_codec import sample
 from tests.report.samples import clean, hostile, ordinary
 from tests.support import REPO
 
-SCHEMAS = {"report-1.0.json": report_schema, "evidence-1.0.json": evidence_schema}
+SCHEMAS = {"report-1.0.json": report_schema, "evidence-1.0.json": evidence_schema, "drift-1.0.json": drift_schema}
 
 
 def validator(name: str) -> Draft202012Validator:
