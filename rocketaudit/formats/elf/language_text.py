@@ -127,7 +127,7 @@ def _lengths(path: bytes, *, all_of_them: bool) -> list[int]:
     """Lengths that the path may have when the text before it has run into it."""
     if all_of_them:
         return list(range(4, len(path) + 1))
-    marks = [match.start() for match in re.finditer(rb"/rustc/|library/|src/|/home/|/usr/|/root/|/build|/cargo/", path)]
+    marks = [match.start() for match in re.finditer(rb"/rustc/|library/|src/|/home/|/usr/|/build|/cargo/", path)]
     return [len(path) - at for at in dict.fromkeys([0, *marks])][:8]
 
 

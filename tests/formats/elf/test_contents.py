@@ -138,7 +138,7 @@ def test_cut_go_build_information_is_named(cut: int, tmp_path: Path) -> None:
 
 def test_modules_are_found_by_paths_where_build_information_is_gone() -> None:
     trap = RECIPES["trap"]
-    paths = '"/root/go/pkg/mod/github.com/!burnt!sushi/toml@v1.3.2/parse.go", "golang.org/x/sys@v0.5.0/unix/x.go",'
+    paths = '"/home/u/go/pkg/mod/github.com/!burnt!sushi/toml@v1.3.2/parse.go", "golang.org/x/sys@v0.5.0/unix/x.go",'
     recipe = replace(trap, source=trap.source.replace("{\n", "{\n " + paths, 1))
     from rocketaudit.formats.elf.go_buildinfo import modules_by_paths
     from rocketaudit.formats.elf.header import parse_header
