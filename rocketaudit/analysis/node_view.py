@@ -42,7 +42,7 @@ SIGHTS: tuple[Sight, ...] = (
         "host network",
         Key("listening", ("sockets",)),
         "any host container; in a pod hostNetwork: true",
-        ("sysctl", "listening"),
+        ("sysctl", "listening", "iptables", "ip6tables"),
     ),
     Sight(
         "API",

@@ -8,6 +8,7 @@ from rocketaudit.evidence import (
     ca_bundle,
     config_values,
     device_mapper,
+    firewall,
     inventory,
     kernel_arguments,
     kernel_config,
@@ -65,5 +66,6 @@ COLLECTORS: tuple[Collector, ...] = (
     running_units.RUNTIME,
     running_files.RUNTIME,
     sockets.RUNTIME,
+    firewall.RUNTIME,
     api_facts.RUNTIME,
 )

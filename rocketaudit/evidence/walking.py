@@ -35,7 +35,8 @@ def walk_tree(tree: Tree, budget: Budget) -> Walked:
                 walked.gaps.append(Gap(tree.scope, bytepath.encode(item.path), item.reason))
             elif isinstance(item.node, BadNode):
                 path = bytepath.encode(item.path)
-                walked.gaps.append(Gap(tree.scope, path, f"inode {item.node.number}: {item.node.reason}"))
+                number = f"inode {item.node.number}: " if item.node.number else ""
+                walked.gaps.append(Gap(tree.scope, path, f"{number}{item.node.reason}"))
             else:
                 walked.records.append(_record(tree, item.path, item.node))
                 walked.nodes.append(item.node)

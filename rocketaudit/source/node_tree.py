@@ -69,8 +69,7 @@ class NodeFileSystem:
             elif graft.fs is not None:
                 yield name, self._wrap(self._index[path], graft.fs.root(), path)
             else:
-                number = node.number
-                yield name, BadNode(number, f"{OUTSIDE}{graft.reason}" if graft.outside else graft.reason)
+                yield name, BadNode(0, f"{OUTSIDE}{graft.reason}" if graft.outside else graft.reason)
 
     def chunks(self, node: Node) -> Iterator[bytes | memoryview]:
         handle = _handle(node)

@@ -11,7 +11,7 @@ from rocketaudit.analysis.benchmark.condition import Condition, shown
 from rocketaudit.analysis.benchmark.words.files import short_path
 from rocketaudit.errors import UsageError
 from rocketaudit.model.binary import Binary, BinaryKind, Language
-from rocketaudit.model.evidence import Evidence
+from rocketaudit.model.evidence import OUTSIDE, Evidence
 from rocketaudit.model.fact import Fact, JsonValue, Key, Locator, Plane, State
 from rocketaudit.model.verdict import Outcome, Verdict
 
@@ -189,7 +189,7 @@ def _coverage_gap(evidence: Evidence, scope: str) -> str:
     if scope not in evidence.walked:
         return "the tree was not walked to its end"
     for gap in evidence.gaps:
-        if gap.scope == scope:
+        if gap.scope == scope and not gap.reason.startswith(OUTSIDE):
             return f"{gap.path or 'a part of it'} could not be read: {gap.reason}"
     for record in evidence.files:
         if record.unread is not None and record.scope == scope and record.content in ("", "elf"):

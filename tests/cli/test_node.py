@@ -1,0 +1,152 @@
+"""`rocketaudit node` from end to end on a node made of files: reports, exit codes, and secrets that stay."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rocketaudit.cli.main import main
+from rocketaudit.cli.running import NodeRun, Run, run_node
+from rocketaudit.report import WRITERS
+from tests.api_double import SETTINGS, answer, api_double
+from tests.fake_node import FakeNode, command_line_of
+from tests.images import Built
+from tests.support import REPO, needs_tools
+
+CANARY = "CANARY-9d1f"
+
+
+@pytest.fixture
+def node(tmp_path: Path, small_erofs_image: Built, monkeypatch: pytest.MonkeyPatch) -> FakeNode:
+    monkeypatch.setattr("rocketaudit.source.gently.step_back", lambda: ())
+    base = tmp_path / "node"
+    base.mkdir()
+    return FakeNode(base, small_erofs_image.path, command_line_of(small_erofs_image.path)).make()
+
+
+def scan(node: FakeNode, *outputs: str, **changed: object) -> int:
+    run = Run(target=Path("/"), outputs=outputs, quiet=True, **changed)  # type: ignore[arg-type]
+    return run_node(run, NodeRun(base=node.base))
+
+
+def test_report_says_where_it_ran_and_what_is_hidden_there(node: FakeNode, tmp_path: Path) -> None:
+    code = scan(node, f"json={tmp_path / 'report.json'}", f"markdown={tmp_path / 'report.md'}", fail_on="integrity")
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert code == 0
+    assert report["integrity"]["verdict"] == "consistent_unsigned"
+    assert report["target"]["kind"] == "node"
+    assert report["extra"]["node:where"] == "the host itself"
+    assert "raw disk" in report["extra"]["node:sees"]
+    assert "CAP_SYS_ADMIN" in report["extra"]["node:hidden:device-mapper table and status"]
+
+
+def test_a_rule_that_stays_undecided_is_named_with_what_would_decide_it(node: FakeNode, tmp_path: Path) -> None:
+    shutil.rmtree(node.base / "sys/kernel")
+    scan(node, f"json={tmp_path / 'report.json'}")
+    extra = json.loads((tmp_path / "report.json").read_text())["extra"]
+    hidden = extra["node:hidden:kernel lockdown"]
+    assert "undecided: kernel-lockdown-is-on" in hidden
+    assert "hostPath" in hidden
+
+
+def test_console_shows_the_place_and_its_limits(node: FakeNode, capsys: pytest.CaptureFixture[str]) -> None:
+    run_node(Run(target=Path("/")), NodeRun(base=node.base))
+    printed = capsys.readouterr().out
+    assert "Ran in" in printed and "the host itself" in printed and "Hidden" in printed
+
+
+@pytest.mark.parametrize("writer", [writer.name for writer in WRITERS])
+def test_no_output_holds_a_secret_of_the_node(node: FakeNode, tmp_path: Path, writer: str) -> None:
+    line = node.command_line.replace(" -- ", f" secret={CANARY} -- token={CANARY} ", 1)
+    node.write("proc/cmdline", line)
+    node.write("proc/bootconfig", f'kernel.password = "{CANARY}"\ninit.token = "{CANARY}"\n')
+    node.write("proc/self/environ", f"AWS_SECRET={CANARY}")
+    for path in (
+        "var/lib/bottlerocket/datastore/current/live/settings/kubernetes/bootstrap-token",
+        "var/lib/bottlerocket/keys/private.pem",
+        "local/host-containers/admin/user-data",
+        "etc/kubernetes/pki/kubelet.key",
+        "etc/shadow",
+        "etc/containerd/config.toml",
+        "run/secret",
+        "var/log/journal/system.journal",
+    ):
+        node.write(path, f"root:{CANARY}:1:1:::\n")
+    settings = {**SETTINGS, "motd": CANARY, "kubernetes": {"bootstrap-token": CANARY, "server-certificate": CANARY}}
+    with api_double(node.base / "run/api.sock") as double:
+        double.replies["/settings"] = answer(200, settings)
+        scan(node, f"{writer}={tmp_path / 'out'}", benchmarks=("container_host", "bottlerocket", "kubernetes_worker"))
+        assert "GET /settings HTTP/1.1" in double.asked
+    written = (tmp_path / "out").read_bytes()
+    assert len(written) > 100
+    assert CANARY.encode() not in written
+
+
+def test_corrupt_node_fails_and_names_the_file(
+    tmp_path: Path, small_ext4_image: Built, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rocketaudit.source.gently.step_back", lambda: ())
+    copy = tmp_path / "disk.img"
+    shutil.copy(small_ext4_image.path, copy)
+    partition = small_ext4_image.partitions["ROOT-A"]
+    with copy.open("r+b") as file:
+        file.seek(partition.start)
+        at = file.read(partition.length).find(b"PRETTY_NAME")
+        file.seek(partition.start + at)
+        file.write(b"p")
+    base = tmp_path / "node"
+    base.mkdir()
+    node = FakeNode(base, copy, command_line_of(copy)).make()
+    assert scan(node, f"json={tmp_path / 'report.json'}") == 1
+    bad = json.loads((tmp_path / "report.json").read_text())["integrity"]["bad_blocks"]
+    assert [block["path"].rpartition("/")[2] for block in bad] == ["os-release"]
+    assert {block["scope"] for block in bad} == {"node"}
+
+
+@pytest.mark.parametrize("words", [["--io-budget", "fast"], ["--rootfs", "/no/such/folder"], ["--workers", "0"]])
+def test_wrong_arguments_are_found_before_anything_is_read(words: list[str]) -> None:
+    assert main(["node", *words]) == 2
+
+
+def test_nothing_on_the_node_is_written_and_memory_stays_small(tmp_path: Path, small_erofs_image: Built) -> None:
+    """All that is opened for writing is the report; no directory, link, mode or owner is changed."""
+    needs_tools("strace")
+    base = tmp_path / "node"
+    base.mkdir()
+    FakeNode(base, small_erofs_image.path, command_line_of(small_erofs_image.path)).make()
+    before = {path: path.lstat().st_mtime_ns for path in base.rglob("*")}
+    report, trace = tmp_path / "out" / "report.json", tmp_path / "trace"
+    report.parent.mkdir()
+    program = (
+        "import sys, resource; from pathlib import Path\n"
+        "from rocketaudit.cli.running import NodeRun, Run, run_node\n"
+        f"run_node(Run(Path('/'), ('json={report}',), quiet=True, workers=1), NodeRun(base=Path({str(base)!r})))\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+    )
+    calls = "open,openat,openat2,creat,unlink,unlinkat,rename,renameat,renameat2,mkdir,mkdirat,rmdir,link,linkat,"
+    calls += "symlink,symlinkat,chmod,fchmod,fchmodat,chown,fchown,lchown,fchownat,truncate,ftruncate,utimensat,"
+    calls += "setxattr,lsetxattr,fsetxattr,removexattr,mount,umount2,mknod,mknodat,connect,pwrite64"
+    command = ["strace", "-f", "-qq", "-o", str(trace), "-e", f"trace={calls}", sys.executable, "-B", "-c", program]
+    environment = {**os.environ, "PYTHONPATH": str(REPO), "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": str(report.parent)}
+    done = subprocess.run(command, env=environment, cwd=report.parent, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert report.exists()
+    assert int(done.stdout) < 150 << 10
+    strays = [line for line in trace.read_text().splitlines() if _writes(line) and str(report.parent) not in line]
+    assert strays == []
+    assert {path: path.lstat().st_mtime_ns for path in base.rglob("*")} == before
+
+
+def _writes(line: str) -> bool:
+    call = line.split(None, 1)[1].partition("(")[0] if " " in line else ""
+    if call.startswith("open"):
+        return any(flag in line for flag in ("O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC")) and "/dev/null" not in line
+    if "resumed>" in line or line.split(None, 1)[1].startswith(("+++", "---")):
+        return False
+    return call != "connect"
