@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 
 from rocketaudit.errors import EntryNotFoundError, FormatError, SourceError
 from rocketaudit.evidence.collector import Collector, Seen
@@ -16,6 +17,7 @@ from rocketaudit.evidence.config_files import (
     list_folders,
     read_config,
     root_trees,
+    wanted,
 )
 from rocketaudit.evidence.running import running_node
 from rocketaudit.formats.modprobe_conf import parse_modprobe_conf, plain_module
@@ -41,14 +43,15 @@ LOADABLE, BUILT_IN, UNLISTED, LOADED = (
 )
 
 
-def _collect(source: Source, wants: Wants) -> Iterator[Seen]:  # noqa: ARG001
+def _collect(source: Source, wants: Wants) -> Iterator[Seen]:
+    asked = tuple(key.subject[0] for key in wanted(wants, "modprobe"))
     for tree in root_trees(source):
         facts = Facts(tree)
-        yield from _modprobe(facts, tree)
+        yield from _modprobe(facts, tree, asked)
         yield from _modules(facts, tree)
 
 
-def _modprobe(facts: Facts, tree: Tree) -> Iterator[Seen]:
+def _modprobe(facts: Facts, tree: Tree, asked: tuple[str, ...]) -> Iterator[Seen]:
     complete = True
     seen: dict[Key, Seen] = {}
     for found in drop_ins(tree, MODPROBE_FOLDERS):
@@ -62,9 +65,10 @@ def _modprobe(facts: Facts, tree: Tree) -> Iterator[Seen]:
             continue
         for line in lines:
             if line.command in ("install", "blacklist", "options"):
-                key = Key("modprobe", (line.module,), line.command)
-                # libkmod takes the first install command that it meets
-                seen.setdefault(key, facts.present(key, line.value, at(found.where, line.offset)))
+                # libkmod takes the first command that it meets, and its names may be globs
+                for name in {line.module, *(one for one in asked if fnmatchcase(one, line.module))}:
+                    key = Key("modprobe", (name,), line.command)
+                    seen.setdefault(key, facts.present(key, line.value, at(found.where, line.offset)))
     yield from list(seen.values())[:MAX_FACTS]
     if complete:
         yield facts.covers("modprobe:*")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -9,11 +10,19 @@ from fnmatch import fnmatchcase
 
 from rocketaudit.errors import EntryNotFoundError, FormatError, SourceError
 from rocketaudit.evidence.collector import Collector, Seen
-from rocketaudit.evidence.config_files import FACTORY, Facts, drop_ins, list_folder, read_config, root_trees
+from rocketaudit.evidence.config_files import (
+    FACTORY,
+    Facts,
+    drop_ins,
+    first_config,
+    list_folder,
+    read_config,
+    root_trees,
+)
 from rocketaudit.formats.systemd_unit import Directive, all_values, last_values, parse_unit
 from rocketaudit.model import bytepath
 from rocketaudit.model.evidence import Wants
-from rocketaudit.model.fact import Key, Locator, Plane, State
+from rocketaudit.model.fact import Fact, Key, Locator, Plane, State
 from rocketaudit.model.filesystem import BadNode, FileType
 from rocketaudit.source.protocol import Source
 from rocketaudit.source.tree import Tree
@@ -26,6 +35,7 @@ FOLDERS = (
     "/usr/lib/systemd/system",
 )
 PRESETS = ("/etc/systemd/system-preset", "/usr/lib/systemd/system-preset")
+_OVER_FSTAB = ("/etc/", f"{FACTORY}/etc/", "/run/")
 _PULLS = (".wants", ".requires", ".upholds")
 _SUFFIXES = (".service", ".socket", ".timer", ".mount", ".target", ".path", ".slice", ".automount", ".swap")
 _UNIT_SECTIONS = ("Service", "Socket", "Mount")
@@ -76,6 +86,7 @@ class _Found:
     pulled: set[str] = field(default_factory=set)
     dropped: dict[str, list[str]] = field(default_factory=dict)  # unit name -> its .d folders
     problems: list[tuple[str, str]] = field(default_factory=list)
+    tabled: set[str] = field(default_factory=set)  # mount points of /etc/fstab
 
 
 def _collect(source: Source, wants: Wants) -> Iterator[Seen]:  # noqa: ARG001
@@ -86,6 +97,10 @@ def _collect(source: Source, wants: Wants) -> Iterator[Seen]:  # noqa: ARG001
             yield facts.unread(Key("unit", (path,), "file"), tree.locate(path), reason)
         presets = _presets(tree)
         complete = not found.problems
+        own = {name for name, folder in found.files.items() if folder.startswith(_OVER_FSTAB)}
+        tabled = list(_fstab(facts, own))
+        yield from tabled
+        found.tabled = {one.key.subject[0] for one in tabled if isinstance(one, Fact)}
         for number, name in enumerate(sorted({*found.files, *found.aliases})):
             if number >= MAX_UNITS:
                 complete = False
@@ -179,8 +194,8 @@ def _unit_facts(facts: Facts, found: _Found, name: str, presets: tuple[tuple[boo
         yield facts.present(Key("unit", (name,), "listens"), listens, unit.where)
         mode = last.get(("Socket", "SocketMode"))
         yield facts.present(Key("unit", (name,), "socket_mode"), mode.value if mode else "0666", unit.where)
-    elif name.endswith(".mount"):
-        yield from _mount_facts(facts, last, unit.where)
+    elif name.endswith(".mount") and _mount_point(name.removesuffix(".mount")) not in found.tabled:
+        yield from _mount_facts(facts, name, last, unit.where)
 
 
 def _keys_of(name: str) -> Iterator[Key]:
@@ -225,16 +240,34 @@ def _sandbox(directives: list[Directive], last: Mapping[tuple[str, str], Directi
     return values
 
 
-def _mount_facts(facts: Facts, last: Mapping[tuple[str, str], Directive], where: Locator) -> Iterator[Seen]:
+def _mount_facts(facts: Facts, name: str, last: Mapping[tuple[str, str], Directive], where: Locator) -> Iterator[Seen]:
     point = last.get(("Mount", "Where"))
-    if point is None:
-        return
+    if point is None or posixpath.normpath(point.value) != _mount_point(name.removesuffix(".mount")):
+        return  # systemd refuses a mount unit that is not named after its place
     for attribute, key in (("options", "Options"), ("fstype", "Type"), ("source", "What")):
         directive = last.get(("Mount", key))
         value: str | tuple[str, ...] = directive.value if directive else ""
         if attribute == "options":
             value = tuple(part for part in str(value).split(",") if part)
-        yield facts.present(Key("mount", (point.value,), attribute), value, where)
+        yield facts.present(Key("mount", (posixpath.normpath(point.value),), attribute), value, where)
+
+
+def _fstab(facts: Facts, own: set[str]) -> Iterator[Seen]:
+    """What /etc/fstab mounts: it wins over units of the vendor, not over those of /etc (systemd.generator(7))."""
+    found = first_config(facts.tree, "/etc/fstab", f"{FACTORY}/etc/fstab")
+    if found.state is State.UNREAD:
+        yield facts.unread(Key("unit", ("fstab",), "file"), found.where, found.reason)
+    owned = {_mount_point(name.removesuffix(".mount")) for name in own if name.endswith(".mount")}
+    for line in found.data.decode("utf-8", "replace").splitlines()[:MAX_UNITS]:
+        words = line.split()
+        if len(words) < 3 or words[0].startswith("#") or not words[1].startswith("/"):
+            continue
+        path = posixpath.normpath(words[1])
+        if path in owned:
+            continue
+        options = tuple(part for part in (words[3] if len(words) > 3 else "defaults").split(",") if part)
+        for attribute, value in (("options", options), ("fstype", words[2]), ("source", words[0])):
+            yield facts.present(Key("mount", (path,), attribute), value, found.where)
 
 
 def _presets(tree: Tree) -> tuple[tuple[bool, str], ...]:

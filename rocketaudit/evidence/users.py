@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from rocketaudit.evidence.collector import Collector, Seen
@@ -22,13 +23,18 @@ def _collect(source: Source, wants: Wants) -> Iterator[Seen]:  # noqa: ARG001
             if accounts.state is State.UNREAD:
                 yield facts.unread(Key("user", ("root",), "shell"), accounts.where, accounts.reason)
             continue
-        passwords = dict(_rows(shadow))
+        passwords: dict[str, list[str]] = {}
+        for name, fields in _rows(shadow):
+            passwords.setdefault(name, fields)  # of two lines for one name the first counts
+        times: Counter[str] = Counter()
         for name, fields in _rows(accounts):
             if len(fields) < 7:
                 continue
+            times[name] += 1
+            subject = (name,) if times[name] == 1 else (name, str(times[name]))  # a second line is a second account
             for attribute, value in (("uid", fields[2]), ("home", fields[5]), ("shell", fields[6])):
-                yield facts.present(Key("user", (name,), attribute), value, accounts.where)
-            key = Key("user", (name,), "password")
+                yield facts.present(Key("user", subject, attribute), value, accounts.where)
+            key = Key("user", subject, "password")
             stored = fields[1] if fields[1] != "x" or name not in passwords else passwords[name][1]
             if stored == "x" and shadow.state is State.UNREAD:
                 yield facts.unread(key, shadow.where, shadow.reason)

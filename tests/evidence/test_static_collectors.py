@@ -18,8 +18,9 @@ from rocketaudit.model.disk import Bank, Container, DiskSummary, Layout, Partiti
 from rocketaudit.model.evidence import Evidence, SignedBlob, Wants
 from rocketaudit.model.fact import Fact, Key, Plane, State
 from rocketaudit.model.target import Target, TargetKind
+from rocketaudit.model.verdict import Verdict
 from rocketaudit.source.memory import MemorySource, broken
-from tests.rules import all_rules, data_file
+from tests.rules import all_rules, data_file, verdict_on
 
 ALL_KEYS = tuple({key: None for rule in all_rules().values() if rule.check for key in rule.check.needs()})
 
@@ -261,3 +262,51 @@ def test_files_that_cannot_be_read_are_never_called_absent() -> None:
     for fact in _facts_of(whole, Wants(keys=ALL_KEYS)):
         if fact.state is State.ABSENT:
             raise AssertionError(f"{fact.key} is called absent ({fact.where})")
+
+
+def test_mount_unit_that_is_not_named_after_its_place_mounts_nothing() -> None:
+    weak = "[Mount]\nWhat=tmpfs\nWhere=/tmp\nType=tmpfs\nOptions=defaults\n"
+    strict = weak.replace("defaults", "nosuid,nodev")
+    folder = "/usr/lib/systemd/system"
+    evidence = see({f"{folder}/tmp.mount": weak, f"{folder}/zz.mount": strict})
+    assert value(evidence, "mount:/tmp#options") == ("defaults",)
+
+
+def test_fstab_wins_over_units_of_the_vendor_and_not_over_those_of_etc() -> None:
+    unit = "[Mount]\nWhat=tmpfs\nWhere=/tmp\nType=tmpfs\nOptions=nosuid\n"
+    table = {"/etc/fstab": "# x\ntmpfs /tmp tmpfs defaults,nodev 0 0\nUUID=1 / ext4\n"}
+    assert value(see({**table, "/usr/lib/systemd/system/tmp.mount": unit}), "mount:/tmp#options") == (
+        "defaults",
+        "nodev",
+    )
+    assert value(see({**table, "/etc/systemd/system/tmp.mount": unit}), "mount:/tmp#options") == ("nosuid",)
+    assert value(see(table), "mount:/#options") == ("defaults",)
+
+
+def test_second_line_for_one_account_is_not_hidden_by_the_first_or_the_last() -> None:
+    files = {"/etc/passwd": "root::0:0::/:/sbin/nologin\nroot:!:0:0::/:/sbin/nologin\n"}
+    assert verdict_on("no-account-has-a-password", {"files": files}) is Verdict.FAIL
+    shadow = {"/etc/passwd": "a:x:1:1::/:/x\n", "/etc/shadow": "a:$6$h:1::::::\na:!:1::::::\n"}
+    assert value(see(shadow), "user:a#password") == "set"
+
+
+def test_install_command_for_a_glob_of_modules_comes_first_when_it_is_met_first() -> None:
+    files = {"/usr/lib/modules/6.1.0/modules.dep": "kernel/fs/udf/udf.ko:\n"}
+    files["/usr/lib/modprobe.d/a.conf"] = "install ud* /sbin/insmod udf\ninstall udf /bin/true\n"
+    assert verdict_on("udf-module-unavailable", {"files": files}) is Verdict.FAIL
+    files["/usr/lib/modprobe.d/a.conf"] = "install ud? /bin/true\n"
+    assert verdict_on("udf-module-unavailable", {"files": files}) is Verdict.PASS
+
+
+def test_device_node_in_a_folder_that_only_looks_like_dev_is_no_exception() -> None:
+    for path in ("/x86_64-bottlerocket-linux-gnu/sys-root/dev/sda", "/x-bottlerocket-linux-gnu/sys-root/dev/sda"):
+        assert verdict_on("no-device-nodes", {"files": {path: {"device": True}}}) is Verdict.FAIL
+    assert verdict_on("no-device-nodes", {"files": {"/dev/sda": {"device": True}}}) is Verdict.PASS
+
+
+def test_empty_filter_of_system_calls_shuts_nothing_in() -> None:
+    body = "[Service]\nProtectSystem=yes\nProtectHome=yes\nPrivateTmp=yes\nSystemCallFilter=@system-service\n"
+    unit = "/usr/lib/systemd/system/chronyd.service"
+    assert verdict_on("network-services-are-shut-in", {"files": {unit: body}}) is Verdict.PASS
+    emptied = {unit: body, f"{unit}.d/z.conf": "[Service]\nSystemCallFilter=\n"}
+    assert verdict_on("network-services-are-shut-in", {"files": emptied}) is Verdict.FAIL

@@ -12,6 +12,7 @@ from rocketaudit.errors import UsageError
 from rocketaudit.model.fact import JsonValue
 
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h)")
+_SEPARATORS = re.compile(r"[\s,]+")
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 KINDS = (
     "one_of",
@@ -93,7 +94,7 @@ class Condition:
     def _compare_items(self, value: JsonValue) -> bool | None:
         if isinstance(value, Mapping) or not isinstance(value, (str, tuple)):
             return None
-        items = value.split() if isinstance(value, str) else [shown(item) for item in value]
+        items = _SEPARATORS.split(value.strip(" ,")) if isinstance(value, str) else [shown(item) for item in value]
         match self.kind:
             case "subset_of":
                 return bool(items) and set(items) <= set(self.operands)

@@ -245,7 +245,9 @@ class NoFiles:
 
     def _counts(self, record: FileRecord, roots: tuple[str, ...]) -> bool:
         path = short_path(record.path)
-        return f"{path}/".startswith(roots) and not any(fnmatchcase(path, one) for one in self.excepted)
+        # only what lies below /usr is known by its place in the sysroot: /dev and its like are those of the root
+        known = path if path.startswith("/usr/") else record.path
+        return f"{path}/".startswith(roots) and not any(fnmatchcase(known, one) for one in self.excepted)
 
     def _gap(self, evidence: Evidence, scope: str, unread: list[FileRecord]) -> str:
         if scope not in evidence.walked:

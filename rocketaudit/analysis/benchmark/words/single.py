@@ -190,7 +190,10 @@ class AnyFact:
             key = Key.parse(text)
         except ValueError as error:
             raise UsageError(f"fact: {error}") from error
-        word = cls(key, Condition.of(arguments), arguments.verdict("if_absent"))
+        if arguments.flag("absent", default=False):
+            word = cls(key, Condition(NEVER), Verdict.PASS)
+        else:
+            word = cls(key, Condition.of(arguments), arguments.verdict("if_absent"))
         arguments.end()
         return word
 
