@@ -1,71 +1,16 @@
-"""The collectors, in the order in which they run."""
+"""Collectors. The list of all of them is in `collectors`, and loaded when it is asked for: most commands need none."""
 
 from __future__ import annotations
 
-from rocketaudit.evidence import (
-    api_facts,
-    attribution,
-    ca_bundle,
-    config_values,
-    device_mapper,
-    firewall,
-    inventory,
-    kernel_arguments,
-    kernel_config,
-    kernel_hmac,
-    kernel_modules,
-    kubelet,
-    lockdown,
-    mounts,
-    node_identity,
-    os_release,
-    running_files,
-    running_units,
-    secure_boot,
-    selinux,
-    settings,
-    signed_files,
-    sockets,
-    sysctl,
-    units,
-    updates,
-    users,
-    vendor_sbom,
-)
-from rocketaudit.evidence.collector import Collector
+from typing import TYPE_CHECKING
 
-COLLECTORS: tuple[Collector, ...] = (
-    os_release.STATIC,
-    settings.STATIC,
-    kernel_arguments.STATIC,
-    kernel_config.STATIC,
-    kernel_hmac.STATIC,
-    kernel_modules.STATIC,
-    sysctl.STATIC,
-    selinux.STATIC,
-    units.STATIC,
-    users.STATIC,
-    config_values.STATIC,
-    kubelet.STATIC,
-    inventory.STATIC,
-    attribution.STATIC,
-    vendor_sbom.STATIC,
-    updates.STATIC,
-    ca_bundle.STATIC,
-    signed_files.STATIC,
-    node_identity.RUNTIME,
-    device_mapper.RUNTIME,
-    kernel_arguments.RUNTIME,
-    kernel_config.RUNTIME,
-    kernel_modules.RUNTIME,
-    sysctl.RUNTIME,
-    lockdown.RUNTIME,
-    selinux.RUNTIME,
-    secure_boot.RUNTIME,
-    mounts.RUNTIME,
-    running_units.RUNTIME,
-    running_files.RUNTIME,
-    sockets.RUNTIME,
-    firewall.RUNTIME,
-    api_facts.RUNTIME,
-)
+if TYPE_CHECKING:
+    from rocketaudit.evidence.collectors import COLLECTORS as COLLECTORS
+
+
+def __getattr__(name: str) -> object:
+    if name == "COLLECTORS":
+        from rocketaudit.evidence.collectors import COLLECTORS
+
+        return COLLECTORS
+    raise AttributeError(name)
