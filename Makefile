@@ -8,7 +8,7 @@ check: ; .ci/check
 format: ; $(PY) -m ruff format . && $(PY) -m ruff check --fix .
 test: ; python3 run.py test
 golden: ; ROCKETAUDIT_GOLDEN=write $(PY) -m pytest -q -m golden
-docs: ; $(PY) -m tests.generated
+docs: ; $(PY) docs/generate_rules.py
 wheel: ; $(PY) -m build --no-isolation
 bench: ; $(PY) -m bench
 fuzz: ; ROCKETAUDIT_FUZZ=long $(PY) -m pytest -q tests/fuzz
