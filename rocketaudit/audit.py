@@ -117,7 +117,13 @@ def judge_evidence(evidence: Evidence, judging: Judging) -> Report:
     integrity = judge_integrity(evidence, chain)
     known = replace(evidence, facts=evidence.facts + integrity_facts(integrity), _facts={}, _files={}, _children={})
     benchmarks = judge(
-        judging.benchmarks, known, integrity, level=judging.level, today=judging.today, policy=judging.policy
+        judging.benchmarks,
+        known,
+        integrity,
+        level=judging.level,
+        today=judging.today,
+        policy=judging.policy,
+        as_of=judging.as_of,
     )
     findings = find_oddities(evidence, integrity) + reconcile(evidence) + node_findings(evidence)
     fail_on = judging.fail_on or judging.policy.fail_on or DEFAULT_FAIL_ON

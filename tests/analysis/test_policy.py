@@ -198,3 +198,17 @@ def test_policy_schema_accepts_a_whole_policy_and_refuses_a_waiver_without_expir
     whole = {"level": 2, "fail_on": ["integrity"], "min_score": {"*": 80}, "waivers": [given], "require": ["a-*"]}
     validator.validate(whole)
     assert list(validator.iter_errors({"waivers": [{"rule": "a", "reason": "b", "approved_by": "c"}]}))
+
+
+def test_day_of_judging_moves_expiry_of_metadata_and_never_that_of_waivers() -> None:
+    own = {**RULES, "own/2.yaml": RULES["own/1.yaml"].split(b"- {id: sound")[0].replace(b"id: weak", b"id: root")}
+    own["own/2.yaml"] = own["own/2.yaml"].replace(
+        b'{fact: {key: "x:weak", one_of: [good]}}', b"{probe: update_root_current}"
+    )
+    policy = waiver(expires="2026-12-31")
+    evidence = evidence_of({"facts": {"x:weak": "bad", "update_root:root#expires": "2027-01-01T00:00:00Z"}}, ())
+    for as_of, verdict in ((None, Verdict.PASS), (date(2027, 6, 1), Verdict.FAIL)):
+        (result,) = judge(load_benchmarks(own), evidence, None, today=TODAY, policy=policy, as_of=as_of)
+        found = {one.rule.id: one for one in result.results}
+        assert found["root"].verdict is verdict
+        assert found["weak"].waiver is not None
