@@ -152,7 +152,7 @@ def judge_evidence(evidence: Evidence, judging: Judging) -> Report:
         ),
         evidence=evidence,
         created=judging.created,
-        extra=node_view(evidence, benchmarks),
+        extra={**(node_view(evidence, benchmarks) or {}), **judging.policy.sbom} or None,
     )
 
 

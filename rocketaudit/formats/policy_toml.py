@@ -10,11 +10,16 @@ from typing import Any
 
 from rocketaudit.errors import UsageError
 from rocketaudit.model.fact import JsonValue
-from rocketaudit.model.policy import Attestation, Policy, Tailoring
+from rocketaudit.model.policy import Attestation, DriftException, DriftPolicy, Policy, Tailoring
 from rocketaudit.model.rule import Waiver
-from rocketaudit.model.verdict import Verdict
+from rocketaudit.model.verdict import Severity, Verdict
 
+DRIFT_FAIL_ON = ("unexpected", "cannot-say", "never")
 FAIL_ON = ("never", "integrity", "level1", "level2", "any")
+SBOM_NAMES = (
+    "author-name", "author-email", "manufacturer", "manufacturer-url", "supplier", "supplier-url", "contact-email",
+    "licence",
+)  # fmt: skip
 _ATTESTED = {"pass": Verdict.PASS, "fail": Verdict.FAIL, "not_applicable": Verdict.NOT_APPLICABLE}
 
 
@@ -37,6 +42,8 @@ def parse_policy(data: bytes) -> Policy:
         waivers=tuple(_waiver(one) for one in table.tables("waivers")),
         attestations=tuple(_attestation(one) for one in table.tables("attestations")),
         tailoring=_tailoring(table),
+        drift=_drift(table),
+        sbom=_sbom(table),
     )
     table.end()
     return policy
@@ -190,6 +197,48 @@ def _tailoring(table: _Table) -> Tailoring:
     )
     inner.end()
     return tailoring
+
+
+def _drift(table: _Table) -> DriftPolicy:
+    inner = table.table("drift")
+    severities = inner.table("severities").left
+    for name, word in severities.items():
+        if word not in tuple(Severity):
+            raise inner.wrong(f"severities.{name}", word, f"one of {', '.join(Severity)}")
+    fail_on = inner.text("fail_on", default="unexpected")
+    if fail_on not in DRIFT_FAIL_ON:
+        raise inner.wrong("fail_on", fail_on, f"one of {', '.join(DRIFT_FAIL_ON)}")
+    policy = DriftPolicy(
+        allow=tuple(_exception(one) for one in inner.tables("allow")),
+        ignore=tuple(_exception(one) for one in inner.tables("ignore")),
+        severities={name: Severity(word) for name, word in severities.items()},
+        fail_on=fail_on,
+    )
+    inner.end()
+    return policy
+
+
+def _sbom(table: _Table) -> Mapping[str, str]:
+    """[sbom]: who answers for the bill of materials and for the image."""
+    inner = table.table("sbom")
+    stated = {f"sbom:{name}": inner.text(name, default="") for name in SBOM_NAMES}
+    inner.end()
+    return {name: value for name, value in stated.items() if value}
+
+
+def _exception(table: _Table) -> DriftException:
+    exception = DriftException(
+        area=table.text("area", default="*"),
+        subject=table.text("subject", default="*"),
+        attribute=table.text("attribute", default="*"),
+        reason=table.text("reason"),
+        approved_by=table.text("approved_by"),
+        expires=table.day("expires"),
+    )
+    if exception.area == exception.subject == "*":
+        raise UsageError(f"{table.place}: neither area nor subject is named, so it would accept everything")
+    table.end()
+    return exception
 
 
 def _plain(value: Any) -> JsonValue:

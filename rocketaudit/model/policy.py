@@ -60,7 +60,8 @@ class Policy:
     """An empty policy asks for nothing. `fail_on` None: the command's default.
 
     `min_score` maps a benchmark's id (or "*") to per cent of its worst score; `max_c_share` is per cent of code
-    bytes in C and C++; `require` lists rules (globs) that must pass: unknown is then not enough.
+    bytes in C and C++; `require` lists rules (globs) that must pass: unknown is then not enough. `sbom` says who
+    makes and supplies the image ("sbom:author-name" ...), which no image states of itself.
     """
 
     benchmarks: tuple[str, ...] = ()
@@ -73,3 +74,4 @@ class Policy:
     attestations: tuple[Attestation, ...] = ()
     tailoring: Tailoring = field(default_factory=Tailoring)
     drift: DriftPolicy = field(default_factory=DriftPolicy)
+    sbom: Mapping[str, str] = field(default_factory=dict)

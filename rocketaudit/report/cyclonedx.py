@@ -81,11 +81,14 @@ def _metadata(report: Report, root: Component) -> dict[str, Any]:
     if any(authors):
         metadata["authors"] = authors
     metadata["component"] = component_object(root)
-    manufacturer = entity(extra.get("sbom:manufacturer") or root.supplier, extra.get("sbom:manufacturer-url", ""))
+    contact = extra.get("sbom:contact-email", "")
+    maker = extra.get("sbom:manufacturer") or root.supplier
+    manufacturer = entity(maker, extra.get("sbom:manufacturer-url", ""), contact)
     if manufacturer:
         metadata["manufacturer"] = manufacturer
-    if extra.get("sbom:supplier"):
-        metadata["supplier"] = entity(extra["sbom:supplier"], extra.get("sbom:supplier-url", ""))
+    supplier = entity(extra.get("sbom:supplier", ""), extra.get("sbom:supplier-url", ""), contact)
+    if supplier:
+        metadata["supplier"] = supplier
     if extra.get("sbom:licence"):
         metadata["licenses"] = [{"expression": extra["sbom:licence"]}]
     properties = [

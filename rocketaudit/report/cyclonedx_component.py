@@ -83,11 +83,16 @@ def nest(components: Sequence[Component], root: str) -> list[dict[str, Any]]:
     return top
 
 
-def entity(name: str, url: str = "") -> dict[str, Any]:
+def entity(name: str, url: str = "", email: str = "") -> dict[str, Any]:
     """An organisation, or {} when nobody is named."""
     if not name:
         return {}
-    return {"name": name, "url": [url]} if url else {"name": name}
+    out: dict[str, Any] = {"name": name}
+    if url:
+        out["url"] = [url]
+    if email:
+        out["contact"] = [{"name": name, "email": email}]
+    return out
 
 
 def _bsi_properties(component: Component) -> list[tuple[str, str]]:

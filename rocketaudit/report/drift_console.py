@@ -45,7 +45,10 @@ def render_drift(drift: Drift, *, width: int = WIDTH, colour: bool = False, verb
     with console.capture() as captured:
         for part in _parts(drift, verbose=verbose):
             console.print(part)
-    return "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())
+    lines = (line.rstrip() for line in captured.get().splitlines())
+    if colour:
+        return "".join(f"{line}\n" for line in lines)
+    return "".join(f"{terminal(line)}\n" for line in lines)  # wrapping may put a CI command at the start of a line
 
 
 def _parts(drift: Drift, *, verbose: bool) -> Iterator[RenderableType]:

@@ -17,7 +17,7 @@ AREAS = (
     "identity", "integrity", "banks", "boot", "signed-texts", "partitions", "tuf-root", "trust-store",
     "kernel", "kernel-arguments", "modules", "lockdown", "selinux", "sysctls", "mounts", "units", "sockets",
     "users", "settings", "host-containers", "configuration", "packages", "binaries", "files", "licences",
-    "rules", "score", "languages",
+    "updates", "rules", "score", "languages",
 )  # fmt: skip
 _RELATION = {
     Relation.SAME_RELEASE: "the same release",

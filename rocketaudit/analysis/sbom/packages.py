@@ -13,7 +13,7 @@ from rocketaudit.model.package import Package
 
 
 def package_components(evidence: Evidence, purl_type: str = "rpm") -> Iterator[Component]:
-    """Every row of the judged root's inventory; a "(source package)" row is marked and has no purl."""
+    """Every row of the judged root's inventory; a "(source package)" row is marked."""
     distro = version_id(evidence)
     mine = [package for package in evidence.packages if package.scope == evidence.judged]
     for package in mine:
@@ -52,7 +52,7 @@ def _component(package: Package, distro: str, purl_type: str) -> Component:
         kind="library" if package.synthetic else "application",
         name=package.name,
         version=package_version(package),
-        purl="" if package.synthetic else package_purl(package, distro, purl_type),
+        purl=package_purl(package, distro, purl_type),
         supplier=package.publisher,
         hashes=() if package.synthetic else hashes,
         where=(package.where,),

@@ -18,9 +18,10 @@ def package_purl(package: Package, version_id: str, purl_type: str = "rpm") -> s
     """The canonical purl of an inventory row; `version_id` is os-release's VERSION_ID ("" when unknown).
 
     "rpm": pkg:rpm/bottlerocket/NAME@VERSION-RELEASE?arch=&distro=VERSION_ID&epoch= (Amazon Inspector's form).
+    A "(source package)" row has arch=src, as the purl specification names source RPMs.
     "bottlerocket": pkg:bottlerocket/NAME@VERSION?arch=&distro=bottlerocket-VERSION_ID&epoch= (Trivy's own type).
     """
-    qualifiers = {"arch": package.arch, "epoch": package.epoch or "0"}
+    qualifiers = {"arch": "src" if package.synthetic else package.arch, "epoch": package.epoch or "0"}
     if purl_type == "bottlerocket":
         if version_id:
             qualifiers["distro"] = f"bottlerocket-{version_id}"

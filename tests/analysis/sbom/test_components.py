@@ -69,9 +69,9 @@ def test_the_package_url_is_the_one_that_bottlerocket_sends() -> None:
     assert other.purl == "pkg:bottlerocket/glibc@2.43?arch=x86_64&distro=bottlerocket-1.57.0&epoch=1"
 
 
-def test_a_source_row_has_no_purl_and_points_to_what_was_built_from_it() -> None:
+def test_a_source_row_is_named_as_source_and_points_to_what_was_built_from_it() -> None:
     found = by_ref(image())["source:systemd@0:257.9-1.br1.x86_64"]
-    assert found.purl == ""
+    assert found.purl == "pkg:rpm/bottlerocket/systemd@257.9-1.br1?arch=src&distro=1.57.0&epoch=0"
     assert found.depends_on == ("package:systemd-257@0:257.9-1.br1.x86_64",)
 
 
