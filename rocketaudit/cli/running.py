@@ -98,14 +98,22 @@ class NodeRun:
 
 def run_node(run: Run, node: NodeRun) -> int:
     """Look at the running node, gently, and judge it."""
+    outputs = parse_outputs(run.outputs, quiet=run.quiet)
+    judging = read_judging(run)
+    evidence = node_evidence(run, node, judging.benchmarks, sha512=wants_sha512(outputs))
+    report = judge_evidence(evidence, judging)
+    write_outputs(report, outputs, Screen.of_stdout(no_color=run.no_color, verbose=run.verbose))
+    return report.policy.exit_code
+
+
+def node_evidence(run: Run, node: NodeRun, benchmarks: tuple[Benchmark, ...], *, sha512: bool = False) -> Evidence:
+    """Look at the running node, gently."""
     from rocketaudit.audit import look_at
     from rocketaudit.model.budget import Budget
     from rocketaudit.source.gently import step_back
     from rocketaudit.source.live import Asking, open_node
     from rocketaudit.source.whereabouts import find_places
 
-    outputs = parse_outputs(run.outputs, quiet=run.quiet)
-    judging = read_judging(run)
     if node.rootfs is not None and not node.rootfs.is_dir():
         raise UsageError(f"--rootfs {node.rootfs} is no folder")
     step_back()
@@ -114,17 +122,14 @@ def run_node(run: Run, node: NodeRun) -> int:
     workers = run.workers or 1
     rate = None if node.rate is None else node.rate / workers
     source = open_node(places, budget, Asking(rate, node.through_verity, name=node.name))
-    looking = replace(read_looking(run), sha512=wants_sha512(outputs), workers=workers, host="")
+    looking = replace(read_looking(run), sha512=sha512, workers=workers, host="")
     progress = choose_progress(quiet=run.quiet)
     try:
-        evidence = look_at(source, looking, judging.benchmarks, progress)
+        return look_at(source, looking, benchmarks, progress)
     finally:
         source.close()
         if isinstance(progress, TerminalProgress):
             progress.close()
-    report = judge_evidence(evidence, judging)
-    write_outputs(report, outputs, Screen.of_stdout(no_color=run.no_color, verbose=run.verbose))
-    return report.policy.exit_code
 
 
 def run_judge(run: Run) -> int:
@@ -163,6 +168,7 @@ def read_looking(run: Run) -> Looking:
         raise UsageError(f"--tmp-dir {run.tmp_dir} is no folder")
     return Looking(
         sha512=run.sha512,
+        target_digest=run.sha512,  # who asks for the digests of an SBOM also wants the image's
         workers=run.workers or 0,
         tmp_dir=run.tmp_dir,
         max_bytes=run.max_bytes,

@@ -66,15 +66,24 @@ def with_licences(components: Iterator[Component], evidence: Evidence) -> Iterat
     """The same components with the licences that the image states; crates and modules by name, crates by version."""
     packages = package_licences(evidence)
     carried = {item.ref: item.licence for item in attributed(evidence) if item.licence}
-    for component in components:
+    everything = tuple(components)
+    names = {component.ref: component.name for component in everything}
+    for component in everything:
         licence = ""
-        if component.found_by in ("inventory", "source-package"):
-            licence = packages.get(component.name) or packages.get(component.name.removeprefix("bottlerocket-"), "")
+        if component.found_by == "inventory":
+            licence = _of_package(component.name, packages)
+        elif component.found_by == "source-package":  # what its packages say, when they agree
+            said = {_of_package(names[ref], packages) for ref in component.depends_on if ref in names}
+            licence = said.pop() if len(said) == 1 else _of_package(component.name, packages)
         elif component.ref.startswith("crate:"):
             licence = carried.get(component.ref, "")
         elif component.ref.startswith("go:"):
             licence = carried.get(f"go:{component.name}@", "")
         yield replace(component, licences=(licence,)) if licence and not component.licences else component
+
+
+def _of_package(name: str, licences: Mapping[str, str]) -> str:
+    return licences.get(name) or licences.get(name.removeprefix("bottlerocket-"), "")
 
 
 def carried_components(evidence: Evidence, known: frozenset[str], packages: Mapping[str, str]) -> Iterator[Component]:
