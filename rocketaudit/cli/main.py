@@ -42,6 +42,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("demo", "demo", "demo", "Audit the embedded demo image.", AUDIT),
     Command("collect", "collect", "collect", "Only look: write the evidence of a target.", AUDIT),
     Command("judge", "judge", "judge", "Judge evidence from an earlier look.", AUDIT),
+    Command("drift", "drift", "drift", "What changed between two sides, and whether it may.", AUDIT),
+    Command("advisories", "advisories", "advisories", "Packages behind a fixed version, offline.", AUDIT),
     Command("elf", "elf", "elf", "Language, hardening and contents of binaries.", LOOK),
     Command("sbom", "sbom", "sbom", "Bill of materials in CycloneDX; compare two.", LOOK),
     Command("inspect", "inspect", "inspect", "What an image holds.", LOOK),

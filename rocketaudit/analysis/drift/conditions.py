@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from rocketaudit.formats.rpm_version import compare_evr, parse_evr
 from rocketaudit.model.change import Change, ChangeKind, Relation
+from rocketaudit.model.evidence import NOT_COLLECTED, OUTSIDE
+from rocketaudit.model.fact import Plane
 from rocketaudit.model.verdict import Verdict
 
 # folders that a node fills while it runs, by Bottlerocket's own documentation and mount units
@@ -27,6 +30,7 @@ _NO_PROTECTION = ("stripped", "debug_info", "mini_debug_info", "section_headers"
                   "sanitizers", "packed")  # fmt: skip
 _WORSE_WHEN_TRUE = ("textrel", "execstack", "wx_segments", "risky_paths", "rpath", "runpath")
 _PROTECTED = frozenset({"yes", "full", "pie", "static-pie", "dso", "likely", "not_applicable"})
+_COMMIT = re.compile(r"(\d+\.\d{10})(\.[0-9a-f]{8})(\.br\d+)\Z")
 _WEAK = frozenset({"no", "none", "exec", "partial", "absent", "unknown"})
 
 
@@ -147,7 +151,13 @@ def goes_down(case: Case) -> bool:
         return False
     if not (isinstance(change.before, str) and isinstance(change.after, str)):
         return False
-    return compare_evr(parse_evr(change.before), parse_evr(change.after)) > 0
+    return compare_evr(_ordered(change.before), _ordered(change.after)) > 0
+
+
+def _ordered(text: str) -> tuple[str, str, str]:
+    """The parts of a version without the commit that Bottlerocket's releases name: a commit has no order."""
+    epoch, version, release = parse_evr(text)
+    return epoch, version, _COMMIT.sub(r"\1\3", release)
 
 
 def marks_first_boot(case: Case) -> bool:
@@ -188,6 +198,20 @@ def is_configured(case: Case) -> bool:
 
 def is_node_only(case: Case) -> bool:
     """Nothing was damaged: one side is of a kind that does not have such a thing at all."""
-    return case.change.kind is ChangeKind.UNREADABLE and case.change.why.endswith(
-        ("not collected", "at hand", "does not hold it")
+    why = case.change.why
+    return case.change.kind is ChangeKind.UNREADABLE and (
+        why.endswith((NOT_COLLECTED, "at hand", "does not hold it")) or why.startswith(OUTSIDE)
+    )
+
+
+def is_unread_alike(case: Case) -> bool:
+    """A fact of a running system that neither side could see from where it stood: no worse than it was."""
+    change = case.change
+    return (
+        change.kind is ChangeKind.UNREADABLE
+        and change.attribute == Plane.RUNTIME.value
+        and change.before is None
+        and change.after is None
+        and "; " not in change.why
+        and not case.node_against_release
     )

@@ -9,9 +9,11 @@ from rocketaudit.analysis.drift.sides import Sides, difference, is_empty_bank, u
 from rocketaudit.model.change import Change
 from rocketaudit.model.evidence import NOT_COLLECTED, Evidence
 from rocketaudit.model.fact import Fact, JsonValue, Key, Plane, State
+from rocketaudit.model.target import TargetKind
 
-# derived from other evidence that is compared itself: files, verity, the arguments one by one and the boot entries
-DERIVED = frozenset({"integrity", "file", "kernel_command_line"})
+# derived from other evidence that is compared itself (files, verity, the arguments one by one and the boot entries),
+# or about whoever looked
+DERIVED = frozenset({"integrity", "file", "kernel_command_line", "node", "sight"})
 
 
 def compare_facts(sides: Sides) -> Iterator[Change]:
@@ -21,19 +23,25 @@ def compare_facts(sides: Sides) -> Iterator[Change]:
             continue
         if is_empty_bank(sides.before, before) or is_empty_bank(sides.after, after):
             continue
-        old, new = _facts(sides.before, before), _facts(sides.after, after)
+        old, new = _facts(sides, sides.before, before), _facts(sides, sides.after, after)
         for key, plane in sorted(old.keys() | new.keys(), key=lambda pair: (str(pair[0]), pair[1])):
             one = old.get((key, plane)) or sides.before.get(key, plane, before)
             two = new.get((key, plane)) or sides.after.get(key, plane, after)
             yield from _compare(sides, label, one, two)
 
 
-def _facts(evidence: Evidence, scope: str) -> dict[tuple[Key, Plane], Fact]:
+def _facts(sides: Sides, evidence: Evidence, scope: str) -> dict[tuple[Key, Plane], Fact]:
+    """What is compared one to one: of a node against a release only what is shipped, the rest has its own rules."""
+    planes = tuple(Plane) if sides.same_kind or not _has_node(sides) else (Plane.STATIC,)
     return {
         (fact.key, fact.plane): fact
         for fact in evidence.facts
-        if fact.scope == scope and fact.key.namespace not in DERIVED
+        if fact.scope == scope and fact.plane in planes and fact.key.namespace not in DERIVED
     }
+
+
+def _has_node(sides: Sides) -> bool:
+    return TargetKind.NODE in (sides.before.target.kind, sides.after.target.kind)
 
 
 def _compare(sides: Sides, label: str, one: Fact, two: Fact) -> Iterator[Change]:
@@ -47,9 +55,14 @@ def _compare(sides: Sides, label: str, one: Fact, two: Fact) -> Iterator[Change]
         if all(fact.reason == NOT_COLLECTED for fact in unread) and _never_shared(sides, one.plane):
             return
         why = "; ".join(dict.fromkeys(fact.reason for fact in unread))
-        yield unreadable(area, subject, one.plane.value, one.value, two.value, where, why)
+        yield unreadable(area, subject, one.plane.value, _said(one), _said(two), where, why)
         return
     yield from difference(area, subject, one.plane.value, shown(one), shown(two), where)
+
+
+def _said(fact: Fact) -> JsonValue:
+    """What a side does say where the other says nothing."""
+    return "(absent)" if fact.state is State.ABSENT else None if fact.state is State.UNREAD else shown(fact)
 
 
 def shown(fact: Fact) -> JsonValue:

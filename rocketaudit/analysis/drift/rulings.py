@@ -19,6 +19,7 @@ from rocketaudit.analysis.drift.conditions import (
     is_protected_file,
     is_repaired_tree,
     is_run_time,
+    is_unread_alike,
     is_unsafe_language,
     loses_hardening,
     marks_first_boot,
@@ -47,6 +48,7 @@ CRITICAL, HIGH, MEDIUM, LOW, INFO = Severity
 
 RULINGS: tuple[Ruling, ...] = (
     Ruling("not-comparable", is_node_only, C, INFO, "one side does not hold such evidence"),
+    Ruling("unread-alike", is_unread_alike, C, INFO, "neither side could see it from where it stood"),
     Ruling("unreadable", lambda c: c.change.kind is ChangeKind.UNREADABLE, C, MEDIUM, "one side was not read"),
     Ruling("run-time-folder", is_run_time, E, INFO, "a running node fills this folder"),
     Ruling("same-root-hash", lambda c: c.same_root and is_protected_file(c), U, CRITICAL,
@@ -69,18 +71,22 @@ RULINGS: tuple[Ruling, ...] = (
            "bytes that no digest covers changed"),
     Ruling("rebuilt", lambda c: c.moves and c.change.area in ("integrity", "boot") and c.change.attribute in REBUILT,
            E, INFO, "a new release has a new tree and a new kernel"),
-    Ruling("rebuilt-table", lambda c: c.moves and c.change.area == "kernel-arguments" and "dm-mod.create" in
+    Ruling("rebuilt-table", lambda c: c.moves and c.change.area == "kernel-arguments" and "dm_mod.create" in
            c.change.subject, E, INFO, "a new release has a new tree"),
+    Ruling("fixed-tree", lambda c: c.relation is Relation.SAME_RELEASE and c.change.area == "integrity" and
+           c.change.attribute in REBUILT, U, CRITICAL, "within one release the hash tree must be the same"),
     Ruling("private-changed", lambda c: c.change.area == "files" and c.change.subject.startswith("private:"), U, HIGH,
            "no release brings the files of the private partition, and bootconfig there adds kernel arguments"),
     Ruling("tuf-root", area("tuf-root"), U, MEDIUM, "the root of trust for updates changed: check its rotation"),
     Ruling("boot-text", lambda c: c.change.area in ("boot", "kernel-arguments") or (c.change.area == "signed-texts" and
            not c.moves), U, HIGH, "what boots, or how, changed"),
+    Ruling("boot-files", lambda c: not c.moves and c.change.area == "files" and c.change.subject.startswith(
+           ("boot-", "efi-", "efi:", "boot:")), U, HIGH, "what boots, or how, changed"),
     Ruling("first-boot", marks_first_boot, E, INFO, "a first boot that succeeds sets this bit"),
     Ruling("bank-state", area("banks"), U, MEDIUM, "which bank boots, or may be rolled back to, changed"),
     Ruling("kernel-protection", area("selinux", "lockdown"), U, HIGH, "a protection of the kernel changed"),
     Ruling("foreign-module", attribute("modules", "loaded"), U, HIGH, "the release does not bring this module"),
-    Ruling("overlay", lambda c: c.change.area == "mounts" and ":overlay:" in c.change.subject, U, HIGH,
+    Ruling("overlay", lambda c: c.change.area == "mounts" and ":cover:" in c.change.subject, U, HIGH,
            "a writable layer hides what the hash tree protects"),
     Ruling("host-container", area("host-containers"), U, HIGH, "a host container may own the node"),
     Ruling("users", area("users"), U, MEDIUM, "who may log in changed"),

@@ -30,14 +30,39 @@ def compare_verity(sides: Sides) -> Iterator[Change]:
         where = (place(sides.before, before), place(sides.after, after))
         if left is None and right is None:
             continue
-        if not both_images and (left is None or right is None):
-            yield unreadable(AREA, label, "tree", None, None, where, "one side has no hash tree at hand")
+        if not both_images:
+            yield from _agreed(label, left, right, where)
         elif _is_filled(left) != _is_filled(right):
             yield from difference(AREA, label, "tree", _state(left), _state(right), where)
         elif left is not None and right is not None and left.populated:
             yield from _statements(label, left, right, where)
             yield from _stored(label, left, right, where)
             yield from _checks(label, left, right, where)
+
+
+def _agreed(
+    label: str, left: BankVerity | None, right: BankVerity | None, where: tuple[Locator, Locator]
+) -> Iterator[Change]:
+    """What two sides of different kinds state: each in places of its own, so only what binds its kernel is compared."""
+    one, two = _binding(left), _binding(right)
+    if one is None or two is None:
+        yield unreadable(AREA, label, "tree", None, None, where, "one side has no hash tree at hand")
+        return
+    for name in _PARAMETERS:
+        before, after = getattr(one.parameters, name), getattr(two.parameters, name)
+        yield from difference(AREA, f"{label}:what binds the kernel", name, before, after, where)
+    old, new = _verdict(left), _verdict(right)
+    if TreeVerdict.CORRUPT.value in (old, new):  # a side that recomputed nothing has no verdict to differ
+        yield from difference(AREA, label, "verdict", old, new, where)
+
+
+def _verdict(bank: BankVerity | None) -> str | None:
+    return None if bank is None or bank.check is None else bank.check.verdict.value
+
+
+def _binding(bank: BankVerity | None) -> Statement | None:
+    stated = () if bank is None else bank.statements
+    return next((statement for statement in stated if statement.binds_kernel), None)
 
 
 def _is_filled(bank: BankVerity | None) -> bool:

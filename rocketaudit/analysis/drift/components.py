@@ -1,0 +1,70 @@
+"""Bills of materials against each other: what a side that is only an SBOM or a report can tell."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from rocketaudit.analysis.drift.sides import difference, unreadable
+from rocketaudit.model.change import Change
+from rocketaudit.model.component import Component
+from rocketaudit.model.fact import JsonValue, Locator
+
+LABEL = "sbom"
+# what no bill of materials holds, and no report in full
+NOT_HELD = ("banks", "boot", "partitions", "signed-texts", "sysctls", "units", "mounts", "users", "settings", "selinux")
+_SHA256 = ("SHA-256", "sha256")
+
+
+def compare_components(
+    before: Iterable[Component], after: Iterable[Component], where: tuple[Locator, Locator]
+) -> Iterator[Change]:
+    """Packages by name and kind, as sets of versions; files by path, as digests where both sides state one."""
+    old, new = _named(before), _named(after)
+    kinds_before, kinds_after = {kind for kind, _ in old}, {kind for kind, _ in new}
+    for kind, name in sorted(old.keys() | new.keys()):
+        left, right = old.get((kind, name), []), new.get((kind, name), [])
+        area = "files" if kind == "file" else "packages"
+        if (not left and kind not in kinds_before) or (not right and kind not in kinds_after):
+            continue  # a side that lists none of a kind does not deny it; said once below
+        subject = f"{LABEL}:{name}"
+        if kind == "file":
+            yield from difference(area, subject, "content", _digests(left), _digests(right), where)
+        else:
+            yield from difference(area, subject, "version", _versions(left), _versions(right), where)
+    for kind in sorted(kinds_before ^ kinds_after):
+        why = f"a bill of materials without any {kind} does not hold it"
+        yield unreadable("files" if kind == "file" else "packages", f"{LABEL}:{kind}", "kind", None, None, where, why)
+
+
+def not_held(
+    kinds: tuple[str, str], where: tuple[Locator, Locator], areas: Iterable[str] = NOT_HELD
+) -> Iterator[Change]:
+    """One word per area that one of the sides cannot tell, so that silence is not taken for sameness."""
+    short = " and ".join(sorted({kind for kind in kinds if kind in ("sbom", "report")}))
+    for area in areas:
+        yield unreadable(area, LABEL, "all", None, None, where, f"a side that is {short} does not hold it")
+
+
+def _named(components: Iterable[Component]) -> dict[tuple[str, str], list[Component]]:
+    found: defaultdict[tuple[str, str], list[Component]] = defaultdict(list)
+    for component in components:
+        found[_kind(component), component.name].append(component)
+    return found
+
+
+def _kind(component: Component) -> str:
+    """Package URLs tell kinds better than CycloneDX types: an rpm and a crate may have one name."""
+    if component.purl.startswith("pkg:"):
+        return component.purl[4:].partition("/")[0].partition("@")[0]
+    return component.kind
+
+
+def _versions(components: list[Component]) -> JsonValue:
+    distinct = sorted({component.version for component in components})
+    return None if not distinct else distinct[0] if len(distinct) == 1 else tuple(distinct)
+
+
+def _digests(components: list[Component]) -> JsonValue:
+    found = {value.lower() for one in components for name, value in one.hashes if name in _SHA256}
+    return None if not components else tuple(sorted(found))

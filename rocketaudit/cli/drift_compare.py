@@ -1,0 +1,84 @@
+"""Compares two opened sides by as much as both can tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from rocketaudit.analysis.advisories import compare_advisories, installed
+from rocketaudit.analysis.drift.components import NOT_HELD, compare_components, not_held
+from rocketaudit.analysis.drift.conditions import Case
+from rocketaudit.analysis.drift.judge import assemble, judge_drift, lower_assurance
+from rocketaudit.analysis.drift.relation import relate_targets
+from rocketaudit.analysis.drift.results import compare_results, compare_verdicts
+from rocketaudit.audit import Judging, judge_evidence
+from rocketaudit.cli.drift_sides import Opened
+from rocketaudit.model.advisory import Advisory
+from rocketaudit.model.change import Change, Drift
+from rocketaudit.model.component import Component
+from rocketaudit.model.fact import Locator
+from rocketaudit.model.report import Report
+
+SAME = "both sides have the same evidence digest"
+
+
+def compare_opened(before: Opened, after: Opened, judging: Judging, advisories: Sequence[Advisory] = ()) -> Drift:
+    """The judged drift; equal evidence has none, whatever was unread in it alike."""
+    found = _compare(before, after, judging)
+    if not advisories:
+        return found
+    if before.evidence is None or after.evidence is None:
+        note = "advisories were not judged: one side has no package inventory, only a report or a bill of materials"
+        return replace(found, notes=(*found.notes, note))
+    moves = compare_advisories(installed(before.evidence), installed(after.evidence), advisories)
+    return replace(found, advisories=moves)
+
+
+def _compare(before: Opened, after: Opened, judging: Judging) -> Drift:
+    sides = (before.side, after.side)
+    policy, today = judging.policy.drift, judging.today
+    same = before.side.digest and before.side.digest == after.side.digest
+    if before.evidence is not None and after.evidence is not None:
+        if same:
+            lower = lower_assurance(before.side.assurance, after.side.assurance)
+            relation = relate_targets(before.target, after.target, same_root=True)
+            found = assemble(before.target, after.target, relation, lower, (), policy=policy, today=today)
+            gaps = len(before.evidence.gaps)
+            unread = (f"{gaps} places could not be read, on both sides alike",) if gaps else ()
+            return replace(found, sides=sides, notes=(SAME, *unread))
+        one, two = (judge_evidence(side.evidence, judging) for side in (before, after) if side.evidence is not None)
+        found = judge_drift(
+            before.evidence, after.evidence, policy=policy, today=today, results=tuple(compare_results(one, two))
+        )
+        return replace(found, sides=sides)
+    return replace(_compare_less(before, after, judging), sides=sides)
+
+
+def _compare_less(before: Opened, after: Opened, judging: Judging) -> Drift:
+    """Where a side is only a report or a bill of materials: components, and verdicts where both have them."""
+    one, two = _report(before, judging), _report(after, judging)
+    relation = relate_targets(before.target, after.target)
+    cases = (Case(change, relation) for change in _less(before, after, one, two))
+    lower = lower_assurance(before.side.assurance, after.side.assurance)
+    policy = judging.policy.drift
+    return assemble(before.target, after.target, relation, lower, cases, policy=policy, today=judging.today)
+
+
+def _less(before: Opened, after: Opened, one: Report | None, two: Report | None) -> Iterator[Change]:
+    where = (Locator(before.target.name), Locator(after.target.name))
+    yield from compare_components(_components(before, one), _components(after, two), where)
+    areas: tuple[str, ...] = NOT_HELD
+    if one is not None and two is not None:
+        yield from compare_results(one, two)
+        yield from compare_verdicts(one, two)
+    else:
+        areas = (*NOT_HELD, "integrity", "rules")
+    yield from not_held((before.side.kind, after.side.kind), where, areas)
+
+
+def _report(side: Opened, judging: Judging) -> Report | None:
+    return judge_evidence(side.evidence, judging) if side.evidence is not None else side.report
+
+
+def _components(side: Opened, report: Report | None) -> tuple[Component, ...]:
+    return side.components or (() if report is None else report.components)

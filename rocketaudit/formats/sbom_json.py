@@ -1,0 +1,107 @@
+"""Bills of materials of other programs, as far as they can be compared: CycloneDX and SPDX 2 in JSON.
+
+Formats: cyclonedx.org/docs (1.2 to 1.7) and spdx.github.io/spdx-spec/v2.3. Anything that is not a list of named
+things with versions is left out; nothing is guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rocketaudit.errors import BudgetError, FormatError, UnsupportedError
+from rocketaudit.formats.strict_json import loads
+from rocketaudit.model.component import Component
+from rocketaudit.model.target import Target, TargetKind
+
+MAX_COMPONENTS = 1_000_000
+MAX_BYTES = 512 << 20
+_DEPTH = 32
+
+
+def is_sbom(record: object) -> bool:
+    """Whether parsed JSON says that it is a bill of materials that `parse_sbom` reads."""
+    return isinstance(record, Mapping) and (record.get("bomFormat") == "CycloneDX" or "spdxVersion" in record)
+
+
+def parse_sbom(data: bytes, name: str) -> tuple[Target, tuple[Component, ...]]:
+    """What the document is about and what it lists; FormatError for another document, or one that contradicts."""
+    record = loads(data, what="bill of materials", max_bytes=MAX_BYTES)
+    if not is_sbom(record):
+        raise UnsupportedError("not a bill of materials that we read: CycloneDX or SPDX 2 in JSON expected")
+    if record.get("bomFormat") == "CycloneDX":
+        return _target(record, name), tuple(_bounded(_cyclonedx(record.get("components", []), 0)))
+    return Target(name, TargetKind.IMAGE), tuple(_bounded(_spdx(record)))
+
+
+def _target(record: Mapping[str, Any], name: str) -> Target:
+    metadata = record.get("metadata")
+    root = metadata.get("component") if isinstance(metadata, Mapping) else None
+    if not isinstance(root, Mapping) or root.get("type") != "operating-system":
+        return Target(name, TargetKind.IMAGE)
+    return Target(name, TargetKind.IMAGE, os_name=_text(root, "name"), version=_text(root, "version"))
+
+
+def _bounded(found: Iterator[Component]) -> Iterator[Component]:
+    for number, component in enumerate(found):
+        if number >= MAX_COMPONENTS:
+            raise BudgetError(f"a bill of materials with more than {MAX_COMPONENTS} components")
+        yield component
+
+
+def _cyclonedx(components: object, depth: int) -> Iterator[Component]:
+    if not isinstance(components, list) or depth > _DEPTH:
+        raise FormatError("components of a bill of materials are no list, or nested too deeply")
+    for number, one in enumerate(components):
+        if not isinstance(one, Mapping) or not _text(one, "name"):
+            raise FormatError(f"component {number} of a bill of materials has no name")
+        hashes = tuple(
+            (_text(each, "alg"), _text(each, "content"))
+            for each in one.get("hashes") or ()
+            if isinstance(each, Mapping)
+        )
+        group = _text(one, "group")
+        name = f"{group}/{one['name']}" if group else str(one["name"])
+        yield Component(
+            _text(one, "bom-ref") or name, _text(one, "type"), name, _text(one, "version"), _text(one, "purl"),
+            hashes=hashes,
+        )  # fmt: skip
+        if one.get("components"):
+            yield from _cyclonedx(one["components"], depth + 1)
+
+
+def _spdx(record: Mapping[str, Any]) -> Iterator[Component]:
+    for number, one in enumerate(_list(record, "packages")):
+        if not isinstance(one, Mapping) or not _text(one, "name"):
+            raise FormatError(f"package {number} of a bill of materials has no name")
+        purls = (
+            _text(each, "referenceLocator")
+            for each in one.get("externalRefs") or ()
+            if isinstance(each, Mapping) and each.get("referenceType") == "purl"
+        )
+        yield Component(
+            _text(one, "SPDXID"), "library", str(one["name"]), _text(one, "versionInfo"), next(purls, ""),
+            hashes=_checksums(one),
+        )  # fmt: skip
+    for one in _list(record, "files"):
+        if isinstance(one, Mapping) and _text(one, "fileName"):
+            name = _text(one, "fileName").removeprefix(".")
+            yield Component(_text(one, "SPDXID"), "file", name, hashes=_checksums(one))
+
+
+def _checksums(record: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    names = {"SHA256": "SHA-256", "SHA512": "SHA-512"}
+    found = (each for each in record.get("checksums") or () if isinstance(each, Mapping))
+    return tuple((names.get(_text(e, "algorithm"), _text(e, "algorithm")), _text(e, "checksumValue")) for e in found)
+
+
+def _list(record: Mapping[str, Any], name: str) -> list[Any]:
+    found = record.get(name, [])
+    if not isinstance(found, list):
+        raise FormatError(f"{name} of a bill of materials are no list")
+    return found
+
+
+def _text(record: Mapping[str, Any], name: str) -> str:
+    value = record.get(name)
+    return value if isinstance(value, str) else ""
