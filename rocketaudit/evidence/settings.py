@@ -133,6 +133,8 @@ def plain_value(value: object, depth: int = 0) -> JsonValue:
     if depth > MAX_DEPTH:
         return "(nested too deep)"
     match value:
+        case int() if abs(value) >> 63:
+            return "(a number of more than 63 bits)"
         case str() | bool() | int() | float() | None:
             return value
         case list() | tuple():

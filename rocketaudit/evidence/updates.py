@@ -56,6 +56,8 @@ def _values(raw: Any) -> dict[str, JsonValue]:
         }
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise FormatError(f"{type(error).__name__}: {error}") from error
+    if any(isinstance(value, int) and abs(value) >> 63 for value in values.values()):
+        raise FormatError("a number of more than 63 bits")
     if signed.get("_type") != "root":
         raise FormatError(f"its type is {signed.get('_type')!r}, not 'root'")
     return values

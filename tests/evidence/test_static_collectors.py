@@ -310,3 +310,16 @@ def test_empty_filter_of_system_calls_shuts_nothing_in() -> None:
     assert verdict_on("network-services-are-shut-in", {"files": {unit: body}}) is Verdict.PASS
     emptied = {unit: body, f"{unit}.d/z.conf": "[Service]\nSystemCallFilter=\n"}
     assert verdict_on("network-services-are-shut-in", {"files": emptied}) is Verdict.FAIL
+
+
+def test_numbers_that_no_program_can_mean_are_not_carried_on() -> None:
+    huge = "0x" + "f" * 20_000
+    files = {
+        "/etc/storewolf/defaults.toml": f"[settings]\nx = {huge}\n",
+        "/etc/kubernetes/kubelet/config": f"readOnlyPort: {huge}\n",
+    }
+    evidence = see(files)
+    assert value(evidence, "setting:x") == "(a number of more than 63 bits)"
+    assert len(repr(evidence.facts)) < 1_000_000
+    root = data_file("tuf", "production-1.root.json").read_text().replace('"version": 1,', f'"version": {"9" * 400},')
+    assert value(see({"/usr/share/updog/root.json": root}), "update_root:root#version") is State.UNREAD

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from rocketaudit.errors import UsageError
 from rocketaudit.model.fact import JsonValue
 
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h)")
+_NUMBER = re.compile(r"-?[0-9]{1,18}(?:\.[0-9]{1,18})?\Z")
 _SEPARATORS = re.compile(r"[\s,]+")
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 KINDS = (
@@ -139,6 +141,8 @@ def shown(value: JsonValue) -> str:
             return "null"
         case tuple():
             return ", ".join(shown(item) for item in value)
+        case int() if abs(value) >> 64:
+            return f"{value:#x}"  # a decimal text of any length may be refused (sys.set_int_max_str_digits)
         case Mapping():
             return ", ".join(f"{name}: {shown(item)}" for name, item in value.items())
         case _:
@@ -146,12 +150,18 @@ def shown(value: JsonValue) -> str:
 
 
 def _number(value: JsonValue) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        return None
-    try:
-        return float(value)
-    except ValueError:
-        return None
+    """A number, or a text that is plainly one; None for everything else, also for what is not finite."""
+    match value:
+        case bool():
+            return None
+        case int():
+            return value
+        case float():
+            return value if math.isfinite(value) else None
+        case str() if _NUMBER.match(value):
+            return float(value)
+        case _:
+            return None
 
 
 def seconds(text: str) -> float | None:

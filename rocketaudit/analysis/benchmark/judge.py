@@ -19,6 +19,7 @@ from rocketaudit.model.target import TargetKind
 from rocketaudit.model.verdict import Outcome, Verdict, all_of
 
 CLOCK = Key("clock", ("as_of",))
+MAX_WHY = 2000
 
 
 def needs(benchmarks: Sequence[Benchmark]) -> tuple[Key, ...]:
@@ -84,7 +85,15 @@ def judge_rule(rule: Rule, evidence: Evidence) -> Outcome:
     scopes = _scopes(rule, evidence)
     if not planes:
         return _without_node(rule, evidence, scopes)
-    return all_of(rule.check.evaluate(evidence, planes, scope) for scope in scopes)
+    return _bounded(all_of(rule.check.evaluate(evidence, planes, scope) for scope in scopes))
+
+
+def _bounded(outcome: Outcome) -> Outcome:
+    """The outcome with a reason that a person can read: values come from the target and may be of any length."""
+    if len(outcome.why) <= MAX_WHY:
+        return outcome
+    half = MAX_WHY // 2 - 5
+    return replace(outcome, why=f"{outcome.why[:half]} [...] {outcome.why[-half:]}")
 
 
 def _without_node(rule: Rule, evidence: Evidence, scopes: tuple[str, ...]) -> Outcome:
