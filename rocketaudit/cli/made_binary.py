@@ -101,5 +101,3 @@ def made_binary(given: dict[str, Any], scope: str) -> Binary:
         code_bytes=code,
         error=error,
     )
-
-

@@ -31,7 +31,9 @@ def check_schema(files: Mapping[str, bytes]) -> list[str]:
             problems.append(f"{path}: {error}")
             continue
         validator = head if path.rpartition("/")[2] == HEAD else rules
-        problems += [f"{path}: {_place(error.absolute_path, raw)}{error.message}" for error in validator.iter_errors(raw)]
+        problems += [
+            f"{path}: {_place(error.absolute_path, raw)}{error.message}" for error in validator.iter_errors(raw)
+        ]
     return problems[:MAX_PROBLEMS]
 
 
