@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rocketaudit.errors import SourceError
+from rocketaudit.errors import RocketauditError, SourceError
 from rocketaudit.model.budget import Budget
 from rocketaudit.model.progress import Progress
 from rocketaudit.source.directory import DirectorySource
@@ -19,4 +19,11 @@ def open_target(path: Path, *, budget: Budget, tmp_dir: Path | None, progress: P
         return DirectorySource(str(path), budget)
     from rocketaudit.source.image import open_image
 
-    return open_image(path, budget=budget, tmp_dir=tmp_dir, progress=progress)
+    try:
+        return open_image(path, budget=budget, tmp_dir=tmp_dir, progress=progress)
+    except RocketauditError as error:
+        if str(path) not in error.message:
+            error.message = f"{path}: {error.message}"
+        if error.hint is None and path.suffix == ".json":
+            error.hint = "evidence and reports are taken by `rocketaudit judge` and `rocketaudit report`"
+        raise
