@@ -126,9 +126,11 @@ def _figures(report: Report) -> RenderableType:
     table.add_row("Binaries", _text(_binaries(report)))
     packages = sum(1 for part in report.components if part.found_by == "inventory")
     files = sum(1 for part in report.components if part.kind == "file")
-    table.add_row("SBOM", _text(f"{len(report.components)} components: {packages} packages, {files} files"))
+    counts = ((len(report.components), "component"), (packages, "package"), (files, "file"))
+    total, *kinds = (summary.plural(count, noun) for count, noun in counts)
+    table.add_row("SBOM", _text(f"{total}: {', '.join(kinds)}"))
     if report.unread:
-        table.add_row("Unread", _text(f"{len(report.unread)} places could not be read", "yellow"))
+        table.add_row("Unread", _text(f"{summary.plural(len(report.unread), 'place')} could not be read", "yellow"))
     return table
 
 
@@ -162,7 +164,11 @@ def _bad_blocks(report: Report) -> Text:
     names = list(dict.fromkeys(block.path or block.what for block in report.integrity.bad_blocks))
     shown = ", ".join(name for name in names[:3] if name)
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return _text(f"{report.integrity.bad_blocks_total} bad blocks in {shown or 'unnamed places'}{more}", "red", 240)
+    return _text(
+        f"{summary.plural(report.integrity.bad_blocks_total, 'bad block')} in {shown or 'unnamed places'}{more}",
+        "red",
+        240,
+    )
 
 
 def _binaries(report: Report) -> str:

@@ -33,7 +33,8 @@ def _lines(report: Report) -> Iterator[str]:
     yield f"* Integrity: {_text(summary.integrity_sentence(report))}"
     shares = ", ".join(f"{name} {share:.0%}" for name, share in language_shares(language_sums(report.census))[:6])
     yield f"* {report.census.files} ELF files by code size: {_text(shares or 'unknown')}"
-    yield f"* {len(report.components)} components; {len(report.unread)} places could not be read"
+    unread = summary.plural(len(report.unread), "place")
+    yield f"* {summary.plural(len(report.components), 'component')}; {unread} could not be read"
     yield from _scores(report)
     yield from _tasks(report)
     yield from _undecided(report)

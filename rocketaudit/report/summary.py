@@ -99,7 +99,7 @@ def _integrity_task(report: Report) -> Iterable[Task]:
         return
     where = ", ".join(bank.scope for bank in integrity.banks if bank.verdict is IntegrityVerdict.BROKEN)
     odd = sorted({odd for bank in integrity.banks for odd in bank.odd_ones_out})
-    action = f"Do not boot it: take a fresh image from the source that you trust{_odd_text(odd)}."
+    action = f"Do not boot {where or 'it'}: take a fresh image from the source that you trust{_odd_text(odd)}."
     yield Task(0, Severity.CRITICAL, f"Integrity is broken: {integrity.why}", action, where, 1, "integrity")
 
 
@@ -188,6 +188,11 @@ def count_by_verdict(found: Iterable[Result]) -> dict[Verdict, int]:
     """How many results of each verdict, in the order that a reader cares for."""
     listed = tuple(found)
     return {verdict: sum(1 for result in listed if result.verdict is verdict) for verdict in VERDICTS}
+
+
+def plural(count: int, noun: str) -> str:
+    """A count with its noun; nouns that only take an s."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def human_size(count: float) -> str:
