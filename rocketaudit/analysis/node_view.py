@@ -96,7 +96,8 @@ def node_findings(evidence: Evidence) -> tuple[Finding, ...]:
     """What is odd about a running node: corruption that the kernel met, hidden parts of the root, weak privileges."""
     if evidence.target.kind is not TargetKind.NODE:
         return ()
-    return (*_status(evidence), *_covers(evidence), *_next_boot(evidence), *_powers(evidence))
+    found = (_status, _covers, _arguments, _next_boot, _powers)
+    return tuple(finding for look in found for finding in look(evidence))
 
 
 def _status(evidence: Evidence) -> Iterable[Finding]:
@@ -128,6 +129,15 @@ def _covers(evidence: Evidence) -> Iterable[Finding]:
 
 def _at(fact: Fact, path: str) -> Locator:
     return Locator(fact.where.source, fact.scope, path)
+
+
+def _arguments(evidence: Evidence) -> Iterable[Finding]:
+    for name, what in (("added", "got arguments that its boot file does not state"), ("missing", "lacks arguments")):
+        fact = evidence.get(Key("kernel_command_line", (name,)), Plane.RUNTIME)
+        if isinstance(fact.value, tuple) and fact.value:
+            names = ", ".join(str(one) for one in fact.value[:20])
+            title = f"the running kernel {what}"
+            yield Finding(f"kernel-arguments-{name}", Severity.MEDIUM, title, fact.where, names, (fact,))
 
 
 def _next_boot(evidence: Evidence) -> Iterable[Finding]:

@@ -32,6 +32,7 @@ _SHOWN_WORDS = (
     "systemd.unit transparent_hugepage tsc vsyscall"
 )
 SHOWN = frozenset(_SHOWN_WORDS.split())
+_LOADERS = frozenset({"BOOT_IMAGE", "bootconfig"})  # what GRUB adds by itself
 _SHOWN_FAMILIES = ("sysctl.", "systemd.mask", "systemd.wants")
 
 
@@ -89,7 +90,33 @@ def _collect_running(source: Source, wants: Wants) -> Iterator[Seen]:
     else:
         for item in argument_facts(seen.text, Plane.RUNTIME, node.node.judged, seen.where):
             yield _shown(node, item, seen.text, asked)
+        yield from _compared(node, seen.text, seen.where)
     yield from _bootconfig(node)
+
+
+def _compared(node: Running, text: str, where: Locator) -> Iterator[Seen]:
+    """Names of arguments that the running kernel got and its boot file does not state, and the other way round."""
+    entries = () if node.node.disk is None else node.node.disk.boot_entries
+    mine = [entry for entry in entries if entry.bank == node.node.judged]
+    if not mine:
+        return
+    try:
+        running = _names(parse_kernel_arguments(text).kernel)
+        stated = _names(parse_kernel_arguments(min(mine, key=lambda one: not one.is_default).command_line).kernel)
+    except FormatError:
+        return
+    added = tuple(sorted(name for name in running if running[name] != stated.get(name) and name not in _LOADERS))
+    missing = tuple(sorted(name for name in stated if name not in running))
+    yield node.present(Key("kernel_command_line", ("added",)), added, where)
+    yield node.present(Key("kernel_command_line", ("missing",)), missing, where)
+
+
+def _names(arguments: tuple[Argument, ...]) -> dict[str, tuple[str | None, ...]]:
+    values: dict[str, tuple[str | None, ...]] = {}
+    for argument in arguments:
+        name = plain_argument(argument.name)
+        values[name] = (*values.get(name, ()), argument.value)
+    return values
 
 
 def _shown(node: Running, item: Seen, text: str, asked: set[str]) -> Seen:
@@ -143,6 +170,6 @@ STATIC = Collector(
 RUNTIME = Collector(
     "kernel_arguments",
     Plane.RUNTIME,
-    ("kernel_arg:*", "init_arg:*", "kernel_command_line:text", "bootconfig:keys"),
+    ("kernel_arg:*", "init_arg:*", "kernel_command_line:*", "bootconfig:keys"),
     _collect_running,
 )

@@ -61,7 +61,10 @@ def _from_command_line(source: LiveSource) -> Iterator[Statement]:
 
 
 def _differences(source: LiveSource, entry: BootEntry) -> Iterator[str]:
-    """Where the running command line is not what the boot files of the running bank say."""
+    """Where the kernel was told to start something else than the boot files of the running bank say.
+
+    Other arguments may come from the node's own boot configuration: see `kernel_command_line:added`.
+    """
     if source.disk is None:
         return
     mine = [one for one in source.disk.boot_entries if one.bank == source.judged]
@@ -73,18 +76,30 @@ def _differences(source: LiveSource, entry: BootEntry) -> Iterator[str]:
     except FormatError as error:
         yield str(error)
         return
-    added = [name for name in now if name not in before and name not in ("BOOT_IMAGE", "bootconfig")]
-    gone = [name for name in before if name not in now and name != "bootconfig"]
+    added = [name for name in now if name not in before]
+    gone = [name for name in before if name not in now]
     if added:
         yield f"the running kernel was given more than {stated.path} says: {', '.join(sorted(added)[:10])}"
     if gone:
         yield f"the running kernel was not given what {stated.path} says: {', '.join(sorted(gone)[:10])}"
+    yield from _options(stated, entry)
+
+
+def _options(stated: BootEntry, entry: BootEntry) -> Iterator[str]:
+    """Options of the tree that weaken it, which no digest depends on."""
+    try:
+        before, now = (parse_table(one.verity_table).parameters for one in (stated, entry))
+    except FormatError:
+        return  # whoever states the table that cannot be read is a problem already
+    if before.options != now.options:
+        told, given = (" ".join(one.options) or "no option" for one in (before, now))
+        yield f"the tree was set up with {given}, {stated.path} says {told}"
 
 
 def _arguments(text: str) -> dict[str, None]:
     """Arguments before `--` that decide what is started, as name or name=value where the value may be shown."""
     kernel = parse_kernel_arguments(text).kernel
-    watched = ("root", "init", "rdinit", "selinux", "enforcing", "lockdown", "security", "lsm", "rd.break", "single")
+    watched = ("root", "init", "rdinit", "rd.break", "single")
     return {
         shown_command_line(f"{one.name}={one.value}" if one.value is not None else one.name): None
         for one in kernel

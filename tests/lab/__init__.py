@@ -1,0 +1,1 @@
+"""A virtual machine that boots our images with real dm-verity, and audits itself."""
