@@ -12,6 +12,7 @@ from typing import Any, Union
 
 from rocketaudit.formats.evidence_file import EVIDENCE_SCHEMA, HEADER_FIELDS, EvidenceHeader
 from rocketaudit.model import codec
+from rocketaudit.model.codec_hints import is_json
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import Key
 from rocketaudit.model.report import REPORT_SCHEMA
@@ -82,7 +83,7 @@ def _schema(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if hint in _PLAIN:
         return dict(_PLAIN[hint])
-    if codec.is_json(hint):
+    if is_json(hint):
         return dict(_JSON)
     if isinstance(hint, type) and issubclass(hint, Enum):
         return {"enum": [member.value for member in hint]}
