@@ -49,16 +49,36 @@ def open_side(word: str, run: Run, benchmarks: tuple[Benchmark, ...], keys: Sequ
         return _of_evidence(_look_at_node(run, benchmarks), NODE)
     if path.is_file() and _is_json(path):
         return _of_file(path, keys)
-    from rocketaudit.cli.running import evidence_of
-
-    evidence = evidence_of(replace(run, target=path), benchmarks)
+    evidence = look_at_target(replace(run, target=path), benchmarks)
     return _of_evidence(evidence, evidence.target.kind.value)
+
+
+def look_at_target(run: Run, benchmarks: tuple[Benchmark, ...]) -> Evidence:
+    """As much evidence as there is, so that two sides that are looked at by different rules still compare."""
+    from rocketaudit.audit import look
+    from rocketaudit.cli.progress import TerminalProgress, choose_progress
+    from rocketaudit.cli.running import read_looking
+
+    progress = choose_progress(quiet=run.quiet)
+    try:
+        return look(run.target, replace(read_looking(run), signatures=True), _all_rules(benchmarks), progress)
+    finally:
+        if isinstance(progress, TerminalProgress):
+            progress.close()
+
+
+def _all_rules(benchmarks: tuple[Benchmark, ...]) -> tuple[Benchmark, ...]:
+    """The given rules and all that are shipped: evidence is collected for every one of them."""
+    from rocketaudit.cli.running import SHIPPED, read_benchmarks
+
+    named = {benchmark.id for benchmark in benchmarks}
+    return (*benchmarks, *(one for one in read_benchmarks(SHIPPED) if one.id not in named))
 
 
 def _look_at_node(run: Run, benchmarks: tuple[Benchmark, ...]) -> Evidence:
     from rocketaudit.cli.running import NodeRun, node_evidence
 
-    return node_evidence(run, NodeRun(rate=NODE_RATE), benchmarks)
+    return node_evidence(run, NodeRun(rate=NODE_RATE), _all_rules(benchmarks))
 
 
 def _is_json(path: Path) -> bool:
@@ -136,7 +156,7 @@ def signature_path(path: Path) -> Path:
     return path.with_name(path.name + SIGNATURE_SUFFIX)
 
 
-def verify_signature(path: Path, digest: str, keys: Sequence[PublicKey]) -> tuple[str, ...]:
+def verify_signature(path: Path, digest: str, keys: Sequence[PublicKey], threshold: int = 1) -> tuple[str, ...]:
     """Ids of the given keys that signed this digest; TrustError when none did, or when it is another's signature."""
     from rocketaudit.formats.baseline_statement import PAYLOAD_TYPE, parse_statement
     from rocketaudit.formats.dsse import parse_envelope, verify_envelope
@@ -147,7 +167,7 @@ def verify_signature(path: Path, digest: str, keys: Sequence[PublicKey]) -> tupl
         raise TrustError(f"the baseline has no signature: {error.message}") from error
     if envelope.payload_type != PAYLOAD_TYPE:
         raise TrustError(f"{path} signs something else: {envelope.payload_type!r:.80}")
-    signers = verify_envelope(envelope, keys)
+    signers = verify_envelope(envelope, keys, threshold)
     statement = parse_statement(envelope.payload)
     if statement.digest != digest:
         raise TrustError(f"{path} signs other evidence: {statement.digest}, not {digest}")

@@ -51,6 +51,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("cat", "cat", "cat", "Print a file of an image.", LOOK),
     Command("verity", "verity", "verity", "Recompute dm-verity trees; list bad blocks.", TRUST),
     Command("manifest", "manifest", "manifest_app", "Make, sign and check a signed manifest.", TRUST, is_group=True),
+    Command("baseline", "baseline", "baseline_app", "Make, sign and check baselines.", TRUST, is_group=True),
     Command("banks", "banks", "banks", "The A/B banks: what boots, what rolls back.", TRUST),
     Command("rules", "rules", "rules_app", "List, show, check and test the rules.", RULES, is_group=True),
     Command("policy", "policy", "policy_app", "Check a policy file.", RULES, is_group=True),

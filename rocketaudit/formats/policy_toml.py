@@ -87,8 +87,12 @@ class _Table:
         if value is None:
             return ()
         if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
-            raise self.wrong(name, value, f"tables, each under [[{name}]]")
-        return tuple(_Table(f"[[{name}]] number {number}", one) for number, one in enumerate(value, 1))
+            raise self.wrong(name, value, f"tables, each under [[{self.inside(name)}]]")
+        return tuple(_Table(f"[[{self.inside(name)}]] number {number}", one) for number, one in enumerate(value, 1))
+
+    def inside(self, name: str) -> str:
+        """How a table of this one is written."""
+        return f"{self.place[1:-1]}.{name}" if self.place.startswith("[") else name
 
     def table(self, name: str) -> _Table:
         value = self.take(name)

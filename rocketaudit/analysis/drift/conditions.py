@@ -179,9 +179,22 @@ def turned(before: Verdict, *after: Verdict) -> Callable[[Case], bool]:
     )
 
 
-def score_falls(case: Case) -> bool:
+def falls(end: str) -> Callable[[Case], bool]:
+    """The score's upper end ("best") falls when more fails, its lower end also when less could be decided."""
+
+    def applies(case: Case) -> bool:
+        before, after = case.change.before, case.change.after
+        if case.change.area != "score" or not isinstance(before, Mapping) or not isinstance(after, Mapping):
+            return False
+        old, new = before.get(end), after.get(end)
+        return isinstance(old, int | float) and (not isinstance(new, int | float) or new < old)
+
+    return applies
+
+
+def share_falls(case: Case) -> bool:
     change = case.change
-    if change.area not in ("score", "languages") or isinstance(change.before, bool):
+    if change.area != "languages":
         return False
     return (
         isinstance(change.before, int | float)

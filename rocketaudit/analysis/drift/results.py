@@ -9,7 +9,7 @@ from rocketaudit.analysis.drift.sides import difference, unreadable
 from rocketaudit.model.change import Change
 from rocketaudit.model.fact import JsonValue, Locator
 from rocketaudit.model.report import Census, Report
-from rocketaudit.model.rule import BenchmarkResult, Result
+from rocketaudit.model.rule import BenchmarkResult, Result, Score
 from rocketaudit.model.verdict import Verdict
 
 
@@ -67,9 +67,11 @@ def _scores(
     old = {group.benchmark.id: group.score for group in before}
     new = {group.benchmark.id: group.score for group in after}
     for name in sorted(old.keys() & new.keys()):
-        for end in ("worst", "best"):
-            one, two = (_rounded(getattr(score, end)) for score in (old[name], new[name]))
-            yield from difference("score", name, end, one, two, where)
+        yield from difference("score", name, "score", _interval(old[name]), _interval(new[name]), where)
+
+
+def _interval(score: Score) -> JsonValue:
+    return {"worst": _rounded(score.worst), "best": _rounded(score.best)}
 
 
 def _languages(before: Census, after: Census, where: tuple[Locator, Locator]) -> Iterator[Change]:

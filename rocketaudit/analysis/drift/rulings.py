@@ -11,6 +11,7 @@ from rocketaudit.analysis.drift.conditions import (
     Case,
     area,
     attribute,
+    falls,
     gains_privilege,
     goes_down,
     is_broken_tree,
@@ -24,7 +25,7 @@ from rocketaudit.analysis.drift.conditions import (
     loses_hardening,
     marks_first_boot,
     moved,
-    score_falls,
+    share_falls,
     turned,
 )
 from rocketaudit.model.change import ChangeKind, Judgement, Relation
@@ -100,7 +101,9 @@ RULINGS: tuple[Ruling, ...] = (
     Ruling("rule-fails", lambda c: c.change.area == "rules" and c.change.after == Verdict.FAIL.value, U, MEDIUM,
            "a rule fails that did not before"),
     Ruling("rule-turned", area("rules"), E, INFO, "a rule turned, and not to the worse"),
-    Ruling("score-fell", score_falls, U, LOW, "less is met, or less of the code is memory-safe"),
+    Ruling("score-fell", falls("best"), U, LOW, "more rules fail"),
+    Ruling("score-undecided", falls("worst"), C, LOW, "fewer rules could be decided"),
+    Ruling("share-fell", share_falls, U, LOW, "less of the code is memory-safe"),
     Ruling("score-moved", area("score", "languages"), E, INFO, "not less than before"),
     Ruling("update", lambda c: c.moves and c.change.area in RELEASE_AREAS, E, INFO, "follows from the declared update"),
     Ruling("fixed-content", lambda c: c.relation is Relation.SAME_RELEASE and is_protected_file(c), U, CRITICAL,
