@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from rocketaudit.cli.options import AsOf, BenchmarkNames, FailOn, Level, NoColor, Outputs, PolicyPath, Quiet, Verbose
+from rocketaudit.cli.options import (
+    AsOf,
+    BenchmarkNames,
+    FailOn,
+    Level,
+    NoColor,
+    Outputs,
+    PolicyPath,
+    Quiet,
+    StorePath,
+    Verbose,
+)
 from rocketaudit.cli.trust_options import (
     DbCert,
     Dbx,
@@ -41,6 +52,7 @@ def judge(
     sbat_level: SbatLevel = None,
     manifest: Manifest = None,
     key: Key = None,
+    store: StorePath = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
     no_color: NoColor = False,
@@ -59,6 +71,7 @@ def judge(
         quiet=quiet,
         verbose=verbose,
         no_color=no_color,
+        store=store,
         trust=TrustArguments(
             tuf_root=tuf_root,
             tuf_metadata=tuf_metadata,

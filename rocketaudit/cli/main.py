@@ -44,6 +44,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("judge", "judge", "judge", "Judge evidence from an earlier look.", AUDIT),
     Command("drift", "drift", "drift", "What changed between two sides, and whether it may.", AUDIT),
     Command("advisories", "advisories", "advisories", "Packages behind a fixed version, offline.", AUDIT),
+    Command("history", "history", "history", "What a store knows of a target over time.", AUDIT),
     Command("elf", "elf", "elf", "Language, hardening and contents of binaries.", LOOK),
     Command("sbom", "sbom", "sbom", "Bill of materials in CycloneDX; compare two.", LOOK),
     Command("inspect", "inspect", "inspect", "What an image holds.", LOOK),

@@ -45,6 +45,10 @@ TempDir = Annotated[
 Bounds = Annotated[
     int | None, typer.Option("--max-bytes", metavar="N", help="Most bytes that decoding may produce in this scan.")
 ]
+StorePath = Annotated[
+    Path | None,
+    typer.Option("--store", metavar="PATH", help="Keep the result in this history (`rocketaudit history` shows it)."),
+]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress and no console report; only errors.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Show every rule, not only what needs attention.")]
 NoColor = Annotated[bool, typer.Option("--no-color", help="Plain text; NO_COLOR does the same.")]

@@ -14,7 +14,7 @@ from rocketaudit.analysis.benchmark import load_benchmarks
 from rocketaudit.analysis.decision import parse_fail_on
 from rocketaudit.audit import Judging, Looking, judge_evidence, look
 from rocketaudit.cli.input_file import read_input
-from rocketaudit.cli.output import Screen, parse_outputs, wants_sha512, write_file, write_outputs
+from rocketaudit.cli.output import Output, Screen, parse_outputs, wants_sha512, write_file, write_outputs
 from rocketaudit.cli.progress import TerminalProgress, choose_progress
 from rocketaudit.cli.trust_options import TrustArguments, check_trust
 from rocketaudit.errors import UsageError
@@ -57,6 +57,7 @@ class Run:
     no_color: bool = False
     sha512: bool = False
     trust: TrustArguments = field(default_factory=TrustArguments)
+    store: Path | None = None
 
 
 def run_audit(run: Run) -> int:
@@ -71,8 +72,7 @@ def run_audit(run: Run) -> int:
         signatures=keeps or run.trust.are_given,
     )
     report = judge_evidence(_look(run, looking, judging.benchmarks), judging)
-    write_outputs(report, outputs, Screen.of_stdout(no_color=run.no_color, verbose=run.verbose))
-    return report.policy.exit_code
+    return _finish(run, report, outputs)
 
 
 def run_collect(run: Run, path: Path) -> int:
@@ -102,8 +102,7 @@ def run_node(run: Run, node: NodeRun) -> int:
     judging = read_judging(run)
     evidence = node_evidence(run, node, judging.benchmarks, sha512=wants_sha512(outputs))
     report = judge_evidence(evidence, judging)
-    write_outputs(report, outputs, Screen.of_stdout(no_color=run.no_color, verbose=run.verbose))
-    return report.policy.exit_code
+    return _finish(run, report, outputs)
 
 
 def node_evidence(run: Run, node: NodeRun, benchmarks: tuple[Benchmark, ...], *, sha512: bool = False) -> Evidence:
@@ -137,6 +136,15 @@ def run_judge(run: Run) -> int:
     outputs = parse_outputs(run.outputs, quiet=run.quiet)
     judging = read_judging(run)
     report = judge_evidence(read_evidence(run.target), judging)
+    return _finish(run, report, outputs)
+
+
+def _finish(run: Run, report: Report, outputs: tuple[Output, ...]) -> int:
+    """Keep the report, write it, and give the exit code."""
+    if run.store is not None:
+        from rocketaudit.cli.storing import store_report
+
+        store_report(run.store, report)
     write_outputs(report, outputs, Screen.of_stdout(no_color=run.no_color, verbose=run.verbose))
     return report.policy.exit_code
 

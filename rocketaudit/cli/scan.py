@@ -17,6 +17,7 @@ from rocketaudit.cli.options import (
     Outputs,
     PolicyPath,
     Quiet,
+    StorePath,
     TempDir,
     Verbose,
     Workers,
@@ -57,6 +58,7 @@ def scan(
     sbat_level: SbatLevel = None,
     manifest: Manifest = None,
     key: Key = None,
+    store: StorePath = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
     no_color: NoColor = False,
@@ -78,6 +80,7 @@ def scan(
         quiet=quiet,
         verbose=verbose,
         no_color=no_color,
+        store=store,
         trust=TrustArguments(
             tuf_root=tuf_root,
             tuf_metadata=tuf_metadata,
