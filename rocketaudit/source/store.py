@@ -135,9 +135,9 @@ class Store:
             run("DELETE FROM target WHERE id = ?", (target,))
             return
         run(
-            "INSERT OR IGNORE INTO fact SELECT target, key, plane, scope, ?, state, value FROM fact AS f WHERE target = ?"
-            " AND scan < ? AND scan = (SELECT max(scan) FROM fact AS g WHERE g.target = f.target AND g.key = f.key"
-            " AND g.plane = f.plane AND g.scope = f.scope AND g.scan < ?)",
+            "INSERT OR IGNORE INTO fact SELECT target, key, plane, scope, ?, state, value FROM fact AS f"
+            " WHERE target = ? AND scan < ? AND scan = (SELECT max(scan) FROM fact AS g WHERE g.target = f.target"
+            " AND g.key = f.key AND g.plane = f.plane AND g.scope = f.scope AND g.scan < ?)",
             (oldest, target, oldest, oldest),
         )
         run(
