@@ -2,7 +2,7 @@
 PY ?= .venv/bin/python
 LOCK = $(PY) -m uv pip compile --quiet --generate-hashes --no-emit-index-url --universal --python-version 3.11 --no-annotate
 
-.PHONY: dev check format test golden docs wheel bench fuzz accuracy coverage demo-image lock
+.PHONY: dev check format test golden docs wheel bench nightly fuzz accuracy coverage demo-image lock
 dev: ; python3 run.py setup
 check: ; .ci/check
 format: ; $(PY) -m ruff format . && $(PY) -m ruff check --fix .
@@ -11,6 +11,7 @@ golden: ; ROCKETAUDIT_GOLDEN=write $(PY) -m pytest -q -m golden
 docs: ; $(PY) docs/generate_rules.py
 wheel: ; $(PY) -m build --no-isolation
 bench: ; $(PY) -m bench
+nightly: ; $(PY) -m pytest -q -n 2 -m slow
 fuzz: ; ROCKETAUDIT_FUZZ=long $(PY) -m pytest -q tests/fuzz
 accuracy: ; $(PY) -m bench.accuracy
 coverage: ; $(PY) -m coverage run -m pytest -q && $(PY) -m coverage combine -q && $(PY) -m coverage report
