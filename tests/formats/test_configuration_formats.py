@@ -52,8 +52,11 @@ TEMPLATE = st.lists(
             "{{",
             "}}",
             "x\n",
+            "{{#unless (and settings.a (or true false))}}",
+            "{{/unless}}",
+            "{{else if settings.z}}",
+            "{{{settings.a}}}",
         ]
-        + ["{{#unless (and settings.a (or true false))}}", "{{/unless}}", "{{else if settings.z}}", "{{{settings.a}}}"]
     ),
     max_size=30,
 ).map(lambda parts: "".join(parts).encode())
