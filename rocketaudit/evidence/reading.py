@@ -61,7 +61,7 @@ def _read_program(
         sha256, sha512 = _digest(chain((first,), rest), wants)
         reason = f"{node.size} bytes: programs over {MAX_ELF} are not looked into"
         return FileRead(sha256, sha512, "elf", unread=reason)
-    data: bytes | memoryview = first if len(first) == node.size else b"".join(chain((first,), rest))
+    data = first if len(first) == node.size else _gather(chain((first,), rest), node.size)
     sha256, sha512 = _digest((data,), wants)
     try:
         binary = read_elf(data, search=wants.search)
@@ -69,6 +69,20 @@ def _read_program(
         return FileRead(sha256, sha512, "elf", unread=f"not a readable ELF file: {error}")
     named = replace(binary, scope=scope, path=path, sha256=sha256 or "", sha512=sha512)
     return FileRead(sha256, sha512, "elf", binary=named)
+
+
+def _gather(pieces: Iterable[bytes | memoryview], size: int) -> memoryview:
+    """All pieces of a file in one place, without holding any of them twice."""
+    whole = bytearray(size)
+    at = 0
+    for piece in pieces:
+        if at + len(piece) > size:
+            raise FormatError(f"the file goes on behind its size of {size} bytes")
+        whole[at : at + len(piece)] = piece
+        at += len(piece)
+    if at < size:
+        raise FormatError(f"the file ends after {at} of {size} bytes")
+    return memoryview(whole).toreadonly()
 
 
 def _digest(pieces: Iterable[bytes | memoryview], wants: Wants) -> tuple[str | None, str | None]:
