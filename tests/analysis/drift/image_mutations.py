@@ -1,0 +1,264 @@
+"""One change to a real disk image, made by the tools of its formats, and what a drift must say of it."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rocketaudit.model.change import Change
+from tests.images import Built
+from tests.images.disk import Partition
+from tests.support import find_tool
+
+CAPABILITY = bytes.fromhex("0100000200200000000000000000000000000000")  # VFS_CAP_REVISION_2, cap_net_raw, effective
+
+
+@dataclass(frozen=True)
+class Made:
+    """`area`, `subject` (an end of it) and `attribute` of the change that must be there; "" is any."""
+
+    kind: str
+    area: str
+    subject: str
+    attribute: str
+
+    def is_told_by(self, change: Change) -> bool:
+        return (
+            change.area == self.area
+            and (not self.subject or change.subject.endswith(self.subject))
+            and (not self.attribute or change.attribute == self.attribute)
+        )
+
+
+class Disk:
+    """A copy of an image (ext4 root) that may be changed."""
+
+    def __init__(self, built: Built, path: Path) -> None:
+        self.built = built
+        self.path = path
+        subprocess.run(["cp", "--sparse=always", str(built.path), str(path)], check=True)
+
+    def debugfs(self, partition: str, *commands: str) -> str:
+        """Run debugfs on a partition inside the disk; RuntimeError when it complains."""
+        where = f"{self.path}?offset={self.built.partitions[partition].start}"
+        script = self.path.with_suffix(".debugfs")
+        script.write_text("\n".join(commands) + "\n")
+        said = subprocess.run(
+            [str(find_tool("debugfs")), "-w", "-f", str(script), where], capture_output=True, text=True, check=True
+        )
+        problems = [line for line in said.stderr.splitlines() if not line.startswith("debugfs ")]
+        problems += [line for line in said.stdout.splitlines() if "No free" in line or "File not found" in line]
+        if problems:
+            raise RuntimeError(f"{commands}: {problems}")
+        return said.stdout
+
+    def block_of(self, partition: str, path: str) -> int:
+        """The byte in the disk where a file's first block lies."""
+        numbers = self.debugfs(partition, f"blocks {path}").splitlines()[-1].split()
+        size = 4096 if partition.startswith("ROOT") else self._block_size(partition)
+        return self.built.partitions[partition].start + int(numbers[0]) * size
+
+    def _block_size(self, partition: str) -> int:
+        said = self.debugfs(partition, "show_super_stats -h")
+        return next(int(line.split()[-1]) for line in said.splitlines() if line.startswith("Block size"))
+
+    def flip(self, at: int, mask: int = 1) -> None:
+        with self.path.open("r+b") as file:
+            file.seek(at)
+            byte = file.read(1)[0]
+            file.seek(at)
+            file.write(bytes([byte ^ mask]))
+
+    def replace(self, partition: str, path: str, old: bytes, new: bytes) -> None:
+        """Put `new` over `old`, of equal length, in the first block of a file."""
+        assert len(old) == len(new)
+        at = self.block_of(partition, path)
+        with self.path.open("r+b") as file:
+            file.seek(at)
+            block = file.read(4096)
+            file.seek(at + block.index(old))
+            file.write(new)
+
+    def sgdisk(self, *words: str) -> None:
+        subprocess.run([str(find_tool("sgdisk")), *words, str(self.path)], check=True, capture_output=True)
+
+    def number(self, partition: str) -> int:
+        return list(self.built.partitions).index(partition) + 1
+
+    @property
+    def usr(self) -> str:
+        return self.built.usr("").rstrip("/")
+
+    def files(self, *ends: str) -> list[str]:
+        """Paths of regular files with content of their own, by the recipe's own list."""
+        found = [entry for entry in self.built.manifest if entry.type == "regular" and entry.size > 0]
+        names = [entry.path.decode() for entry in found if entry.path.isascii()]
+        return [name for name in names if not ends or name.endswith(ends)]
+
+    def partition(self, name: str) -> Partition:
+        return self.built.partitions[name]
+
+
+def _choose(disk: Disk, chance: random.Random, *ends: str) -> str:
+    return chance.choice([path for path in disk.files(*ends) if " " not in path and '"' not in path])
+
+
+def added(disk: Disk, chance: random.Random) -> Made:
+    path = f"{disk.usr}/share/added-{chance.randrange(10**6)}"
+    disk.debugfs("ROOT-A", f"symlink {path} /etc/passwd")
+    return Made("added", "files", f":{path}", "file")
+
+
+def removed(disk: Disk, chance: random.Random) -> Made:
+    path = _choose(disk, chance)
+    disk.debugfs("ROOT-A", f"rm {path}")
+    return Made("removed", "files", f":{path}", "file")
+
+
+def byte(disk: Disk, chance: random.Random, *ends: str) -> Made:
+    path = _choose(disk, chance, *ends)
+    size = next(entry.size for entry in disk.built.manifest if entry.path.decode("utf-8", "replace") == path)
+    disk.flip(disk.block_of("ROOT-A", path) + chance.randrange(min(size, 4096)), 1 << chance.randrange(8))
+    return Made("byte", "files", f":{path}", "content")
+
+
+def mode(disk: Disk, chance: random.Random) -> Made:
+    path = _choose(disk, chance)
+    disk.debugfs("ROOT-A", f"set_inode_field {path} mode 010{chance.choice(['4755', '0777', '2755', '0600'])}")
+    return Made("mode", "files", f":{path}", "mode")
+
+
+def owner(disk: Disk, chance: random.Random) -> Made:
+    path = _choose(disk, chance)
+    disk.debugfs("ROOT-A", f"set_inode_field {path} {chance.choice(['uid', 'gid'])} {chance.randrange(1, 60000)}")
+    return Made("owner", "files", f":{path}", "owner")
+
+
+def label(disk: Disk, chance: random.Random) -> Made:
+    path = _choose(disk, chance)
+    disk.debugfs("ROOT-A", f'ea_set {path} security.selinux "system_u:object_r:any_t:s0\\000"')
+    return Made("label", "files", f":{path}", "selinux")
+
+
+def capability(disk: Disk, chance: random.Random) -> Made:
+    path = _choose(disk, chance)
+    value = disk.path.with_suffix(".capability")
+    value.write_bytes(CAPABILITY)
+    disk.debugfs("ROOT-A", f"ea_set -f {value} {path} security.capability")
+    return Made("capability", "files", f":{path}", "capability")
+
+
+def target(disk: Disk, chance: random.Random) -> Made:
+    links = [entry.path.decode() for entry in disk.built.manifest if entry.type == "symlink" and entry.path.isascii()]
+    path = chance.choice(links)
+    disk.debugfs("ROOT-A", f"rm {path}", f"symlink {path} /elsewhere/{chance.randrange(1000)}")
+    return Made("target", "files", f":{path}", "target")
+
+
+def unit(disk: Disk, chance: random.Random) -> Made:
+    return byte(disk, chance, ".service", ".mount")
+
+
+def sysctl(disk: Disk, chance: random.Random) -> Made:
+    return byte(disk, chance, "sysctl.d/80-release.conf", "sysctl.d/50-default.conf")
+
+
+def sysctl_value(disk: Disk, chance: random.Random) -> Made:
+    del chance
+    path = f"{disk.usr}/lib/sysctl.d/80-release.conf"
+    disk.replace("ROOT-A", path, b"kernel.kptr_restrict", b"kernel.kptr_restrixt")
+    return Made("sysctl value", "sysctls", "sysctl:kernel.kptr_restrict", "static")
+
+
+def module(disk: Disk, chance: random.Random) -> Made:
+    return byte(disk, chance, ".ko", ".ko.xz", ".ko.gz", ".ko.zst")
+
+
+def root_json(disk: Disk, chance: random.Random) -> Made:
+    byte(disk, chance, "updog/root.json")
+    return Made("root.json", "tuf-root", ":root.json", "bytes")
+
+
+def boot_line(disk: Disk, chance: random.Random) -> Made:
+    old, new = chance.choice([(b"selinux=1", b"selinux=0"), (b"enforcing=1", b"enforcing=0"), (b"quiet", b"debug")])
+    disk.replace("BOOT-A", "/grub/grub.cfg", old, new)
+    return Made("boot line", "boot", "/grub/grub.cfg", "command_line")
+
+
+def verity_option(disk: Disk, chance: random.Random) -> Made:
+    del chance
+    disk.replace("BOOT-A", "/grub/grub.cfg", b"restart_on_corruption", b"ignore_corruption    ")
+    return Made("verity option", "integrity", ":boot text", "options")
+
+
+def root_hash(disk: Disk, chance: random.Random) -> Made:
+    old = disk.built.verity["A"].root_hash
+    digit = chance.randrange(64)
+    new = old[:digit] + ("1" if old[digit] == "0" else "0") + old[digit + 1 :]
+    disk.replace("BOOT-A", "/grub/grub.cfg", old.encode(), new.encode())
+    return Made("root hash", "integrity", ":boot text", "root_hash")
+
+
+def gpt_bit(disk: Disk, chance: random.Random) -> Made:
+    """Priority 48 to 51, tries 52 to 55, successful 56: of either bank."""
+    bank = chance.choice("AB")
+    disk.sgdisk("-A", f"{disk.number(f'BOOT-{bank}')}:toggle:{chance.randrange(48, 57)}")
+    return Made("GPT bit", "banks", f"bank-{bank.lower()}", "state")
+
+
+def other_bit(disk: Disk, chance: random.Random) -> Made:
+    name = chance.choice(["ROOT-A", "HASH-A", "PRIVATE", "BOOT-A"])
+    disk.sgdisk("-A", f"{disk.number(name)}:toggle:{chance.choice([0, 2, 60, 63])}")
+    return Made("another bit", "partitions", disk.partition(name).label, "attributes")
+
+
+def swap_banks(disk: Disk, chance: random.Random) -> Made:
+    """Bank B gets the higher priority and the mark of success."""
+    bits = [49, 56] if chance.random() < 0.5 else [49, 52, 56]
+    words = [word for bit in bits for word in ("-A", f"{disk.number('BOOT-B')}:set:{bit}")]
+    disk.sgdisk(*words)
+    return Made("bank swap", "banks", "bank-b", "state")
+
+
+def partition_name(disk: Disk, chance: random.Random) -> Made:
+    number = disk.number(chance.choice(["ROOT-A", "BOOT-B", "PRIVATE"]))
+    disk.sgdisk("-c", f"{number}:SOMETHING-{chance.randrange(100)}")
+    return Made("partition name", "partitions", str(number), "name")
+
+
+def partition_guid(disk: Disk, chance: random.Random) -> Made:
+    name = chance.choice(["ROOT-B", "HASH-B", "RESERVED-A"])
+    disk.sgdisk("-u", f"{disk.number(name)}:{random.Random(chance.random()).randbytes(16).hex()}")
+    return Made("partition GUID", "partitions", disk.partition(name).label, "unique_guid")
+
+
+def hash_block(disk: Disk, chance: random.Random) -> Made:
+    leaves = -(-disk.built.verity["A"].data_blocks // 128)
+    disk.flip(disk.partition("HASH-A").start + 4096 + chance.randrange(leaves) * 4096 + chance.randrange(32))
+    return Made("hash block", "integrity", "bank-a", "bad_blocks")
+
+
+def superblock(disk: Disk, chance: random.Random) -> Made:
+    disk.flip(disk.partition("HASH-A").start + 88 + chance.randrange(32))  # the salt
+    return Made("superblock", "integrity", ":superblock", "salt")
+
+
+def slack(disk: Disk, chance: random.Random) -> Made:
+    part = disk.partition("HASH-A")
+    disk.flip(part.start + part.length - chance.randrange(4096, 65536))
+    return Made("slack", "integrity", "bank-a", "")
+
+
+def boot_file(disk: Disk, chance: random.Random) -> Made:
+    disk.flip(disk.block_of("BOOT-A", "/vmlinuz") + chance.randrange(1024, 4096))
+    return Made("kernel", "files", "boot-a:/vmlinuz", "content")
+
+
+KINDS: tuple[Callable[[Disk, random.Random], Made], ...] = (
+    added, removed, byte, mode, owner, label, capability, target, unit, sysctl, sysctl_value, module, root_json,
+    boot_line, verity_option, root_hash, gpt_bit, other_bit, swap_banks, partition_name, partition_guid, hash_block,
+    superblock, slack, boot_file,
+)  # fmt: skip

@@ -1,0 +1,90 @@
+"""Whatever is changed in a real image is found, in its place, and called unexpected; nothing else is blamed."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from datetime import date
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from rocketaudit.analysis.benchmark import load_benchmarks
+from rocketaudit.analysis.drift import judge_drift
+from rocketaudit.audit import Looking, look
+from rocketaudit.cli.running import SHIPPED, rule_files
+from rocketaudit.formats.evidence_file import evidence_digest
+from rocketaudit.model.change import Drift, Judgement
+from rocketaudit.model.evidence import Evidence
+from rocketaudit.model.policy import DriftPolicy
+from rocketaudit.model.rule import Benchmark
+from rocketaudit.model.verdict import Severity
+from tests.analysis.drift.image_mutations import KINDS, Disk, Made
+from tests.images import Built
+from tests.images.assemble import assemble
+from tests.images.recipe import make_banks
+from tests.images.tree import manifest_of
+from tests.support import needs_tools
+
+
+@cache
+def rules() -> tuple[Benchmark, ...]:
+    return load_benchmarks({name: data for one in SHIPPED for name, data in rule_files(one).items()})
+
+
+def see(path: Path) -> Evidence:
+    return look(path, Looking(workers=1, signatures=True), rules())
+
+
+def drift(before: Evidence, after: Evidence) -> Drift:
+    return judge_drift(before, after, policy=DriftPolicy(), today=date(2026, 6, 1))
+
+
+@pytest.fixture(scope="session")
+def pristine(small_ext4_image: Built) -> Evidence:
+    return see(small_ext4_image.path)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_one_change_is_found_placed_and_unexpected(
+    kind: Callable[[Disk, random.Random], Made], pristine: Evidence, small_ext4_image: Built, tmp_path: Path
+) -> None:
+    check(kind, 0, pristine, Disk(small_ext4_image, tmp_path / "disk.img"))
+
+
+def check(kind: Callable[[Disk, random.Random], Made], number: int, pristine: Evidence, disk: Disk) -> None:
+    """Change the disk and look at what is told of it."""
+    needs_tools("debugfs", "sgdisk")
+    made = kind(disk, random.Random(f"{kind.__name__} {number}"))
+    found = drift(pristine, see(disk.path))
+    told = [change for change in found.changes if made.is_told_by(change)]
+    assert told, (made, [(c.area, c.subject, c.attribute) for c in found.changes])
+    assert {change.judgement for change in told} == {Judgement.UNEXPECTED}
+    blamed = {change.subject for change in found.changes if change.area == "files"}
+    if made.area == "files":
+        assert all(change.severity in (Severity.CRITICAL, Severity.HIGH) for change in told)
+        assert {subject for subject in blamed if not is_kin(subject, made.subject)} == set(), made
+    elif made.area in ("banks", "partitions"):
+        assert blamed == set()
+
+
+def is_kin(subject: str, changed: str) -> bool:
+    """The file itself, a hard link of it, or the folder that holds it."""
+    path = changed.removeprefix("boot-a").removeprefix(":")
+    return subject.endswith(changed) or path.startswith(subject.partition(":")[2])
+
+
+def test_an_image_that_is_built_twice_has_not_drifted(
+    small_ext4_image: Built, pristine: Evidence, tmp_path: Path
+) -> None:
+    spec = small_ext4_image.spec
+    banks = make_banks(spec)
+    again = assemble(spec, banks, {name: manifest_of(bank.tree) for name, bank in banks.items()}, tmp_path)
+    evidence = see(again.path)
+    assert drift(pristine, evidence).changes == ()
+    assert evidence_digest(evidence) == evidence_digest(pristine)
+
+
+def test_two_looks_at_one_image_have_not_drifted(small_ext4_image: Built, pristine: Evidence) -> None:
+    assert drift(pristine, see(small_ext4_image.path)).changes == ()
