@@ -150,3 +150,19 @@ def _writes(line: str) -> bool:
     if "resumed>" in line or line.split(None, 1)[1].startswith(("+++", "---")):
         return False
     return call != "connect"
+
+
+def test_node_that_runs_a_release_differs_from_its_image_only_in_what_runs(node: FakeNode) -> None:
+    from rocketaudit.analysis.drift.compare import compare
+    from rocketaudit.cli.running import evidence_of, node_evidence, read_benchmarks
+
+    assert node.image is not None
+    image = evidence_of(Run(target=node.image, quiet=True, workers=1), read_benchmarks(("bottlerocket",)))
+    live = node_evidence(Run(target=Path("/"), quiet=True), NodeRun(base=node.base), read_benchmarks(("bottlerocket",)))
+    mounted = ("judged-root:/etc", "judged-root:/run", "judged-root:/tmp", "judged-root:/var")
+    changes = [
+        change
+        for change in compare(image, live)
+        if change.kind.value != "unreadable" and not change.subject.startswith(mounted)
+    ]
+    assert [one for one in changes if one.area in ("files", "banks", "boot", "partitions", "packages")] == []

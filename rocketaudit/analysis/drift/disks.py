@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from rocketaudit.analysis.drift.sides import Sides, difference, unreadable
 from rocketaudit.model.change import Change
@@ -31,10 +32,21 @@ def compare_disks(sides: Sides) -> Iterator[Change]:
         if one is not two and sides.same_kind:
             yield unreadable("partitions", "disk", "table", None, None, where, "one side has no partition table")
         return
+    one, two = _as_shipped(one), _as_shipped(two)
     yield from _tables(one, two, where)
     yield from _partitions(one, two, where)
     yield from _banks(one, two, where)
     yield from _boots(one, two, where)
+
+
+def _as_shipped(disk: DiskSummary) -> DiskSummary:
+    """A node calls the bank that it runs from "node": here it has the name that an image gives it."""
+    names = {bank.scope: f"bank-{bank.name}" for bank in disk.banks if bank.scope == "node"}
+    if not names:
+        return disk
+    banks = tuple(replace(bank, scope=names.get(bank.scope, bank.scope)) for bank in disk.banks)
+    entries = tuple(replace(entry, bank=names.get(entry.bank, entry.bank)) for entry in disk.boot_entries)
+    return replace(disk, banks=banks, boot_entries=entries)
 
 
 def _tables(one: DiskSummary, two: DiskSummary, where: Places) -> Iterator[Change]:
