@@ -6,16 +6,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from rocketaudit.analysis.advisories import compare_advisories, installed
+from rocketaudit.analysis.benchmark import judge
+from rocketaudit.analysis.binaries import census
 from rocketaudit.analysis.drift.components import NOT_HELD, compare_components, not_held
 from rocketaudit.analysis.drift.conditions import Case
 from rocketaudit.analysis.drift.judge import assemble, judge_drift, lower_assurance
 from rocketaudit.analysis.drift.relation import relate_targets
-from rocketaudit.analysis.drift.results import compare_results, compare_verdicts
+from rocketaudit.analysis.drift.results import Judged, compare_results, compare_verdicts
+from rocketaudit.analysis.integrity import judge_integrity
+from rocketaudit.analysis.integrity_facts import integrity_facts
 from rocketaudit.audit import Judging, judge_evidence
 from rocketaudit.cli.drift_sides import Opened
 from rocketaudit.model.advisory import Advisory
 from rocketaudit.model.change import Change, Drift
 from rocketaudit.model.component import Component
+from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import Locator
 from rocketaudit.model.report import Report
 
@@ -46,12 +51,22 @@ def _compare(before: Opened, after: Opened, judging: Judging) -> Drift:
             gaps = len(before.evidence.gaps)
             unread = (f"{gaps} places could not be read, on both sides alike",) if gaps else ()
             return replace(found, sides=sides, notes=(SAME, *unread))
-        one, two = (judge_evidence(side.evidence, judging) for side in (before, after) if side.evidence is not None)
+        one, two = _judged(before.evidence, judging), _judged(after.evidence, judging)
         found = judge_drift(
             before.evidence, after.evidence, policy=policy, today=today, results=tuple(compare_results(one, two))
         )
         return replace(found, sides=sides)
     return replace(_compare_less(before, after, judging), sides=sides)
+
+
+def _judged(evidence: Evidence, judging: Judging) -> Judged:
+    """Rules and census alone: components and findings of a side are compared as evidence already."""
+    integrity = judge_integrity(evidence)
+    known = replace(evidence, facts=evidence.facts + integrity_facts(integrity), _facts={}, _files={}, _children={})
+    results = judge(
+        judging.benchmarks, known, integrity, level=judging.level, today=judging.today, policy=judging.policy
+    )
+    return Judged(evidence.target, results, census(evidence))
 
 
 def _compare_less(before: Opened, after: Opened, judging: Judging) -> Drift:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rocketaudit.cli.input_file import read_input
 from rocketaudit.errors import FormatError, SourceError, TrustError
-from rocketaudit.formats.evidence_file import EVIDENCE_SCHEMA, evidence_digest, load_evidence
+from rocketaudit.formats.evidence_file import EVIDENCE_SCHEMA, evidence_digest, load_evidence, stated_digest
 from rocketaudit.model.change import DriftSide
 from rocketaudit.model.component import Component
 from rocketaudit.model.evidence import Evidence
@@ -129,7 +129,7 @@ def _schema(data: bytes) -> str:
 def _of_evidence_file(path: Path, data: bytes, keys: Sequence[PublicKey]) -> Opened:
     """Evidence from a file: as sure as its signature, which is looked for beside it."""
     evidence = load_evidence(data)
-    digest = evidence_digest(evidence)
+    digest = stated_digest(data)
     signers = verify_signature(signature_path(path), digest, keys) if keys else ()
     if signers:
         notes: tuple[str, ...] = ()

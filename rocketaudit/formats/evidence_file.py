@@ -73,6 +73,13 @@ def load_evidence(data: bytes) -> Evidence:
     )
 
 
+def stated_digest(data: bytes) -> str:
+    """The digest in the header of an evidence file; true of its body once `load_evidence` has read it."""
+    if data.startswith(b'{"header":') and (end := data.find(_BODY_START)) >= 0:
+        return _header(codec.parse(memoryview(data)[len(b'{"header":') : end])).digest
+    return _header(codec.parse(data)["header"]).digest
+
+
 def evidence_digest(evidence: Evidence) -> str:
     """ "sha256:<hex>" over the canonical body: equal for equal observations, whoever made them and when."""
     return _digest(_body(evidence))

@@ -213,7 +213,9 @@ def is_node_only(case: Case) -> bool:
     """Nothing was damaged: one side is of a kind that does not have such a thing at all."""
     why = case.change.why
     return case.change.kind is ChangeKind.UNREADABLE and (
-        why.endswith((NOT_COLLECTED, "at hand", "does not hold it")) or why.startswith(OUTSIDE)
+        why == NOT_COLLECTED
+        or why.endswith(("at hand", "does not hold it"))
+        or (why.startswith(OUTSIDE) and "; " not in why.replace(f"; {OUTSIDE}", ""))
     )
 
 

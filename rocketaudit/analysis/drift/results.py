@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from rocketaudit.analysis.drift.sides import difference, unreadable
 from rocketaudit.model.change import Change
 from rocketaudit.model.fact import JsonValue, Locator
 from rocketaudit.model.report import Census, Report
 from rocketaudit.model.rule import BenchmarkResult, Result, Score
+from rocketaudit.model.target import Target
 from rocketaudit.model.verdict import Verdict
 
 
-def compare_results(before: Report, after: Report) -> Iterator[Change]:
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What was concluded from one side, without what a drift does not ask for."""
+
+    target: Target
+    benchmarks: tuple[BenchmarkResult, ...]
+    census: Census
+
+
+def compare_results(before: Report | Judged, after: Report | Judged) -> Iterator[Change]:
     """One change per rule that turned, per score and per share; both sides must be judged by the same rules."""
     where = (Locator(before.target.name), Locator(after.target.name))
     yield from _rules(before, after, where)
@@ -35,7 +45,7 @@ def compare_verdicts(before: Report, after: Report) -> Iterator[Change]:
     yield from difference("integrity", "image", "verdict", one, two, where)
 
 
-def _rules(before: Report, after: Report, where: tuple[Locator, Locator]) -> Iterator[Change]:
+def _rules(before: Report | Judged, after: Report | Judged, where: tuple[Locator, Locator]) -> Iterator[Change]:
     old, new = _by_rule(before.benchmarks), _by_rule(after.benchmarks)
     for benchmark, rule in sorted(old.keys() | new.keys()):
         left, right = old.get((benchmark, rule)), new.get((benchmark, rule))
