@@ -90,4 +90,16 @@ CASES: tuple[Case, ...] = (
         "debugfs -R 'cat {ext4.file}' {ext4.root}",
         "finding the bank that boots and one file in it, against a tool that is given both",
     ),
+    Case(
+        "drift of two evidence files, 10,000 files each",
+        "{python} -m rocketaudit drift -q --fail-on never -o json={scratch} {evidence} {evidence.changed}",
+        "{python} -m rocketaudit drift --help",
+        "reading, comparing and judging against starting the command",
+    ),
+    Case(
+        "history of one of ten targets, 10,000 scans",
+        "{python} -m rocketaudit history node-3 --store {store} --since sysctl:kernel.y",
+        "{python} -m rocketaudit history --help",
+        "asking the store against starting the command",
+    ),
 )

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
+from bench import made_files
 from tests.conftest import FULL_EROFS, FULL_EXT4, SMALL_EROFS
 from tests.images import Built, build
 from tests.support import CACHE, find_tool
@@ -106,12 +107,28 @@ def _named(name: str) -> Mapping[str, Callable[[], str]]:
     }
 
 
+def _written(name: str, write: Callable[[Path], None]) -> str:
+    """A file that depends on our own code alone, made once per version of it."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    made_by = hashlib.sha256(Path(made_files.__file__).read_bytes()).hexdigest()[:12]
+    path = FOLDER / f"{made_by}-{name}"
+    if not path.exists():
+        scratch = path.with_name(f"{path.name}.part")
+        scratch.unlink(missing_ok=True)
+        write(scratch)
+        os.replace(scratch, path)
+    return str(path)
+
+
 WORDS: Mapping[str, Callable[[], str]] = {
     "python": lambda: sys.executable,
     "scratch": lambda: str(FOLDER / "scratch"),
     **_named("erofs"),
     **_named("ext4"),
     **_named("small"),
+    "evidence": lambda: _written("evidence.json", made_files.write_evidence),
+    "evidence.changed": lambda: _written("changed.json", lambda path: made_files.write_evidence(path, changed=True)),
+    "store": lambda: _written("store.sqlite", made_files.write_store),
 }
 
 
