@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -103,6 +105,20 @@ def full_erofs_image() -> Built:
 def full_ext4_image() -> Built:
     """2 GiB with about 700 MiB of files from Debian packages, ext4."""
     return built(FULL_EXT4)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """A test marked `own_process` forks and kills: under xdist, whose workers have threads, it gets a new process."""
+    if pyfuncitem.get_closest_marker("own_process") is None or "PYTEST_XDIST_WORKER" not in os.environ:
+        return None
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", pyfuncitem.nodeid]
+    done = subprocess.run(
+        command, cwd=pyfuncitem.config.rootpath, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-4000:]
+    return True
 
 
 @pytest.hookimpl(wrapper=True)

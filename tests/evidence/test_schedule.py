@@ -14,6 +14,8 @@ import pytest
 
 from rocketaudit.evidence.schedule import FailureKind, WorkerFailure, run_tasks
 
+pytestmark = pytest.mark.own_process  # what is tested forks, and does not where threads run
+
 
 def start_nothing() -> None:
     faulthandler.disable()  # workers die here on purpose
