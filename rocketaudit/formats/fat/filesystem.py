@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from rocketaudit.errors import BudgetError, FormatError, TruncatedError
-from rocketaudit.formats.fat_boot_sector import is_fat, parse_boot_sector
-from rocketaudit.formats.fat_directory import (
+from rocketaudit.formats.fat.boot_sector import is_fat, parse_boot_sector
+from rocketaudit.formats.fat.directory import (
     ATTRIBUTE_DIRECTORY,
     ATTRIBUTE_LABEL,
     ATTRIBUTE_READ_ONLY,
