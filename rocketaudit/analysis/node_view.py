@@ -96,7 +96,7 @@ def node_findings(evidence: Evidence) -> tuple[Finding, ...]:
     """What is odd about a running node: corruption that the kernel met, hidden parts of the root, weak privileges."""
     if evidence.target.kind is not TargetKind.NODE:
         return ()
-    found = (_status, _covers, _arguments, _next_boot, _powers)
+    found = (_status, _covers, _view, _arguments, _next_boot, _powers)
     return tuple(finding for look in found for finding in look(evidence))
 
 
@@ -125,6 +125,15 @@ def _covers(evidence: Evidence) -> Iterable[Finding]:
         severity = Severity.INFO if expected else Severity.HIGH
         title = f"a mount hides the protected {point}"
         yield Finding("mount-hides-protected", severity, title, _at(fact, point), str(fact.value), (fact,))
+
+
+def _view(evidence: Evidence) -> Iterable[Finding]:
+    for name, what in (("hidden", "does not show what is on the disk"), ("added", "shows what is not on the disk")):
+        fact = evidence.get(Key("mounted_view", (name,)), Plane.RUNTIME)
+        if isinstance(fact.value, tuple) and fact.value:
+            names = ", ".join(str(one) for one in fact.value[:20])
+            title = f"the mounted root {what}: {len(fact.value)} entries"
+            yield Finding(f"mounted-view-{name}", Severity.CRITICAL, title, fact.where, names, (fact,))
 
 
 def _at(fact: Fact, path: str) -> Locator:

@@ -15,6 +15,7 @@ from rocketaudit.evidence.running_verity import running_statements
 from rocketaudit.evidence.schedule import WorkerFailure, run_tasks
 from rocketaudit.evidence.verity import RangeResult, VerityJob, check_range, finish_jobs, plan_jobs
 from rocketaudit.evidence.walking import Walked, walk_tree
+from rocketaudit.model.bank_verity import BankVerity
 from rocketaudit.model.binary import Binary
 from rocketaudit.model.disk import DiskSummary, Problem
 from rocketaudit.model.evidence import Coverage, Evidence, Gap, SignedBlob, Wants
@@ -89,6 +90,9 @@ def collect(
     jobs = plan_jobs(source.disk, reader, source.target.name, running_statements(source)) if wants.verity else []
     reads = _read_all(source, walked, jobs, wants, workers, progress)
     verity = finish_jobs(jobs, reads.ranges, reads.lost_ranges, walked)
+    take_verity: Callable[[Sequence[BankVerity]], None] | None = getattr(source, "take_verity", None)
+    if take_verity is not None:
+        take_verity(verity)
     files, binaries = _assemble(walked, reads)
     progress.phase("Reading configuration", 0)
     seen = list(_ask(collectors, source, wants))

@@ -9,18 +9,20 @@ from __future__ import annotations
 import os
 import platform
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rocketaudit.errors import FormatError, RocketauditError, SourceError
 from rocketaudit.formats.dm_verity_table import find_tables, parse_table
+from rocketaudit.model.bank_verity import BankVerity
 from rocketaudit.model.budget import Budget
 from rocketaudit.model.disk import Container, DiskSummary
 from rocketaudit.model.evidence import OUTSIDE, Gap
 from rocketaudit.model.filesystem import FileSystem
 from rocketaudit.model.reader import Reader
 from rocketaudit.model.target import Target, TargetKind
+from rocketaudit.model.verity import TreeVerdict
 from rocketaudit.source.api_client import ApiClient
 from rocketaudit.source.device_mapper import (
     BlockDevice,
@@ -88,6 +90,14 @@ class LiveSource:
     disk_reason: str
     image: ImageSource | None
     judged: str = NODE
+    proven: bool = False
+
+    def take_verity(self, banks: Sequence[BankVerity]) -> None:
+        """What recomputing the trees gave: from now on the mounted root may be listed if the running one is whole."""
+        self.proven = any(
+            bank.scope == NODE and bank.check is not None and bank.check.verdict is TreeVerdict.VERIFIED
+            for bank in banks
+        )
 
     def close(self) -> None:
         if self.image is not None:

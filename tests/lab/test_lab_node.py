@@ -205,6 +205,13 @@ def test_kernel_parameters_are_what_sysctl_prints(clean: Boot) -> None:
     assert compared > 15
 
 
+def test_mounted_root_shows_what_is_on_the_disk(clean: Boot) -> None:
+    evidence = evidence_of(clean)
+    assert value(evidence, "mounted_view:hidden") == ()
+    assert value(evidence, "mounted_view:added") == ()
+    assert int(str(value(evidence, "mounted_view:folders"))) > 20
+
+
 def test_modules_are_what_lsmod_prints(clean: Boot) -> None:
     told = {line.split()[0] for line in clean.text("lsmod").splitlines()[1:]}
     assert set(value(evidence_of(clean), "modules:loaded") or ()) == told  # type: ignore[arg-type]
@@ -230,6 +237,7 @@ def test_corrupt_node_survives_the_audit_and_names_the_file(corrupt: tuple[Boot,
     report = judged(evidence_of(node))
     assert report.integrity.verdict is IntegrityVerdict.BROKEN
     assert [block.path for block in report.integrity.bad_blocks] == [path]
+    assert evidence_of(node).get(Key.parse("mounted_view:hidden"), RUNTIME).state is State.UNREAD
     assert node.text("status").split()[-1] == "V"  # the kernel has still not seen the bad block
 
 

@@ -7,15 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from rocketaudit.analysis.node_view import node_findings
 from rocketaudit.audit import Looking, look_at
 from rocketaudit.cli.running import read_benchmarks
 from rocketaudit.model.evidence import OUTSIDE, Evidence
 from rocketaudit.model.fact import Key, Plane, State
+from rocketaudit.model.filesystem import BadNode, FileType
 from rocketaudit.model.progress import NoProgress
 from rocketaudit.model.target import TargetKind
 from rocketaudit.source.device_mapper import MappedDevice
 from rocketaudit.source.live import LiveSource
+from rocketaudit.source.node_tree import NodeFileSystem
 from rocketaudit.source.protocol import find_tree
+from rocketaudit.source.tree import Entry, Tree
 from tests.fake_node import MOUNTS, ROOT_MOUNT, FakeNode, command_line_of
 from tests.images import Built
 
@@ -223,3 +227,32 @@ def test_root_on_no_mapped_device_is_read_as_it_is_mounted(tmp_path: Path) -> No
     node = FakeNode(tmp_path, None, mounts=lines, files={"usr/lib/os-release": "ID=debian\n"}).make()
     evidence = looked_at(node.open())
     assert evidence.get(Key("os_release", ("ID",)), Plane.STATIC).value == "debian"
+
+
+def test_mounted_root_that_hides_or_adds_a_file_is_told(node: FakeNode) -> None:
+    """Names are compared only when the tree is whole."""
+    source = node.open()
+    tree = find_tree(source, "node")
+    assert tree is not None and isinstance(tree.fs, NodeFileSystem)
+    raw = Tree("raw", "raw", tree.fs.base)
+    for item in raw.walk(source.budget):
+        assert isinstance(item, Entry) and not isinstance(item.node, BadNode)
+        place = node.base / item.path.decode().lstrip("/")
+        if item.node.type is FileType.DIRECTORY:
+            place.mkdir(parents=True, exist_ok=True)
+        elif not place.exists() and not place.is_symlink():
+            place.write_text("")
+    source.close()
+    clean = looked_at(node.open())
+    assert clean.get(Key("mounted_view", ("hidden",)), RUNTIME).value == ()
+    added = clean.get(Key("mounted_view", ("added",)), RUNTIME).value
+    assert isinstance(added, tuple)
+    ours = {"proc", "sys", "etc", "dev", "var", "run", "tmp"}
+    assert {path for path in added if str(path).split("/")[1] not in ours} == set()
+    hidden = next(path for path in (node.base / "x86_64-bottlerocket-linux-gnu").rglob("os-release"))
+    hidden.rename(hidden.with_name("evil"))
+    found = looked_at(node.open())
+    told = found.get(Key("mounted_view", ("hidden",)), RUNTIME).value
+    assert told == ("/" + str(hidden.relative_to(node.base)),)
+    assert any(str(path).endswith("/evil") for path in found.get(Key("mounted_view", ("added",)), RUNTIME).value or ())
+    assert any(one.id == "mounted-view-hidden" for one in node_findings(found))
