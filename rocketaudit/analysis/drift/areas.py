@@ -28,6 +28,7 @@ _OF_NAMESPACE = {
     "mount": "mounts",
     "cover": "mounts",
     "mounts": "mounts",
+    "mounted_view": "mounts",
     "units": "units",
     "os": "identity",
     "update": "updates",

@@ -36,12 +36,16 @@ _WEAK = frozenset({"no", "none", "exec", "partial", "absent", "unknown"})
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A change and what it is seen against. `same_root`: its bank states the same root hash on both sides."""
+    """A change and what it is seen against. `same_root`: its bank states the same root hash on both sides.
+
+    `has_node`: one side at least is a running node; `node_against_release`: exactly one is.
+    """
 
     change: Change
     relation: Relation
     same_root: bool = False
     node_against_release: bool = False
+    has_node: bool = False
 
     @property
     def moves(self) -> bool:
@@ -76,8 +80,8 @@ def is_protected_file(case: Case) -> bool:
 
 
 def is_run_time(case: Case) -> bool:
-    """A file below a folder that a running node fills, in a comparison that has a running node on one side."""
-    if not case.node_against_release or case.change.area not in ("files", "binaries"):
+    """A file below a folder that a running node fills, where a running node is one of the sides."""
+    if not case.has_node or case.change.area not in ("files", "binaries"):
         return False
     return any(f"{path_of(case.change)}/".startswith(f"{folder}/") for folder in RUN_TIME_FOLDERS)
 
@@ -201,6 +205,11 @@ def share_falls(case: Case) -> bool:
         and isinstance(change.after, int | float)
         and change.after < change.before
     ) or change.after is None
+
+
+def is_of_workloads(case: Case) -> bool:
+    """What comes and goes with the workloads of a running node."""
+    return case.has_node and case.change.subject.endswith(("mounts:all#count", "update:status#state"))
 
 
 def is_configured(case: Case) -> bool:

@@ -45,9 +45,9 @@ def judge_drift(
     """
     relation = relate(before, after)
     roots = same_roots(line_up(before, after))
-    node = (before.target.kind is TargetKind.NODE) != (after.target.kind is TargetKind.NODE)
+    nodes = [side.target.kind is TargetKind.NODE for side in (before, after)]
     cases = (
-        Case(change, relation, change.subject.partition(":")[0] in roots, node)
+        Case(change, relation, change.subject.partition(":")[0] in roots, nodes[0] != nodes[1], any(nodes))
         for change in (*compare(before, after), *results)
     )
     lower = lower_assurance(before.assurance, after.assurance)

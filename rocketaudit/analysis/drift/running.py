@@ -21,7 +21,7 @@ LOADED, LOADABLE, BUILT_IN = (Key("modules", (name,)) for name in ("loaded", "lo
 LOCKDOWN = Key("lockdown", ("mode",))
 _SAFE_OPTIONS = ("ro", "nosuid", "nodev", "noexec")
 _BOOT_LOADER = ("BOOT_IMAGE",)  # filled in by the loader itself
-_OWN_RULE = ("modules", "lockdown", "cover", "mount")
+_OWN_RULE = ("modules", "lockdown", "cover", "mounted_view", "mount")
 _STRENGTH = ("none", "integrity", "confidentiality")
 
 
@@ -127,7 +127,7 @@ def _lockdown(release: Evidence, fact: Fact) -> Iterator[Change]:
 def _overlays(release: Evidence, fact: Fact) -> Iterator[Change]:
     """What lies over the protected root: a mount that no release makes, or names in an overlay's upper folder."""
     where = (Locator(release.target.name, release.judged), fact.where)
-    if isinstance(fact.value, str) and fact.value.startswith("expected"):
+    if isinstance(fact.value, int) or (isinstance(fact.value, str) and fact.value.startswith("expected")):
         return
     if fact.state is State.UNREAD:
         yield unreadable("mounts", f"{SUBJECT}:{fact.key}", "runtime", None, None, where, fact.reason)
@@ -166,5 +166,6 @@ _RULES: dict[str, Callable[[Evidence, Fact], Iterator[Change]]] = {
     "modules": _modules,
     "lockdown": _lockdown,
     "cover": _overlays,
+    "mounted_view": _overlays,
     "mount": _mounts,
 }

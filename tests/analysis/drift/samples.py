@@ -81,6 +81,7 @@ FACTS: tuple[tuple[str, JsonValue, JsonValue], ...] = (
     ("mount:/tmp#options", ("nosuid", "nodev"), ("nosuid",)),
     ("cover:/opt/cni#added", ("a",), ("a", "b")),
     ("mounts:all#count", 30, 31),
+    ("mounted_view:added", (), ("/usr/bin/nc",)),
     ("listening:sockets", ("tcp 0.0.0.0:22",), ("tcp 0.0.0.0:23",)),
     ("units:running", ("a.service",), ("b.service",)),
     ("os:variant_id", "a", "b"),

@@ -294,6 +294,7 @@ def test_a_clean_node_has_only_expected_changes() -> None:
         (running("lockdown:mode", "none"), "lockdown", "kernel-protection"),
         (running("selinux:mode", "permissive"), "selinux", "kernel-protection"),
         (running("cover:/opt/cni#added", ("bridge",)), "mounts", "overlay"),
+        (running("mounted_view:added", ("/usr/bin/nc",)), "mounts", "mounted-view"),
         (running("cover:/usr/bin", "unexpected: tmpfs, rw"), "mounts", "overlay"),
         (running("mount:/tmp#options", ("rw", "nosuid")), "mounts", "anything-else"),
         (running("kernel_arg:init", "/bin/sh"), "kernel-arguments", "boot-text"),
@@ -314,6 +315,8 @@ def test_what_a_node_runs_otherwise_than_its_release_is_unexpected(seen: Fact, a
     [
         running("cover:/opt/cni", "expected: overlay, rw"),
         running("cover:/opt/cni#added", ()),
+        running("mounted_view:hidden", ()),
+        running("mounted_view:folders", 300),
         running("sysctl:vm.dirty_ratio", "20"),  # the release does not set it
         running("lockdown:mode", "confidentiality"),  # stronger than asked
         running("modules:loaded", ("dm-verity", "ext4")),  # a hyphen is an underscore
