@@ -14,6 +14,7 @@ from rocketaudit.model.verdict import Severity, Verdict
 
 WHERE = Key("node", ("where",))
 MAX_NAMED = 12
+_TAKES = "; it takes"  # with which reasons of facts go on; here the least privilege is named
 _ROOT_MOUNT = "a bootstrap container or superpowered = true; in a pod a read-only hostPath of / (container_t is enough)"
 _DEVICES = "a bootstrap container, superpowered = true, or a privileged pod: CAP_SYS_ADMIN and the host's devices"
 
@@ -69,7 +70,7 @@ def node_view(evidence: Evidence, benchmarks: Sequence[BenchmarkResult]) -> Mapp
         sign = _sign(evidence, sight)
         if sign.state is State.UNREAD:
             rules = [rule for rule, spaces in undecided.items() if spaces & set(sight.namespaces)]
-            text = f"{sign.reason}; seen from: {sight.needs}"
+            text = f"{sign.reason.partition(_TAKES)[0]}; it takes {sight.needs}"
             lines[f"node:hidden:{sight.name}"] = text + (f"; undecided: {_named(rules)}" if rules else "")
     return lines
 

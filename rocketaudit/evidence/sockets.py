@@ -15,7 +15,7 @@ from rocketaudit.model.fact import Key, Plane, State
 from rocketaudit.source.protocol import Source
 
 LISTENING = Key("listening", ("sockets",))
-POD_NETWORK = "this is the pod's network, not the node's; it takes hostNetwork: true"
+POD_NETWORK = "this may be the container's own network, not the node's; it takes hostNetwork: true"
 _UNBOUND, _LISTENS = "07", "0A"  # include/net/tcp_states.h: TCP_CLOSE, TCP_LISTEN
 _LINE = re.compile(r"\s*\d+: ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) [0-9A-F]+:([0-9A-F]{4}) ([0-9A-F]{2}) ")
 _LIMIT = 16 << 20

@@ -10,6 +10,7 @@ from rocketaudit.evidence.collector import Collector, Seen
 from rocketaudit.evidence.config_files import FACTORY, MAX_FACTS, Facts, at, drop_ins, root_trees, wanted
 from rocketaudit.evidence.running import Running, running_node
 from rocketaudit.evidence.settings import read_defaults
+from rocketaudit.evidence.sockets import POD_NETWORK
 from rocketaudit.formats.kernel_arguments import parse_kernel_arguments
 from rocketaudit.formats.sysctl_conf import matches, parse_sysctl_conf, plain_name
 from rocketaudit.model.evidence import Wants
@@ -148,7 +149,7 @@ def _running_value(node: Running, key: Key) -> Seen:
     path = path.joinpath(*name.split("/")) if "/" in name else path.joinpath(*name.split("."))
     standing = node.node.standing
     if name.startswith(("net.", "net/")) and standing.host_network is not True:
-        return node.unread(key, node.locate(path), "this shows the pod's network; it takes hostNetwork: true")
+        return node.unread(key, node.locate(path), POD_NETWORK)
     if name.startswith(("user.", "user/")) and not standing.host_users:
         return node.unread(key, node.locate(path), "this process lives in its own user namespace")
     seen = node.read(path)
