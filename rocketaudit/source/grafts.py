@@ -111,12 +111,20 @@ def _without_entering(places: Places, mount: Mount, protected: str) -> Graft | N
 def _enter(places: Places, mount: Mount, problems: dict[str, str]) -> Graft | None:
     path = places.rootfs_path(mount.point.lstrip("/"))
     try:
-        if not path.is_dir() or path.is_symlink():
-            return None  # a file is mounted over a file: see `covers`
+        if not _is_plain(places, path):
+            return Graft(None, "a symbolic link leads there, perhaps out of the host's root")
+        if not path.is_dir():
+            return None  # a file is mounted over a file: see `find_covers`
         return Graft(DirectoryFileSystem(str(path)))
     except (SourceError, OSError) as error:
         problems[mount.point] = str(error)
         return Graft(None, str(error))
+
+
+def _is_plain(places: Places, path: Path) -> bool:
+    """Whether a path below the host's root goes through no link: one to /etc would lead to this container's own."""
+    rootfs = places.rootfs_path("")
+    return path.resolve() == rootfs.resolve() / path.relative_to(rootfs)
 
 
 def _outside(reason: str) -> Graft:
@@ -154,6 +162,8 @@ def upper_names(places: Places, mount: Mount, limit: int = 1000) -> tuple[str, .
     if not upper or places.rootfs is None:
         return ()
     top = places.rootfs_path(upper.lstrip("/"))
+    if not _is_plain(places, top):
+        return ()
     found: list[str] = []
     pending: list[Path] = [top]
     while pending and len(found) < limit:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rocketaudit.errors import FormatError, UsageError
 from rocketaudit.source.device_mapper import parse_answer
@@ -34,6 +36,15 @@ def test_targets_and_flags_come_out_as_they_went_in() -> None:
 def test_an_answer_that_contradicts_itself_is_refused(answer: bytes) -> None:
     with pytest.raises(FormatError):
         parse_answer(answer)
+
+
+@given(st.binary(max_size=2048))
+def test_any_bytes_are_an_answer_or_a_format_error(data: bytes) -> None:
+    for answer in (data, packed([], count=3) + data):
+        try:
+            parse_answer(answer)
+        except FormatError:
+            continue
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rocketaudit.errors import FormatError
 from rocketaudit.source.grafts import find_covers
@@ -45,3 +47,12 @@ def test_covers_are_found_below_the_sysroot_too() -> None:
     lines += b"23 21 0:8 / /etc rw - tmpfs c rw\n"
     found = [(one.path, one.is_expected) for one in find_covers(parse_mountinfo(lines), "253:0")]
     assert found == [("/usr/bin", False)]
+
+
+@given(st.binary(max_size=400))
+def test_any_bytes_are_mounts_or_a_format_error(data: bytes) -> None:
+    for text in (data, b"21 1 253:0 / / ro - erofs a ro\n" + data):
+        try:
+            tuple(find_covers(parse_mountinfo(text), "253:0"))
+        except FormatError:
+            continue

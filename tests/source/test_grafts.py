@@ -1,0 +1,73 @@
+"""Which mounts of a node are entered, and which stay closed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rocketaudit.source.grafts import plan_grafts, upper_names
+from rocketaudit.source.mounts import parse_mountinfo
+from rocketaudit.source.node_tree import Graft
+from rocketaudit.source.whereabouts import find_places
+from tests.fake_node import ROOT_MOUNT, FakeNode
+from tests.images import Built
+
+
+def graft_of(node: FakeNode, line: str, point: str) -> Graft | None:
+    places = find_places(node.base, rootfs=None, api=None)
+    mounts = parse_mountinfo(f"{ROOT_MOUNT}\n{line}\n".encode())
+    return plan_grafts(places, mounts, "253:0")[0].get(point.encode())
+
+
+@pytest.mark.parametrize(
+    ("kind", "outside"),
+    [("proc", True), ("sysfs", True), ("nfs4", True), ("fuse.sshfs", True), ("ceph", True), ("overlay", False)],
+)
+def test_these_file_systems_are_never_entered(tmp_path: Path, kind: str, outside: bool) -> None:
+    (tmp_path / "srv").mkdir()
+    graft = graft_of(FakeNode(tmp_path).make(), f"50 21 0:50 / /srv rw - {kind} x rw", "/srv")
+    assert graft is not None and graft.fs is None and graft.outside is outside
+
+
+def test_a_file_system_of_the_system_is_entered(tmp_path: Path) -> None:
+    (tmp_path / "srv").mkdir()
+    graft = graft_of(FakeNode(tmp_path).make(), "50 21 8:1 / /srv rw - xfs /dev/sda1 rw", "/srv")
+    assert graft is not None and graft.fs is not None
+
+
+def test_the_protected_root_under_another_name_is_not_read_through_it(tmp_path: Path) -> None:
+    (tmp_path / "srv").mkdir()
+    graft = graft_of(FakeNode(tmp_path).make(), "50 21 253:0 /usr /srv ro - erofs /dev/root ro", "/srv")
+    assert graft is not None and graft.fs is None
+
+
+def test_a_file_mounted_as_a_disk_is_not_read(tmp_path: Path, small_erofs_image: Built) -> None:
+    node = FakeNode(tmp_path, small_erofs_image.path).make()
+    node.write("sys/devices/virtual/block/loop0/size", "8\n")
+    node.write("sys/devices/virtual/block/loop0/loop/backing_file", "/usr/share/licenses.squashfs\n")
+    node.link("sys/dev/block/7:0", "../../devices/virtual/block/loop0")
+    (tmp_path / "srv").mkdir()
+    graft = graft_of(node, "50 21 7:0 / /srv ro - squashfs /dev/loop0 ro", "/srv")
+    assert graft is not None and graft.fs is None and "verity" in graft.reason
+
+
+def test_no_link_leads_out_of_the_hosts_root(tmp_path: Path) -> None:
+    outside = tmp_path / "outside/inner"
+    outside.mkdir(parents=True)
+    (outside / "secret").write_text("x")
+    base = tmp_path / "node"
+    node = FakeNode(base).make()
+    (base / "srv").symlink_to(tmp_path / "outside")
+    graft = graft_of(node, "50 21 8:1 / /srv/inner rw - xfs /dev/sda1 rw", "/srv/inner")
+    assert graft is not None and graft.fs is None and "link" in graft.reason
+    places = find_places(base, rootfs=None, api=None)
+    line = b"50 21 0:50 / /lib/modules rw - overlay overlay rw,lowerdir=/a,upperdir=/srv/inner,workdir=/w\n"
+    assert upper_names(places, parse_mountinfo(line)[0]) == ()
+
+
+@pytest.mark.parametrize("folder", ["/var/lib/bottlerocket", "/local", "/var/lib/containerd", "/var/lib/kubelet/pods"])
+def test_data_and_secrets_stay_closed_whatever_is_mounted_there(tmp_path: Path, folder: str) -> None:
+    (tmp_path / folder.lstrip("/")).mkdir(parents=True)
+    graft = graft_of(FakeNode(tmp_path).make(), f"50 21 8:1 / {folder} rw - ext4 /dev/sda1 rw", folder)
+    assert graft is not None and graft.fs is None and graft.outside
