@@ -106,6 +106,8 @@ def compare_sides(
     public = read_public_keys(list(keys))
     known = _read_advisories(advisories)
     before = open_side(baseline, run, judging.benchmarks, public)
+    if public and not before.side.signed_by:
+        raise UsageError(f"--key: {baseline} is no evidence file, so nobody can have signed it")
     after = open_side(current, run, judging.benchmarks, ())
     found = compare_opened(before, after, judging, known)
     word = fail_on or judging.policy.drift.fail_on or "unexpected"

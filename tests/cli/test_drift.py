@@ -160,6 +160,12 @@ def test_another_key_or_no_signature_is_no_signed_baseline(capsys: pytest.Captur
     assert main(["baseline", "verify", "a.json", "--key", other, "--key", other, "--threshold", "2"]) == 1
 
 
+def test_a_key_for_a_baseline_that_cannot_be_signed_is_not_ignored() -> None:
+    _, public = keys()
+    report = report_of(put("a.json", SAME))
+    assert main(["drift", report, "a.json", "--key", public, "-q"]) == 2
+
+
 def test_a_manifest_signature_is_no_baseline_signature() -> None:
     from rocketaudit.formats.dsse import Envelope, dump_envelope, load_private_key, sign
 
