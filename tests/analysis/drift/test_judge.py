@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
@@ -22,6 +23,7 @@ from rocketaudit.model.target import TargetKind
 from rocketaudit.model.verdict import Severity
 from rocketaudit.model.verity import TreeVerdict
 from tests.analysis.drift.samples import BANK, PARAMETERS, binary, fact, file, package, sound
+from tests.support import REPO
 
 TODAY = date(2026, 6, 1)
 SAME = sound()
@@ -237,6 +239,11 @@ def test_assurance_is_the_lower_of_both() -> None:
 def test_the_table_ends_with_a_line_that_takes_all_and_names_are_unique() -> None:
     assert len(NAMES) == len(RULINGS)
     assert RULINGS[-1].name == "anything-else"
+
+
+def test_the_guide_names_every_line_of_the_table() -> None:
+    text = (REPO / "docs" / "drift.md").read_text()
+    assert {ruling.name for ruling in RULINGS} <= set(re.findall(r"`([a-z-]+)`", text))
 
 
 # --- a running node against its release
