@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -73,9 +73,10 @@ def _parts(report: Report, *, verbose: bool) -> Iterable[RenderableType]:
     yield _verdict(report)
     yield Text()
     yield _figures(report)
-    if report.extra and "node:where" in report.extra:
+    node = summary.node_lines(report)
+    if node:
         yield Text()
-        yield _node(report.extra)
+        yield _node(node)
     if report.benchmarks:
         yield Text()
         yield _scores(report)
@@ -134,16 +135,13 @@ def _figures(report: Report) -> RenderableType:
     return table
 
 
-def _node(extra: Mapping[str, str]) -> RenderableType:
+def _node(lines: Sequence[tuple[str, str]]) -> RenderableType:
     """Where on a node this ran, and what that place hides."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    table.add_row("Ran in", _text(extra["node:where"], "", 200))
-    table.add_row("Sees", _text(extra.get("node:sees", ""), "", 400))
-    for name, text in extra.items():
-        if name.startswith("node:hidden:"):
-            table.add_row("Hidden", _text(f"{name.removeprefix('node:hidden:')}: {text}", "yellow", 600))
+    for label, text in lines:
+        table.add_row(label, _text(text, "yellow" if label == "Hidden" else "", 600))
     return table
 
 

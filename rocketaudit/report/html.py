@@ -104,6 +104,7 @@ def _content(report: Report) -> dict[str, Any]:
         "report": report,
         "head": summary.headline(report),
         "target_line": summary.target_line(report.target),
+        "node_lines": summary.node_lines(report),
         "integrity_sentence": summary.integrity_sentence(report),
         "counts": {group.benchmark.id: _counts(group.results) for group in report.benchmarks},
         "packages": sum(1 for component in report.components if component.found_by == "inventory"),

@@ -35,6 +35,8 @@ def _lines(report: Report) -> Iterator[str]:
     yield f"* {report.census.files} ELF files by code size: {_text(shares or 'unknown')}"
     unread = summary.plural(len(report.unread), "place")
     yield f"* {summary.plural(len(report.components), 'component')}; {unread} could not be read"
+    for label, text in summary.node_lines(report):
+        yield f"* {label}: {_text(text)}"
     yield from _scores(report)
     yield from _tasks(report)
     yield from _undecided(report)

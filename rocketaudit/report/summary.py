@@ -190,6 +190,17 @@ def count_by_verdict(found: Iterable[Result]) -> dict[Verdict, int]:
     return {verdict: sum(1 for result in listed if result.verdict is verdict) for verdict in VERDICTS}
 
 
+def node_lines(report: Report) -> tuple[tuple[str, str], ...]:
+    """Where on a node this ran, what that shows and what it hides, as (label, text); empty for what is no node."""
+    extra = report.extra or {}
+    if "node:where" not in extra:
+        return ()
+    hidden = "node:hidden:"
+    lines = [("Ran in", extra["node:where"]), ("Sees", extra.get("node:sees", ""))]
+    lines += [("Hidden", f"{name.removeprefix(hidden)}: {extra[name]}") for name in extra if name.startswith(hidden)]
+    return tuple(lines)
+
+
 def plural(count: int, noun: str) -> str:
     """A count with its noun; nouns that only take an s."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -46,6 +46,13 @@ def test_report_says_where_it_ran_and_what_is_hidden_there(node: FakeNode, tmp_p
     assert "CAP_SYS_ADMIN" in report["extra"]["node:hidden:device-mapper table and status"]
 
 
+def test_every_report_for_people_says_where_it_ran(node: FakeNode, tmp_path: Path) -> None:
+    scan(node, f"html={tmp_path / 'r.html'}", f"markdown={tmp_path / 'r.md'}", f"console={tmp_path / 'r.txt'}")
+    for name in ("r.html", "r.md", "r.txt"):
+        text = (tmp_path / name).read_text()
+        assert "Ran in" in text and "the host itself" in text and "Hidden" in text
+
+
 def test_a_rule_that_stays_undecided_is_named_with_what_would_decide_it(node: FakeNode, tmp_path: Path) -> None:
     shutil.rmtree(node.base / "sys/kernel")
     scan(node, f"json={tmp_path / 'report.json'}")
