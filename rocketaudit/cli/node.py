@@ -17,6 +17,7 @@ from rocketaudit.cli.options import (
     Outputs,
     PolicyPath,
     Quiet,
+    StorePath,
     Verbose,
 )
 
@@ -50,6 +51,7 @@ def node(
         int, typer.Option("--workers", min=1, max=64, help="Processes. Default: 1, to leave the node its CPUs.")
     ] = 1,
     max_bytes: Bounds = None,
+    store: StorePath = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
     no_color: NoColor = False,
@@ -71,6 +73,7 @@ def node(
         quiet=quiet,
         verbose=verbose,
         no_color=no_color,
+        store=store,
     )
     rate = parse_rate(io_budget)
     return run_node(run, NodeRun(rootfs, api, rate, through_verity, name))
