@@ -15,7 +15,7 @@ from rocketaudit.formats.verity_judge import TreeCheckBuilder, check_one_block, 
 from rocketaudit.formats.verity_tree import Digester, RangeCheck, range_size
 from rocketaudit.formats.verity_tree import check_range as check_tree_range
 from rocketaudit.model.bank_verity import BankVerity, Statement
-from rocketaudit.model.disk import Bank, BootEntry, BootKind, DiskSummary, Partition
+from rocketaudit.model.disk import FILE_SYSTEMS, Bank, BootEntry, BootKind, DiskSummary, Partition
 from rocketaudit.model.fact import Locator
 from rocketaudit.model.reader import Reader, Window
 from rocketaudit.model.verity import Slack, TreeCheck, VerityParameters
@@ -139,6 +139,21 @@ def _prepare(job: VerityJob, disk: DiskSummary, reader: Reader, source_name: str
         _choose_layout(job)
     except FormatError as error:
         job.unread = str(error)
+    if job.unread is None and not any(statement.binds_kernel or statement.problems for statement in job.statements):
+        job.unread = _why_no_boot_text(job.bank, disk)
+
+
+def _why_no_boot_text(bank: Bank, disk: DiskSummary) -> str | None:
+    """Why it cannot be said what a kernel would enforce; None when the boot files were read and say nothing."""
+    carriers = [p for p in disk.partitions if p.number in (bank.boot, bank.efi)]
+    if not carriers:
+        return "the command line is not in this image, so nothing here states the root hash"
+    closed = next((p for p in carriers if p.content not in FILE_SYSTEMS), None)
+    if closed is None:
+        return None
+    return (
+        f"the boot files are out of reach: {closed.name or closed.scope} holds {closed.detail or closed.content.value}"
+    )
 
 
 def _statements(job: VerityJob, disk: DiskSummary, source_name: str) -> Iterator[Statement]:
@@ -244,6 +259,8 @@ def _choose_layout(job: VerityJob) -> None:
         except FormatError as error:
             failure = failure or f"{statement.source}: {error}"
             continue
+        if not stated_root and top is not None:  # nobody states a root hash: the tree can only bear itself out
+            layout = layout_of(replace(layout.parameters, root_hash=top))
         layouts.append((statement, layout, top))
         if matched:
             matches.append(statement.source)

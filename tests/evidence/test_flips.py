@@ -171,3 +171,24 @@ def test_slack_that_no_digest_covers_is_a_finding_and_no_broken_tree(scratch: Pa
     found = [finding for finding in find_oddities(evidence, integrity) if finding.id == "bytes-outside-tree"]
     assert len(found) == 1
     assert found[0].where.offset == hashes.length - 100
+
+
+def test_a_boot_partition_that_cannot_be_read_makes_the_verdict_unknown_and_not_sound(
+    scratch: Path, small_erofs_image: Built
+) -> None:
+    boot = next(p for p in small_erofs_image.partitions.values() if p.label == "BOTTLEROCKET-BOOT-A")
+    with scratch.open("r+b") as file:
+        file.seek(boot.start)
+        file.write(random.Random(1).randbytes(1 << 16))
+    _, integrity = look(scratch)
+    assert integrity.verdict is IntegrityVerdict.UNKNOWN
+    assert "boot files are out of reach" in integrity.why
+
+
+def test_a_grub_cfg_without_a_verity_table_is_broken_and_not_unknown(scratch: Path, small_erofs_image: Built) -> None:
+    boot = next(p for p in small_erofs_image.partitions.values() if p.label == "BOTTLEROCKET-BOOT-A")
+    at = scratch.read_bytes().index(b"dm-mod.create=", boot.start)
+    flip(scratch, at, 0x01)
+    _, integrity = look(scratch)
+    assert integrity.verdict is IntegrityVerdict.BROKEN
+    assert integrity.bad_blocks_total == 0
