@@ -65,11 +65,18 @@ def _parts(drift: Drift, *, verbose: bool) -> Iterator[RenderableType]:
         yield Text()
         count = len(group.changes)
         yield Text(f"{_TITLES[group.judgement]}: {terminal(group.title)} ({count})", style="bold")
+        shown = group.changes if verbose else _worth_listing(group.changes)[:MAX_SHOWN]
         if listed:
-            yield from _changes(group.changes if verbose else group.changes[:MAX_SHOWN])
-        if listed and not verbose and count > MAX_SHOWN:
-            yield Text(f"  and {count - MAX_SHOWN} more (--verbose, or -o json)", style="dim")
+            yield from _changes(shown)
+        if listed and count > len(shown):
+            rest = f"and {count - len(shown)} more" if shown else f"{count} of no weight"
+            yield Text(f"  {rest} (--verbose, or -o json)", style="dim")
     yield from _advisories(drift, verbose=verbose)
+
+
+def _worth_listing(changes: tuple[Change, ...]) -> tuple[Change, ...]:
+    """What nobody can say for no worse reason than that such a side has no such thing is only counted."""
+    return tuple(c for c in changes if c.severity is not Severity.INFO or c.judgement is not Judgement.CANNOT_SAY)
 
 
 def _sides(drift: Drift) -> Iterator[RenderableType]:

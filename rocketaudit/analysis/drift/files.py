@@ -25,12 +25,17 @@ def compare_files(sides: Sides) -> Iterator[Change]:
         yield from _gaps(sides, label, scope_before, scope_after)
         before = {record.path: record for record in sides.before.scope_files(scope_before)}
         after = {record.path: record for record in sides.after.scope_files(scope_after)}
+        labels_count = sides.same_kind or _is_labelled(before) == _is_labelled(after)
+        if not labels_count:  # a folder that was unpacked without its labels
+            where = (place(sides.before, scope_before), place(sides.after, scope_after))
+            yield unreadable(AREA, f"{label}:labels", "selinux", None, None, where, "one side has no labels at all")
         hidden = _Hidden(sides.before, scope_before), _Hidden(sides.after, scope_after)
         for path in sorted(before.keys() | after.keys()):
             old, new = before.get(path), after.get(path)
             if old is not None and new is not None:
                 if not _same(old, new):
-                    yield from _changed(sides, label, old, new)
+                    changes = _changed(sides, label, old, new)
+                    yield from (change for change in changes if labels_count or change.attribute != "selinux")
             elif not hidden[0 if old is None else 1].hides(path):  # a gap is reported once, by itself
                 where = (place(sides.before, scope_before, path), place(sides.after, scope_after, path))
                 yield from difference(AREA, f"{label}:{path}", "file", summary(old), summary(new), where)
@@ -47,6 +52,10 @@ def _gaps(sides: Sides, label: str, before: str, after: str) -> Iterator[Change]
         where = (place(sides.before, before, path or None), place(sides.after, after, path or None))
         why = "; ".join(dict.fromkeys(reason for reason in (old.get(path), new.get(path)) if reason))
         yield unreadable(AREA, f"{label}:{path or '/'}", "tree", None, None, where, why)
+
+
+def _is_labelled(records: dict[str, FileRecord]) -> bool:
+    return any(record.selinux is not None for record in records.values())
 
 
 class _Hidden:

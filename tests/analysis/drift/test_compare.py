@@ -17,6 +17,7 @@ from rocketaudit.model.change import Change, ChangeKind
 from rocketaudit.model.evidence import Evidence, Gap
 from rocketaudit.model.fact import Key, Plane, State
 from rocketaudit.model.filesystem import FileType
+from rocketaudit.model.target import TargetKind
 from tests.analysis.drift.mutations import Mutation, mutations
 from tests.analysis.drift.samples import BANK, FACTS, fact, file, sound, whole
 
@@ -213,6 +214,17 @@ def test_a_scope_that_was_not_walked_says_nothing_of_its_files() -> None:
     blind = replace(SAMPLE, files=(), walked=("boot-a",), binaries=SAMPLE.binaries)
     changes = [c for c in compare(SAMPLE, blind) if c.area == "files" and c.subject.startswith(BANK)]
     assert [(c.kind, c.why) for c in changes] == [(ChangeKind.UNREADABLE, "not walked")]
+
+
+def test_a_folder_that_was_unpacked_without_labels_is_told_once() -> None:
+    bare = tuple(replace(f, selinux=None, xattrs=()) for f in SAMPLE.files if f.scope == BANK)
+    target = replace(SAMPLE.target, kind=TargetKind.DIRECTORY)
+    folder = replace(SAMPLE, target=target, files=bare, walked=(BANK,), _files={}, _children={})
+    found = [c for c in compare(SAMPLE, folder) if c.area == "files" and c.attribute == "selinux"]
+    assert [(c.kind, c.subject) for c in found] == [(ChangeKind.UNREADABLE, "judged-root:labels")]
+    stripped = replace(SAMPLE, files=bare, _files={}, _children={})
+    found = [c for c in compare(SAMPLE, stripped) if c.attribute == "selinux"]
+    assert len(found) == len(bare)
 
 
 def test_an_empty_inventory_is_not_the_removal_of_every_package() -> None:
