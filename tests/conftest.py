@@ -123,8 +123,12 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
-    """With ROCKETAUDIT_NO_SKIPS=1 (CI, where everything is installed) a skipped test is a failed one."""
+    """A missing tool skips; with ROCKETAUDIT_NO_SKIPS=1 (CI, where everything is installed) a skip is a failure."""
     report = yield
+    error = call.excinfo.value if call.excinfo is not None else None
+    if report.failed and isinstance(error, FileNotFoundError) and str(error).endswith(" is not installed"):
+        report.outcome = "skipped"
+        report.longrepr = (str(item.path), item.reportinfo()[1] or 0, f"Skipped: {error}")
     if os.environ.get("ROCKETAUDIT_NO_SKIPS") == "1" and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped, and no test may be: {report.longrepr}"

@@ -111,7 +111,7 @@ def folder_differences(fs: FileSystem, folder: Path, *, owners: bool = True) -> 
         checks: dict[str, bool] = {
             "type": TYPE_OF_MODE[stat.S_IFMT(status.st_mode)] is node.type,
             "mode": not path or stat.S_IMODE(status.st_mode) == node.mode,
-            "owner": not owners or (status.st_uid, status.st_gid) == (node.uid, node.gid),
+            "owner": not owners or not path or (status.st_uid, status.st_gid) == (node.uid, node.gid),
             "links": node.type is FileType.DIRECTORY or status.st_nlink == node.nlink,
             "xattrs": dict(fs.xattrs(node))
             == {
