@@ -38,6 +38,7 @@ class FakeNode:
     capabilities: str = ALL_POWERS
     label: str = "system_u:system_r:super_t:s0-s0:c0.c1023"
     is_host: bool = True
+    bank: str = "bank-a"
     files: Mapping[str, str | bytes] = field(default_factory=dict)
 
     def make(self) -> FakeNode:
@@ -117,14 +118,14 @@ class FakeNode:
             self.write(f"{part}/uevent", f"DEVNAME=vda{one.number}\nPARTN={one.number}\nPARTNAME={one.name}\n")
             self.link(f"sys/dev/block/254:{one.number}", f"../../devices/pci0/vda/vda{one.number}")
         mapped = "sys/devices/virtual/block/dm-0"
-        root = next(one for one in partitions if one.scope == "bank-a")
+        root = next(one for one in partitions if one.scope == self.bank)
         self.write(f"{mapped}/dev", "253:0\n")
         self.write(f"{mapped}/size", f"{root.length // 512}\n")
         self.write(f"{mapped}/ro", "1\n")
         self.write(f"{mapped}/dm/name", "root\n")
         self.write(f"{mapped}/dm/uuid", "\n")
         for one in partitions:
-            if one.scope in ("bank-a", "hash-a"):
+            if one.scope in (self.bank, self.bank.replace("bank", "hash")):
                 self.link(f"{mapped}/slaves/vda{one.number}", f"../../../../pci0/vda/vda{one.number}")
         self.link("sys/block/dm-0", "../devices/virtual/block/dm-0")
         self.link("sys/dev/block/253:0", "../../devices/virtual/block/dm-0")

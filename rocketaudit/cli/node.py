@@ -20,6 +20,7 @@ from rocketaudit.cli.options import (
     StorePath,
     Verbose,
 )
+from rocketaudit.cli.trust_options import DbCert, Dbx, GrubKey, Key, Manifest, SbatLevel, TrustArguments
 
 
 def node(
@@ -52,6 +53,12 @@ def node(
     ] = 1,
     max_bytes: Bounds = None,
     store: StorePath = None,
+    grub_key: GrubKey = None,
+    db_cert: DbCert = None,
+    dbx: Dbx = None,
+    sbat_level: SbatLevel = None,
+    manifest: Manifest = None,
+    key: Key = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
     no_color: NoColor = False,
@@ -73,6 +80,14 @@ def node(
         quiet=quiet,
         verbose=verbose,
         no_color=no_color,
+        trust=TrustArguments(
+            grub_keys=tuple(grub_key or ()),
+            db_certs=tuple(db_cert or ()),
+            dbx=dbx,
+            sbat_level=sbat_level,
+            manifest=manifest,
+            keys=tuple(key or ()),
+        ),
         store=store,
     )
     rate = parse_rate(io_budget)

@@ -100,12 +100,16 @@ def run_node(run: Run, node: NodeRun) -> int:
     """Look at the running node, gently, and judge it."""
     outputs = parse_outputs(run.outputs, quiet=run.quiet)
     judging = read_judging(run)
-    evidence = node_evidence(run, node, judging.benchmarks, sha512=wants_sha512(outputs))
+    keeps = any(output.writer.name in KEEPING for output in outputs)
+    signatures = keeps or run.trust.are_given
+    evidence = node_evidence(run, node, judging.benchmarks, sha512=wants_sha512(outputs), signatures=signatures)
     report = judge_evidence(evidence, judging)
     return _finish(run, report, outputs)
 
 
-def node_evidence(run: Run, node: NodeRun, benchmarks: tuple[Benchmark, ...], *, sha512: bool = False) -> Evidence:
+def node_evidence(
+    run: Run, node: NodeRun, benchmarks: tuple[Benchmark, ...], *, sha512: bool = False, signatures: bool = False
+) -> Evidence:
     """Look at the running node, gently."""
     from rocketaudit.audit import look_at
     from rocketaudit.model.budget import Budget
@@ -121,7 +125,7 @@ def node_evidence(run: Run, node: NodeRun, benchmarks: tuple[Benchmark, ...], *,
     workers = run.workers or 1
     rate = None if node.rate is None else node.rate / workers
     source = open_node(places, budget, Asking(rate, node.through_verity, name=node.name))
-    looking = replace(read_looking(run), sha512=sha512, workers=workers, host="")
+    looking = replace(read_looking(run), sha512=sha512, signatures=signatures, workers=workers, host="")
     progress = choose_progress(quiet=run.quiet)
     try:
         return look_at(source, looking, benchmarks, progress)

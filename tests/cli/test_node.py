@@ -13,8 +13,10 @@ import pytest
 
 from rocketaudit.cli.main import main
 from rocketaudit.cli.running import NodeRun, Run, run_node
+from rocketaudit.cli.trust_options import TrustArguments
 from rocketaudit.report import WRITERS
 from tests.api_double import SETTINGS, answer, api_double
+from tests.cli.test_manifest import Keys, signed
 from tests.fake_node import FakeNode, command_line_of
 from tests.images import Built
 from tests.support import REPO, needs_tools
@@ -44,6 +46,23 @@ def test_report_says_where_it_ran_and_what_is_hidden_there(node: FakeNode, tmp_p
     assert report["extra"]["node:where"] == "the host itself"
     assert "raw disk" in report["extra"]["node:sees"]
     assert "CAP_SYS_ADMIN" in report["extra"]["node:hidden:device-mapper table and status"]
+
+
+@pytest.mark.parametrize("bank", ["bank-a", "bank-b"])
+def test_release_manifest_vouches_for_the_bank_that_runs(
+    tmp_path: Path, two_bank_image: Built, small_erofs_image: Built, monkeypatch: pytest.MonkeyPatch, bank: str
+) -> None:
+    """Bank A of the node is the signed release, bank B is not."""
+    monkeypatch.setattr("rocketaudit.source.gently.step_back", lambda: ())
+    keys = Keys(tmp_path)
+    manifest = signed(small_erofs_image.path, tmp_path, keys)
+    base = tmp_path / "node"
+    base.mkdir()
+    node = FakeNode(base, two_bank_image.path, command_line_of(two_bank_image.path, bank), bank=bank).make()
+    trust = TrustArguments(manifest=manifest, keys=(keys.public,))
+    code = scan(node, f"json={tmp_path / 'report.json'}", fail_on="integrity", trust=trust)
+    verdict = json.loads((tmp_path / "report.json").read_text())["integrity"]["verdict"]
+    assert (code, verdict) == ((0, "verified") if bank == "bank-a" else (1, "broken"))
 
 
 def test_every_report_for_people_says_where_it_ran(node: FakeNode, tmp_path: Path) -> None:
