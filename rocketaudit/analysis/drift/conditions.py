@@ -46,6 +46,7 @@ class Case:
     same_root: bool = False
     node_against_release: bool = False
     has_node: bool = False
+    same_kind: bool = True
 
     @property
     def moves(self) -> bool:
@@ -194,6 +195,15 @@ def falls(end: str) -> Callable[[Case], bool]:
         return isinstance(old, int | float) and (not isinstance(new, int | float) or new < old)
 
     return applies
+
+
+def needs_another_kind(case: Case) -> bool:
+    """A rule, or a score, that is less decided because an image, a folder and a node do not show the same."""
+    change = case.change
+    if case.same_kind:
+        return False
+    undecided = change.area == "rules" and change.after == Verdict.UNKNOWN.value
+    return undecided or (falls("worst")(case) and not falls("best")(case))
 
 
 def share_falls(case: Case) -> bool:

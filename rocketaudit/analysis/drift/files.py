@@ -63,10 +63,14 @@ class _Hidden:
 
     def __init__(self, evidence: Evidence, scope: str) -> None:
         self._all = scope not in evidence.walked
-        self._below = [f"{gap.path.rstrip('/')}/" for gap in evidence.gaps if gap.scope == scope]
+        self._gaps = {gap.path.rstrip("/") for gap in evidence.gaps if gap.scope == scope}
 
     def hides(self, path: str) -> bool:
-        return self._all or any(f"{path}/".startswith(prefix) for prefix in self._below)
+        if self._all or "" in self._gaps:
+            return True
+        while path and path not in self._gaps:
+            path = path.rpartition("/")[0]
+        return bool(path)
 
 
 def summary(record: FileRecord | None) -> JsonValue:

@@ -46,8 +46,9 @@ def judge_drift(
     relation = relate(before, after)
     roots = same_roots(line_up(before, after))
     nodes = [side.target.kind is TargetKind.NODE for side in (before, after)]
+    same_kind = before.target.kind is after.target.kind
     cases = (
-        Case(change, relation, change.subject.partition(":")[0] in roots, nodes[0] != nodes[1], any(nodes))
+        Case(change, relation, change.subject.partition(":")[0] in roots, nodes[0] != nodes[1], any(nodes), same_kind)
         for change in (*compare(before, after), *results)
     )
     lower = lower_assurance(before.assurance, after.assurance)

@@ -26,6 +26,7 @@ from rocketaudit.analysis.drift.conditions import (
     loses_hardening,
     marks_first_boot,
     moved,
+    needs_another_kind,
     share_falls,
     turned,
 )
@@ -50,6 +51,7 @@ CRITICAL, HIGH, MEDIUM, LOW, INFO = Severity
 
 RULINGS: tuple[Ruling, ...] = (
     Ruling("not-comparable", is_node_only, C, INFO, "one side does not hold such evidence"),
+    Ruling("another-kind", needs_another_kind, C, INFO, "one side does not show what the rule needs"),
     Ruling("unread-alike", is_unread_alike, C, INFO, "neither side could see it from where it stood"),
     Ruling("unreadable", lambda c: c.change.kind is ChangeKind.UNREADABLE, C, MEDIUM, "one side was not read"),
     Ruling("run-time-folder", is_run_time, E, INFO, "a running node fills this folder"),

@@ -236,6 +236,18 @@ def test_assurance_is_the_lower_of_both() -> None:
     assert judged(replace(SAME, assurance=Assurance.SIGNED_EVIDENCE), SAME).assurance is Assurance.SIGNED_EVIDENCE
 
 
+@pytest.mark.parametrize(("kind", "ruling"), [(TargetKind.NODE, "another-kind"), (TargetKind.IMAGE, "rule-undecided")])
+def test_a_rule_that_another_kind_of_side_cannot_decide_weighs_nothing(kind: TargetKind, ruling: str) -> None:
+    where = Locator("x")
+    turned = Change("rules", "b:r", "verdict", ChangeKind.CHANGED, "pass", "unknown", where, where)
+    other = replace(RELEASE, target=replace(RELEASE.target, kind=kind))
+    (change,) = [c for c in judged(RELEASE, other, results=(turned,)).changes if c.area == "rules"]
+    assert (change.judgement, change.decided_by) == (Judgement.CANNOT_SAY, ruling)
+    fails = replace(turned, after="fail")
+    (change,) = [c for c in judged(RELEASE, other, results=(fails,)).changes if c.area == "rules"]
+    assert change.decided_by == "rule-broken"
+
+
 def test_the_table_ends_with_a_line_that_takes_all_and_names_are_unique() -> None:
     assert len(NAMES) == len(RULINGS)
     assert RULINGS[-1].name == "anything-else"
