@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rocketaudit.cli.exit_code import ExitCode
 from rocketaudit.errors import UsageError
+
+if TYPE_CHECKING:
+    from rocketaudit.model.policy import DriftPolicy
 
 policy_app = typer.Typer(help="Check a policy.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -17,6 +21,23 @@ policy_app = typer.Typer(help="Check a policy.", no_args_is_help=True, rich_mark
 @policy_app.callback()
 def _policy() -> None:
     """Check a policy."""
+
+
+def _drift_problems(policy: DriftPolicy, today: date) -> Iterator[str]:
+    """Exceptions that expired or name no area, severities that name neither a ruling nor an area."""
+    from fnmatch import fnmatchcase
+
+    from rocketaudit.analysis.drift.areas import AREAS
+    from rocketaudit.analysis.drift.rulings import NAMES
+
+    for exception in (*policy.allow, *policy.ignore):
+        if exception.expires <= today:
+            yield f"drift exception for {exception.area} {exception.subject} expired on {exception.expires}"
+        if not any(fnmatchcase(area, exception.area) for area in AREAS):
+            yield f"drift exception names the area {exception.area!r}, which there is not"
+    for name in policy.severities:
+        if name not in NAMES and name not in AREAS:
+            yield f"[drift.severities] names {name!r}, which is neither a ruling nor an area"
 
 
 @policy_app.command("check")
@@ -47,6 +68,7 @@ def check_policy(
     for name in policy.min_score:
         if not any(fnmatchcase(benchmark.id, name) for benchmark in loaded):
             problems.append(f"min_score names {name!r}, which no benchmark is called")
+    problems += _drift_problems(policy.drift, today)
     for problem in problems:
         typer.echo(problem, err=True)
     counts = f"{len(policy.waivers)} waivers, {len(policy.attestations)} attestations, {len(known)} rules"

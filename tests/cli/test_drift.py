@@ -237,6 +237,17 @@ def test_a_bill_of_materials_is_compared_by_components() -> None:
     assert drift("a.json", "a.json")[1]["counts"]["unexpected"] == 0
 
 
+def test_policy_check_names_exceptions_that_no_longer_count(capsys: pytest.CaptureFixture[str]) -> None:
+    rest = "reason = 'x'\napproved_by = 'ada'\nexpires = "
+    Path("p.toml").write_text(
+        f"[drift.severities]\nnonsense = 'low'\n[[drift.allow]]\narea = 'files'\n{rest}2020-01-01\n"
+        f"[[drift.ignore]]\narea = 'nowhere'\n{rest}2999-01-01\n"
+    )
+    assert main(["policy", "check", "p.toml"]) == 1
+    said = capsys.readouterr().err
+    assert "expired on 2020-01-01" in said and "'nowhere'" in said and "'nonsense'" in said
+
+
 def test_an_image_is_compared_with_its_own_evidence_and_with_another(
     small_erofs_image: Built, two_bank_image: Built
 ) -> None:
