@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -15,13 +16,14 @@ from rocketaudit.analysis.drift import judge_drift
 from rocketaudit.audit import Looking, look
 from rocketaudit.cli.running import SHIPPED, rule_files
 from rocketaudit.formats.evidence_file import evidence_digest
-from rocketaudit.model.change import Drift, Judgement
+from rocketaudit.model.change import Drift, Judgement, Relation
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.policy import DriftPolicy
 from rocketaudit.model.rule import Benchmark
 from rocketaudit.model.verdict import Severity
 from tests.analysis.drift.image_mutations import KINDS, Disk, Made
-from tests.images import Built
+from tests.conftest import built
+from tests.images import Built, Flip, damaged_copy
 from tests.images.assemble import assemble
 from tests.images.recipe import make_banks
 from tests.images.tree import manifest_of
@@ -88,3 +90,30 @@ def test_an_image_that_is_built_twice_has_not_drifted(
 
 def test_two_looks_at_one_image_have_not_drifted(small_ext4_image: Built, pristine: Evidence) -> None:
     assert drift(pristine, see(small_ext4_image.path)).changes == ()
+
+
+def test_an_update_from_one_release_to_the_next_has_only_expected_changes(
+    small_erofs_image: Built,
+) -> None:
+    release = replace(small_erofs_image.spec.release, version="1.63.0", build="aaaa1111")
+    newer = built(replace(small_erofs_image.spec, release=release))
+    found = drift(see(small_erofs_image.path), see(newer.path))
+    assert found.relation is Relation.UPGRADE
+    assert [(c.area, c.subject, c.attribute) for c in found.changes if c.judgement is not Judgement.EXPECTED] == []
+    assert {"identity", "integrity", "packages", "files"} <= {change.area for change in found.changes}
+    back = drift(see(newer.path), see(small_erofs_image.path))
+    assert back.relation is Relation.DOWNGRADE
+    assert {c.judgement for c in back.changes if c.area == "identity"} == {Judgement.UNEXPECTED}
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_any_byte_of_a_compressed_root_that_changes_breaks_the_tree(
+    small_erofs_image: Built, tmp_path: Path, number: int
+) -> None:
+    chance = random.Random(number)
+    used = small_erofs_image.verity["A"].data_blocks * 4096
+    copy = damaged_copy(small_erofs_image, tmp_path / "disk.img", Flip("ROOT-A", chance.randrange(1 << 12, used)))
+    found = drift(see(small_erofs_image.path), see(copy))
+    told = {change.attribute: change for change in found.changes if change.area == "integrity"}
+    assert told["verdict"].decided_by == told["bad_blocks"].decided_by == "tree-broken"
+    assert told["bad_blocks"].severity is Severity.CRITICAL
