@@ -60,23 +60,34 @@ def _parts(drift: Drift, *, verbose: bool) -> Iterator[RenderableType]:
         yield Padding(_text(reason), (0, 0, 0, 1))
     for note in drift.notes:
         yield Padding(_text(note, "yellow"), (0, 0, 0, 1))
+    counted: dict[str, list[str]] = {}
     for group in drift_text.groups(drift):
-        listed = verbose or group.judgement is not Judgement.EXPECTED
-        yield Text()
         count = len(group.changes)
+        shown = group.changes if verbose else _worth_listing(group.changes)
+        if not shown:
+            counted.setdefault(_TITLES[group.judgement], []).append(f"{terminal(group.title)} ({count})")
+            continue
+        shown = shown if verbose else shown[:MAX_SHOWN]
+        yield Text()
         yield Text(f"{_TITLES[group.judgement]}: {terminal(group.title)} ({count})", style="bold")
-        shown = group.changes if verbose else _worth_listing(group.changes)[:MAX_SHOWN]
-        if listed:
-            yield from _changes(shown)
-        if listed and count > len(shown):
-            rest = f"and {count - len(shown)} more" if shown else f"{count} of no weight"
-            yield Text(f"  {rest} (--verbose, or -o json)", style="dim")
+        yield from _changes(shown)
+        if count > len(shown):
+            yield Text(f"  and {count - len(shown)} more (--verbose, or -o json)", style="dim")
+    for title, areas in counted.items():
+        weight = "" if title == _TITLES[Judgement.EXPECTED] else ", for no grave reason"
+        yield Text()
+        yield Text(f"{title}{weight}: {', '.join(areas)}", style="dim")
     yield from _advisories(drift, verbose=verbose)
 
 
 def _worth_listing(changes: tuple[Change, ...]) -> tuple[Change, ...]:
-    """What nobody can say for no worse reason than that such a side has no such thing is only counted."""
-    return tuple(c for c in changes if c.severity is not Severity.INFO or c.judgement is not Judgement.CANNOT_SAY)
+    """Not what is expected, nor what nobody can say because such a side has no such thing: those are only counted."""
+    return tuple(
+        change
+        for change in changes
+        if change.judgement is Judgement.UNEXPECTED
+        or (change.judgement is Judgement.CANNOT_SAY and change.severity is not Severity.INFO)
+    )
 
 
 def _sides(drift: Drift) -> Iterator[RenderableType]:
