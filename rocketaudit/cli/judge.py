@@ -30,7 +30,6 @@ from rocketaudit.cli.trust_options import (
     TufMetadata,
     TufRoot,
     TufState,
-    TufTargets,
 )
 
 
@@ -44,7 +43,6 @@ def judge(
     as_of: AsOf = None,
     tuf_root: TufRoot = None,
     tuf_metadata: TufMetadata = None,
-    tuf_targets: TufTargets = None,
     tuf_state: TufState = None,
     grub_key: GrubKey = None,
     db_cert: DbCert = None,
@@ -75,7 +73,6 @@ def judge(
         trust=TrustArguments(
             tuf_root=tuf_root,
             tuf_metadata=tuf_metadata,
-            tuf_targets=tuf_targets,
             tuf_state=tuf_state,
             grub_keys=tuple(grub_key or ()),
             db_certs=tuple(db_cert or ()),

@@ -33,7 +33,6 @@ from rocketaudit.cli.trust_options import (
     TufMetadata,
     TufRoot,
     TufState,
-    TufTargets,
 )
 
 
@@ -50,7 +49,6 @@ def scan(
     max_bytes: Bounds = None,
     tuf_root: TufRoot = None,
     tuf_metadata: TufMetadata = None,
-    tuf_targets: TufTargets = None,
     tuf_state: TufState = None,
     grub_key: GrubKey = None,
     db_cert: DbCert = None,
@@ -84,7 +82,6 @@ def scan(
         trust=TrustArguments(
             tuf_root=tuf_root,
             tuf_metadata=tuf_metadata,
-            tuf_targets=tuf_targets,
             tuf_state=tuf_state,
             grub_keys=tuple(grub_key or ()),
             db_certs=tuple(db_cert or ()),

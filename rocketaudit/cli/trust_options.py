@@ -22,15 +22,6 @@ TufMetadata = Annotated[
         "--tuf-metadata", metavar="DIR", rich_help_panel=PANEL, help="The repository's metadata: roots, timestamp ..."
     ),
 ]
-TufTargets = Annotated[
-    Path | None,
-    typer.Option(
-        "--tuf-targets",
-        metavar="DIR",
-        rich_help_panel=PANEL,
-        help="Targets: boot, root, verity images.",
-    ),
-]
 TufState = Annotated[
     Path | None,
     typer.Option(
@@ -68,7 +59,6 @@ class TrustArguments:
 
     tuf_root: Path | None = None
     tuf_metadata: Path | None = None
-    tuf_targets: Path | None = None
     tuf_state: Path | None = None
     grub_keys: tuple[Path, ...] = ()
     db_certs: tuple[Path, ...] = ()
@@ -87,7 +77,6 @@ def check_trust(given: TrustArguments) -> None:
     needs = (
         ("--tuf-root", given.tuf_root, "--tuf-metadata", given.tuf_metadata),
         ("--tuf-metadata", given.tuf_metadata, "--tuf-root", given.tuf_root),
-        ("--tuf-targets", given.tuf_targets, "--tuf-root", given.tuf_root),
         ("--tuf-state", given.tuf_state, "--tuf-root", given.tuf_root),
         ("--dbx", given.dbx, "--db-cert", given.db_certs),
         ("--sbat-level", given.sbat_level, "--db-cert", given.db_certs),
