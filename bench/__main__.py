@@ -1,7 +1,8 @@
-"""python -m bench [WORD...]: measure cases whose names hold all the words; without words all, and write the page."""
+"""python -m bench [WORD...]: measure the cases whose names hold all the words, and put them on the page."""
 
 from __future__ import annotations
 
+import datetime as dt
 import sys
 from pathlib import Path
 
@@ -24,12 +25,12 @@ def measure(case: Case) -> page.Row:
 
 def main(words: list[str]) -> int:
     chosen = [case for case in CASES if all(word in case.name for word in words)]
-    rows = []
+    rows = page.read(PAGE)
+    measured = f"{dt.datetime.now(dt.UTC).date().isoformat()}, {page.commit()}"
     for case in chosen:
-        rows.append(measure(case))
-        print(page.line(rows[-1]), flush=True)
-    if not words:
-        page.write(PAGE, rows)
+        rows[case.name] = page.line(measure(case), measured)
+        print(rows[case.name], flush=True)
+        page.write(PAGE, [rows[known.name] for known in CASES if known.name in rows])
     return 0 if chosen else 2
 
 

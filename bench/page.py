@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Sequence
+import subprocess
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,8 @@ HEAD = """\
 Written by `make bench` (`python -m bench`); do not edit. Whole processes from start to exit, page cache warm, one
 warm-up, then pairs that alternate (ours, reference; reference, ours; ...). Times are medians in seconds; a ratio is the
 median over the pairs of ours divided by the reference, so below 1 is faster. CPU counts all child processes; memory is
-the largest single process, file-mapped pages included.
+the largest single process, file-mapped pages included. `python -m bench WORD...` measures the cases that hold the words
+again and keeps the other rows; each row says when, and on which commit (`+`: with changes that were not committed).
 """
 COLUMNS = (
     "case",
@@ -31,6 +33,7 @@ COLUMNS = (
     "CPU ratio",
     "pairs",
     "meaning",
+    "measured",
 )
 
 
@@ -40,8 +43,27 @@ class Row:
     result: Comparison | str  # or why there is none
 
 
-def write(path: Path, rows: Sequence[Row]) -> None:
-    path.write_text("\n".join((HEAD, machine(), "", *table(rows))) + "\n")
+def write(path: Path, rows: Iterable[str]) -> None:
+    """The whole page: a line per row, as `line` makes it."""
+    head = ["| " + " | ".join(COLUMNS) + " |", "|---" + "|---:" * 9 + "|---|---|"]
+    path.write_text("\n".join((HEAD, machine(), "", *head, *rows)) + "\n")
+
+
+def read(path: Path) -> dict[str, str]:
+    """The lines of an earlier page by the name of their case; empty where there is none."""
+    if not path.exists():
+        return {}
+    lines = path.read_text().splitlines()
+    cells = {line: line.strip("|").split("|") for line in lines if line.startswith("| ")}
+    return {row[0].strip(): line for line, row in cells.items() if len(row) == len(COLUMNS) and row[0] != " case "}
+
+
+def commit() -> str:
+    """The short name of the commit that is checked out, with `+` when files differ from it."""
+    git = ("git", "-C", str(Path(__file__).resolve().parent))
+    name = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+    changed = subprocess.run([*git, "status", "--porcelain", "-uno", "../rocketaudit"], capture_output=True).stdout
+    return (name or "no commit") + ("+" if changed else "")
 
 
 def machine() -> str:
@@ -57,12 +79,8 @@ def machine() -> str:
     return f"Machine: {os.cpu_count()} CPUs, {model}, Linux {platform.release().split('-')[0]}, {python}."
 
 
-def table(rows: Sequence[Row]) -> list[str]:
-    lines = ["| " + " | ".join(COLUMNS) + " |", "|---" + "|---:" * 9 + "|---|"]
-    return lines + [line(row) for row in rows]
-
-
-def line(row: Row) -> str:
+def line(row: Row, measured: str) -> str:
+    """One line of the table; `measured` is its day and commit."""
     if isinstance(row.result, str):
         cells = [row.case.name, *[""] * 9, f"not measured: {row.result}".replace("|", "/")]
     else:
@@ -71,4 +89,4 @@ def line(row: Row) -> str:
         for cost in (ours, reference):
             cells += [f"{cost.wall:.3f}", f"{cost.cpu:.3f}", f"{cost.peak:.0f}"]
         cells += [f"{row.result.wall_ratio:.2f}", f"{row.result.cpu_ratio:.2f}", str(row.result.pairs), row.case.says]
-    return "| " + " | ".join(cells) + " |"
+    return "| " + " | ".join([*cells, measured]) + " |"

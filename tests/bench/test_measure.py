@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -41,4 +42,21 @@ def test_every_word_in_braces_is_known() -> None:
 def test_a_row_has_a_cell_for_every_column_also_when_nothing_was_measured() -> None:
     case = Case("name", "a", "b", "meaning")
     for result in (compare(FAST, FAST, pairs=1), "no | tool"):
-        assert page.line(page.Row(case, result)).count("|") == len(page.COLUMNS) + 1
+        assert page.line(page.Row(case, result), "today").count("|") == len(page.COLUMNS) + 1
+
+
+def test_a_page_keeps_the_rows_that_were_not_measured_again(tmp_path: Path) -> None:
+    path = tmp_path / "benchmarks.md"
+    assert page.read(path) == {}
+    old = [page.line(page.Row(Case(name, "a", "b", "means"), "no tool"), "day, commit") for name in ("one", "two")]
+    page.write(path, old)
+    rows = page.read(path)
+    assert rows == dict(zip(("one", "two"), old, strict=True))
+    rows["two"] = page.line(page.Row(Case("two", "a", "b", "means"), compare(FAST, FAST, pairs=1)), "later, commit")
+    page.write(path, rows.values())
+    assert page.read(path) == rows
+    assert "later" in path.read_text()
+
+
+def test_the_commit_of_a_row_is_named() -> None:
+    assert re.fullmatch(r"(no commit|[0-9a-f]{7,})\+?", page.commit())
