@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +11,7 @@ import typer
 
 from rocketaudit.cli.exit_code import ExitCode
 from rocketaudit.cli.options import Quiet, TempDir, Workers
+from rocketaudit.errors import UsageError
 
 if TYPE_CHECKING:
     from rocketaudit.model.bank_verity import BankVerity
@@ -54,17 +56,22 @@ def look_at_banks(
     target: Path, workers: int | None, tmp_dir: Path | None, *, quiet: bool
 ) -> tuple[Evidence, Integrity]:
     """Evidence with the verity checks and os-release only, and what follows from it."""
-    from dataclasses import replace
-
     from rocketaudit.analysis.integrity import judge_integrity
-    from rocketaudit.audit import look
     from rocketaudit.cli.progress import TerminalProgress, choose_progress
-    from rocketaudit.cli.running import Run, read_looking
+    from rocketaudit.evidence.banks import collect_banks
+    from rocketaudit.model.budget import Budget
+    from rocketaudit.source.opening import open_target
 
-    run = Run(target=target, workers=workers, tmp_dir=tmp_dir, quiet=quiet)
+    if tmp_dir is not None and not tmp_dir.is_dir():
+        raise UsageError(f"--tmp-dir {tmp_dir} is no folder")
     progress = choose_progress(quiet=quiet)
     try:
-        evidence = look(target, replace(read_looking(run), verity_only=True), (), progress)
+        source = open_target(target, budget=Budget(), tmp_dir=tmp_dir, progress=progress)
+        try:
+            processes = workers or len(os.sched_getaffinity(0))
+            evidence = collect_banks(source, workers=processes, progress=progress)
+        finally:
+            source.close()
     finally:
         if isinstance(progress, TerminalProgress):
             progress.close()

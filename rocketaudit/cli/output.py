@@ -9,15 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING
 
 from rocketaudit.errors import UsageError
-from rocketaudit.model.report import Report
 from rocketaudit.report import WRITERS
-from rocketaudit.report.console import WIDTH, render_console
 from rocketaudit.report.writer import Writer
 
+if TYPE_CHECKING:
+    from rocketaudit.model.report import Report
+
 CONSOLE = "console"
-PIPED_WIDTH = WIDTH
+PIPED_WIDTH = 100  # columns where there is no terminal
 _BY_NAME = {writer.name: writer for writer in WRITERS}
 
 
@@ -79,6 +81,8 @@ def write_outputs(report: Report, outputs: Sequence[Output], screen: Screen) -> 
         if output.path is not None:
             write_file(output.path, output.writer.write(report))
         elif output.writer.name == CONSOLE:
+            from rocketaudit.report.console import render_console
+
             text = render_console(report, width=screen.width, colour=screen.colour, verbose=screen.verbose)
             print_bytes(text.encode())
         else:

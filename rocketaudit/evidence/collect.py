@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gc
-import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from rocketaudit.errors import FormatError, SourceError
 from rocketaudit.evidence.collector import Collector, Seen
+from rocketaudit.evidence.identity import checked_disk, identified, prepare_worker
 from rocketaudit.evidence.reading import FileRead, read_file
 from rocketaudit.evidence.running_verity import running_statements
 from rocketaudit.evidence.schedule import WorkerFailure, run_tasks
@@ -17,15 +16,14 @@ from rocketaudit.evidence.verity import RangeResult, VerityJob, check_range, fin
 from rocketaudit.evidence.walking import Walked, walk_tree
 from rocketaudit.model.bank_verity import BankVerity
 from rocketaudit.model.binary import Binary
-from rocketaudit.model.disk import DiskSummary, Problem
 from rocketaudit.model.evidence import Coverage, Evidence, Gap, SignedBlob, Wants
-from rocketaudit.model.fact import Fact, Plane, State
+from rocketaudit.model.fact import Fact
 from rocketaudit.model.files import FileRecord
 from rocketaudit.model.filesystem import FileSystem, FileType, Node
 from rocketaudit.model.package import Package
 from rocketaudit.model.progress import Progress
 from rocketaudit.model.reader import Reader
-from rocketaudit.model.target import Target, Tool
+from rocketaudit.model.target import Tool
 from rocketaudit.source.protocol import Source
 
 BATCH_BYTES = 8 << 20
@@ -97,13 +95,13 @@ def collect(
     progress.phase("Reading configuration", 0)
     seen = list(_ask(collectors, source, wants))
     return Evidence(
-        target=replace(_identified(source, seen), digest=f"sha256:{reads.digest}" if reads.digest else None),
+        target=replace(identified(source, seen), digest=f"sha256:{reads.digest}" if reads.digest else None),
         judged=source.judged,
         facts=_of(Fact, seen),
         files=tuple(files),
         binaries=tuple(binaries),
         packages=_of(Package, seen),
-        disk=_unchanged(source),
+        disk=checked_disk(source),
         verity=verity,
         blobs=_of(SignedBlob, seen),
         covered=_of(Coverage, seen),
@@ -133,11 +131,6 @@ def _read_all(
     if wants.target_digest and digester is not None:
         tasks.insert(0, InputDigest())
     tasks += [VerityRange(number, first, last) for number, job in enumerate(jobs) for first, last in job.ranges()]
-    parent = os.getpid()
-
-    def start() -> None:
-        if os.getpid() != parent:
-            _prepare_worker(source)
 
     def work(_: None, task: Task) -> Outcome:
         if isinstance(task, VerityRange):
@@ -151,7 +144,7 @@ def _read_all(
 
     progress.phase("Reading files and checking verity", len(tasks))
     for number, outcome in run_tasks(
-        tasks, work, start=start, workers=workers, deadline=TASK_SECONDS, progress=progress.advance
+        tasks, work, start=prepare_worker(source), workers=workers, deadline=TASK_SECONDS, progress=progress.advance
     ):
         _keep(reads, tasks[number], outcome, walked, order)
     return reads
@@ -163,16 +156,6 @@ def _read_one(fs: FileSystem, node: Node, scope: str, path: str, wants: Wants) -
         return read_file(fs, node, scope, path, wants)
     except Exception as error:  # noqa: BLE001 - the border between hostile bytes and the batch
         return FileRead(unread=f"defect of the reader, please report: {type(error).__name__}: {error}")
-
-
-def _prepare_worker(source: Source) -> None:
-    """Only forked workers map the file: a mapped file that shrinks ends its reader."""
-    gc.freeze()
-    # one allocation just under glibc's ceiling raises its mmap and trim thresholds, so that buffers are reused
-    bytes((32 << 20) - 65536)
-    use_map: Callable[[], None] | None = getattr(source, "use_map", None)
-    if use_map is not None:
-        use_map()
 
 
 def _by_place(one: Walked) -> list[int]:
@@ -244,14 +227,6 @@ def _assemble(walked: list[Walked], reads: _Reads) -> tuple[list[FileRecord], li
     return files, binaries
 
 
-def _unchanged(source: Source) -> DiskSummary | None:
-    """The disk, with a problem for every way in which the input is no longer what was opened."""
-    check: Callable[[], tuple[Problem, ...]] | None = getattr(source, "check_unchanged", None)
-    if source.disk is None or check is None:
-        return source.disk
-    return replace(source.disk, problems=source.disk.problems + check())
-
-
 def _ask(collectors: Sequence[Collector], source: Source, wants: Wants) -> Iterable[Seen]:
     for collector in collectors:
         try:
@@ -262,25 +237,3 @@ def _ask(collectors: Sequence[Collector], source: Source, wants: Wants) -> Itera
 
 def _of(kind: type[S], seen: list[Seen]) -> tuple[S, ...]:
     return tuple(item for item in seen if isinstance(item, kind))
-
-
-def _identified(source: Source, seen: list[Seen]) -> Target:
-    """The target with what os-release of the judged root says of it."""
-    told = {
-        fact.key.subject[0]: str(fact.value)
-        for fact in seen
-        if isinstance(fact, Fact)
-        and fact.key.namespace == "os_release"
-        and fact.scope == source.judged
-        and fact.plane is Plane.STATIC
-        and fact.state is State.PRESENT
-    }
-    target = source.target
-    return replace(
-        target,
-        os_id=told.get("ID", target.os_id),
-        os_name=told.get("PRETTY_NAME", told.get("NAME", target.os_name)),
-        variant=told.get("VARIANT_ID", target.variant),
-        version=told.get("VERSION_ID", target.version),
-        build=told.get("BUILD_ID", target.build),
-    )

@@ -16,7 +16,6 @@ from rocketaudit.model.verdict import Severity, Verdict
 from rocketaudit.report import summary
 from rocketaudit.report.census_text import language_shares, language_sums
 from rocketaudit.report.escape import shorten, terminal
-from rocketaudit.report.writer import Writer
 
 WIDTH = 100
 MAX_TASKS = 8
@@ -247,6 +246,3 @@ def _gaps(report: Report) -> Iterable[RenderableType]:
 
 def _text(value: str, style: str = "", limit: int = 300, *, lines: bool = False) -> Text:
     return Text(terminal(shorten(value, limit), lines=lines), style=style)
-
-
-WRITER = Writer("console", ".txt", write_console, "one screen for a person")

@@ -8,7 +8,6 @@ from rocketaudit.model.report import Report
 from rocketaudit.model.rule import Result
 from rocketaudit.report import summary
 from rocketaudit.report.escape import csv_cell
-from rocketaudit.report.writer import Writer
 
 COLUMNS = (
     "benchmark", "section", "rule", "title", "level", "severity", "scored", "verdict", "why", "waived_until", "waiver",
@@ -46,6 +45,3 @@ def _cells(result: Result) -> tuple[str, ...]:
 def _line(cells: Iterable[str]) -> str:
     quoted = (csv_cell(cell).replace('"', '""') for cell in cells)
     return ",".join(f'"{cell}"' for cell in quoted) + "\r\n"
-
-
-WRITER = Writer("csv", ".csv", write_csv, "one line a rule for a spreadsheet")

@@ -14,7 +14,6 @@ from rocketaudit.report import summary
 from rocketaudit.report.census_text import COLOURS, language_shares, language_sums
 from rocketaudit.report.document import digest_of
 from rocketaudit.report.escape import script_json, shorten, visible
-from rocketaudit.report.writer import Writer
 from rocketaudit.resources import read_text
 
 if TYPE_CHECKING:
@@ -207,6 +206,3 @@ def _sbom_row(component: Component) -> list[str | int]:
         component.found_by,
         len(component.where),
     ]
-
-
-WRITER = Writer("html", ".html", write_html, "one self-contained file for a browser")

@@ -11,7 +11,6 @@ from rocketaudit.model.verdict import Severity, Verdict
 from rocketaudit.report import summary
 from rocketaudit.report.document import timestamp
 from rocketaudit.report.escape import shorten, xml
-from rocketaudit.report.writer import Writer
 
 _MAX = 4_000
 _GRAVE = (Severity.CRITICAL, Severity.HIGH)
@@ -98,6 +97,3 @@ def _say(case: ET.Element, text: str) -> None:
 
 def _text(value: str) -> str:
     return xml(shorten(value, _MAX))
-
-
-WRITER = Writer("junit", ".xml", write_junit, "JUnit XML for CI servers")

@@ -10,7 +10,6 @@ from rocketaudit.report import summary
 from rocketaudit.report.census_text import language_shares, language_sums
 from rocketaudit.report.document import digest_of
 from rocketaudit.report.escape import markdown, markdown_code, shorten
-from rocketaudit.report.writer import Writer
 
 MAX_TASKS = 20
 MAX_UNDECIDED = 50
@@ -93,6 +92,3 @@ def _undecided(report: Report) -> Iterator[str]:
 
 def _text(value: str) -> str:
     return markdown(shorten(value))
-
-
-WRITER = Writer("markdown", ".md", write_markdown, "a summary for a pull request")

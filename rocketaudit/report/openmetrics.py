@@ -12,7 +12,6 @@ from rocketaudit.report import summary
 from rocketaudit.report.census_text import language_sums
 from rocketaudit.report.document import timestamp
 from rocketaudit.report.escape import metric_label, shorten
-from rocketaudit.report.writer import Writer
 
 Sample = tuple[dict[str, str], float | int]
 
@@ -82,6 +81,3 @@ def _metric(name: str, text: str, samples: Sequence[Sample]) -> Iterator[str]:
         if pairs not in seen:  # two hostile names may shorten to one
             seen.add(pairs)
             yield f"{name}{{{pairs}}} {value}" if pairs else f"{name} {value}"
-
-
-WRITER = Writer("openmetrics", ".prom", write_openmetrics, "gauges for Prometheus")

@@ -13,7 +13,6 @@ from rocketaudit.model.verdict import Verdict
 from rocketaudit.report import summary
 from rocketaudit.report.document import digest_of, timestamp
 from rocketaudit.report.escape import json_text, shorten, visible
-from rocketaudit.report.writer import Writer
 
 OSCAL_VERSION = "1.1.2"
 NS = "urn:rocketaudit:oscal"
@@ -147,6 +146,3 @@ def _line(value: str) -> str:
 
 def _text(value: str) -> str:
     return visible(shorten(value, _MAX), lines=True).strip()
-
-
-WRITER = Writer("oscal", ".oscal.json", write_oscal, "OSCAL assessment results")

@@ -20,7 +20,6 @@ from rocketaudit.report.html import write_html
 from rocketaudit.report.markdown import write_markdown
 from rocketaudit.report.report_json import write_json
 from rocketaudit.report.summary import NO_CIS_PRODUCT
-from rocketaudit.report.writer import Writer
 from rocketaudit.resources import read_text
 
 _LOCAL = struct.Struct("<4s5H3I2H")
@@ -94,6 +93,3 @@ def archive(members: Sequence[tuple[str, bytes]]) -> bytes:
         directory += _CENTRAL.pack(b"PK\x01\x02", 3 << 8 | _VERSION, *common, 0, 0, 0, 0, _MODE, start) + raw
     end = _END.pack(b"PK\x05\x06", 0, 0, len(members), len(members), len(directory), len(body), 0)
     return bytes(body + directory + end)
-
-
-WRITER = Writer("pack", ".zip", write_pack, "the bundle that an auditor files", wants_sha512=True)

@@ -9,7 +9,6 @@ from rocketaudit.model import codec
 from rocketaudit.model.report import REPORT_SCHEMA, Report
 from rocketaudit.report.document import ReportDocument, encode_document, from_document, to_document
 from rocketaudit.report.escape import json_text
-from rocketaudit.report.writer import Writer
 
 
 def write_json(report: Report) -> bytes:
@@ -40,6 +39,3 @@ def lay_out(document: dict[str, object]) -> bytes:
 
 def _compact(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-
-
-WRITER = Writer("json", ".json", write_json, "the whole report for programs (schema report-1.0)")

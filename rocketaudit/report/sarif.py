@@ -13,7 +13,6 @@ from rocketaudit.model.verdict import Severity, Verdict
 from rocketaudit.report import summary
 from rocketaudit.report.document import digest_of, timestamp
 from rocketaudit.report.escape import json_text, shorten, uri_path, visible
-from rocketaudit.report.writer import Writer
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 MAX_TEXT = 2_000
@@ -161,6 +160,3 @@ def _fingerprint(*parts: object) -> str:
 
 def _text(value: str) -> str:
     return visible(shorten(value, MAX_TEXT), lines=True)
-
-
-WRITER = Writer("sarif", ".sarif", write_sarif, "SARIF 2.1.0 for code-scanning views")

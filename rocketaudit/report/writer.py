@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from rocketaudit.model.report import Report
+if TYPE_CHECKING:
+    from rocketaudit.model.report import Report
 
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """`suffix` is the usual end of a file name; `write` is pure and gives the same bytes for the same report."""
+    """A format: `suffix` is the usual end of a file name; `function` is `module:name`, loaded when it first writes."""
 
     name: str
     suffix: str
-    write: Callable[[Report], bytes]
+    function: str
     help: str = ""
     wants_sha512: bool = False
+
+    def write(self, report: Report) -> bytes:
+        """Pure: the same bytes for the same report."""
+        module, _, name = self.function.partition(":")
+        write: Callable[[Report], bytes] = getattr(importlib.import_module(f"rocketaudit.report.{module}"), name)
+        return write(report)

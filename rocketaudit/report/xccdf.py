@@ -12,7 +12,6 @@ from rocketaudit.model.verdict import Severity, Verdict
 from rocketaudit.report import summary
 from rocketaudit.report.document import timestamp
 from rocketaudit.report.escape import shorten, xml
-from rocketaudit.report.writer import Writer
 
 NAMESPACE = "http://checklists.nist.gov/xccdf/1.2"
 _UNDATED = "1970-01-01T00:00:00Z"  # the schema wants a time also where none was given
@@ -148,6 +147,3 @@ def _id(kind: str, name: str) -> str:
 
 def _text(value: str) -> str:
     return xml(shorten(value, _MAX))
-
-
-WRITER = Writer("xccdf", ".xccdf.xml", write_xccdf, "XCCDF 1.2 results, as OpenSCAP and STIG tools read them")
