@@ -115,13 +115,13 @@ def _called(elf: ElfFile, names: Names) -> _Called:
         fortified=len(fortified),
         fortifiable=len(fortified | plain),
         sanitizers=tuple(sorted(_SANITIZERS[name] for name in everything & _SANITIZERS.keys())),
-        any_names=bool(everything or names.static.symbols),
+        any_names=bool(everything or names.static.names),
     )
 
 
 def _in_static_names(elf: ElfFile, names: Names) -> bool:
     """Is a canary routine among the static names? Their text is searched, since only a sample of rows was read."""
-    if not names.static.symbols:
+    if not names.static.names:
         return False
     start, size = names.static.strings
     end = min(start + size, elf.size)

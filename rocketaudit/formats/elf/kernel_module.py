@@ -5,7 +5,9 @@ Sources: include/linux/module.h (MODULE_INFO), include/linux/module_signature.h.
 
 from __future__ import annotations
 
+import functools
 import struct
+from typing import NamedTuple
 
 from rocketaudit.errors import FormatError
 from rocketaudit.formats.elf.header import ElfFile
@@ -17,6 +19,7 @@ MAX_MODINFO = 1 << 20
 MAX_SIGNATURE = 1 << 16
 _TRAILER = struct.Struct(">BBBBB3xI")
 _PKCS7 = 2
+_INTEGER, _SEQUENCE, _SET = 0x02, 0x30, 0x31  # tags of X.690
 
 
 def module_info(elf: ElfFile) -> KernelModuleInfo | None:
@@ -61,19 +64,70 @@ def module_signature(data: Buffer) -> ModuleSignature | None:
 
 
 def _pkcs7(raw: bytes) -> ModuleSignature:
-    """Signer and digest of a CMS signature; both None when it cannot be parsed (it is still a signature)."""
-    from asn1crypto import cms  # slow to load, and few files are modules
+    """Signer and digest of a CMS signature; both None when it cannot be parsed (it is still a signature).
 
+    The way to the signer is walked here and only names are decoded by the library, once for each: a kernel has
+    thousands of modules, and one signer. RFC 5652 sections 3, 5.1 and 5.3.
+    """
     try:
-        info = cms.ContentInfo.load(raw)["content"]["signer_infos"][0]
-        sid = info["sid"]
-        digest = str(info["digest_algorithm"]["algorithm"].native)
-        if sid.name == "issuer_and_serial_number":
-            names = sid.chosen["issuer"].native
-            signer = names.get("common_name") or names.get("organization_name")
-            return ModuleSignature(
-                None if signer is None else str(signer), f"{sid.chosen['serial_number'].native:x}", digest, len(raw)
-            )
-        return ModuleSignature(None, bytes(sid.chosen.native).hex(), digest, len(raw))
+        content = _children(raw, _children(raw, _children(raw, (0, len(raw)))[0].inner)[1].inner)[0]
+        infos = [item for item in _children(raw, content.inner) if item.tag == _SET][-1]
+        signer = _children(raw, _children(raw, infos.inner)[0].inner)
+        identifier, algorithm = signer[1], signer[2]
+        digest = _algorithm_name(algorithm.bytes_of(raw))
+        if identifier.tag != _SEQUENCE:
+            return ModuleSignature(None, raw[slice(*identifier.inner)].hex(), digest, len(raw))
+        issuer, serial = _children(raw, identifier.inner)[:2]
+        if serial.tag != _INTEGER:
+            raise ValueError("the serial number is no integer")
+        number = int.from_bytes(raw[slice(*serial.inner)], "big", signed=True)
+        return ModuleSignature(_issuer_name(issuer.bytes_of(raw)), f"{number:x}", digest, len(raw))
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError):
         return ModuleSignature(None, None, None, len(raw))
+
+
+class _Item(NamedTuple):
+    """One DER value: its tag, and where it and its content lie."""
+
+    tag: int
+    start: int
+    inner: tuple[int, int]
+
+    def bytes_of(self, raw: bytes) -> bytes:
+        return raw[self.start : self.inner[1]]
+
+
+def _children(raw: bytes, inside: tuple[int, int]) -> list[_Item]:
+    """The DER values in a stretch; ValueError when they do not fill it."""
+    at, end = inside
+    found: list[_Item] = []
+    while at < end:
+        start, tag, size = at, raw[at], raw[at + 1]
+        at += 2
+        if size & 0x80:
+            count = size & 0x7F
+            if not 0 < count <= 4 or at + count > end:
+                raise ValueError("a length that DER does not know")
+            size = int.from_bytes(raw[at : at + count], "big")
+            at += count
+        if tag & 0x1F == 0x1F or at + size > end:
+            raise ValueError("a value goes on behind its parent")
+        found.append(_Item(tag, start, (at, at + size)))
+        at += size
+    return found
+
+
+@functools.lru_cache(maxsize=64)
+def _issuer_name(der: bytes) -> str | None:
+    from asn1crypto import x509  # slow to load, and few files are modules
+
+    names = x509.Name.load(der).native
+    signer = names.get("common_name") or names.get("organization_name")
+    return None if signer is None else str(signer)
+
+
+@functools.lru_cache(maxsize=64)
+def _algorithm_name(der: bytes) -> str:
+    from asn1crypto import algos
+
+    return str(algos.DigestAlgorithm.load(der)["algorithm"].native)

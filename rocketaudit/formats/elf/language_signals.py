@@ -59,10 +59,10 @@ class Names:
     static: SymbolTable
     debug: SymbolTable
 
-    def functions(self) -> list[tuple[str, SymbolTable, dict[Mangling, tuple[int, int]]]]:
+    def functions(self) -> list[tuple[str, SymbolTable, Mapping[Mangling, tuple[int, int]]]]:
         """Where from, the table, and its functions by mangling, for the tables that describe all functions."""
         tables = (("symbols", self.static), ("mini-debug-info", self.debug))
-        return [(where, table, table.functions()) for where, table in tables if table.symbols]
+        return [(where, table, table.functions) for where, table in tables if table.names]
 
 
 def metadata_signals(elf: ElfFile, names: Names) -> list[Signal]:

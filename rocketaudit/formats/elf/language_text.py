@@ -216,12 +216,17 @@ def clipped(ranges: Ranges, limit: int) -> Ranges:
 
 def runtime_text(elf: ElfFile, ranges: Ranges) -> Iterator[Signal]:
     """Texts of other runtimes, each set whole."""
-    hay = elf.haystack
+    places: dict[bytes, int] = {}
+
+    def find(text: bytes) -> int:
+        if (at := places.get(text)) is None:
+            at = places[text] = elf.haystack.find(text, ranges)
+        return at
+
     for runtime in RUNTIMES:
         for texts in runtime.texts:
-            first = hay.find(texts[0], ranges)
-            if first >= 0 and all(hay.find(text, ranges) >= 0 for text in texts[1:]):
-                yield Signal(Sign.RUNTIME_TEXT, f"{runtime.name}: {texts[0].decode()}", first)
+            if all(find(text) >= 0 for text in texts):
+                yield Signal(Sign.RUNTIME_TEXT, f"{runtime.name}: {texts[0].decode()}", find(texts[0]))
                 return
 
 

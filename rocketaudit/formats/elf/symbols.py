@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from itertools import accumulate, compress
+from operator import not_
 
 from rocketaudit.formats.elf.header import (
     DT_GNU_HASH,
@@ -41,8 +45,8 @@ _RUST_V0 = re.compile(rb"_R(?:[NIMXYC]|[0-9])")
 _GO_NAME = re.compile(rb"(?:runtime|type:|go:|main|sync|internal/[\w/]+|[a-z0-9.-]+\.[a-z]+/[\w./-]+)\.")
 
 
-# name, defined, type (STT_*), size, value: a plain tuple, since hundreds of thousands are made
-Symbol = tuple[bytes, bool, int, int, int]
+# a table's rows in columns, as `_ROW` unpacks them, since hundreds of thousands are read
+_Column = tuple[int, ...]
 
 
 class Mangling(StrEnum):
@@ -54,36 +58,47 @@ class Mangling(StrEnum):
 
 @dataclass(frozen=True)
 class SymbolTable:
-    """`offset` and `rows` say where the table lies; `symbols` leaves out the nameless ones."""
+    """`offset` and `rows` say where the table lies; `texts` has one name per row that was read, None for a nameless."""
 
     offset: int
     rows: int
-    symbols: tuple[Symbol, ...]
+    texts: tuple[bytes | None, ...] = ()
+    sections: _Column = ()  # 0: undefined
+    info: _Column = ()
+    sizes: _Column = ()
+    values: _Column = ()
     strings: tuple[int, int] = (0, 0)  # file offset and size of the names
-    stride: int = 1  # every how many rows one was read
 
     @cached_property
-    def undefined(self) -> set[bytes]:
+    def undefined(self) -> AbstractSet[bytes]:
         """Names that other files must provide."""
-        return {name for name, defined, *_ in self.symbols if not defined}
+        return {name for name in compress(self.texts, map(not_, self.sections)) if name is not None}
 
     @cached_property
-    def names(self) -> set[bytes]:
+    def names(self) -> AbstractSet[bytes]:
         """Every name, defined here or not."""
-        return {symbol[0] for symbol in self.symbols}
+        return {name for name in self.texts if name is not None}
 
-    def functions(self) -> dict[Mangling, tuple[int, int]]:
+    def at(self, wanted: AbstractSet[int]) -> Iterator[tuple[int, bytes]]:
+        """(value, name) of the symbols that have one of the wanted values."""
+        for value, name in zip(self.values, self.texts, strict=True):
+            if value in wanted and name is not None:
+                yield value, name
+
+    @cached_property
+    def functions(self) -> Mapping[Mangling, tuple[int, int]]:
         """Number and bytes of the functions read here, by whose compiler spelled their names."""
-        found: dict[Mangling, tuple[int, int]] = {}
-        for name, defined, kind, size, _ in self.symbols:
-            if defined and kind == STT_FUNC:
+        counts: dict[Mangling, int] = {}
+        sizes: dict[Mangling, int] = {}
+        for name, section, info, size in zip(self.texts, self.sections, self.info, self.sizes, strict=True):
+            if section and info & 15 == STT_FUNC and name is not None:
                 spelled = mangling(name)
-                count, total = found.get(spelled, (0, 0))
-                found[spelled] = count + 1, total + size
-        return found
+                counts[spelled] = counts.get(spelled, 0) + 1
+                sizes[spelled] = sizes.get(spelled, 0) + size
+        return {spelled: (count, sizes[spelled]) for spelled, count in counts.items()}
 
 
-EMPTY = SymbolTable(0, 0, ())
+EMPTY = SymbolTable(0, 0)
 
 
 def mangling(name: bytes) -> Mangling:
@@ -182,18 +197,33 @@ def _read(elf: ElfFile, offset: int, count: int, strings: tuple[int, int], *, st
         layout = struct.Struct(f"{layout.format}{(stride - 1) * layout.size}x")
     raw = elf.piece(offset, min(count // stride, MAX_SYMBOLS) * layout.size)
     rows = len(raw) // layout.size
-    text = bytes(elf.piece(*strings))
-    limit, find = len(text), text.find
-    unpacked = layout.iter_unpack(raw[: rows * layout.size])
-    found: list[Symbol] = []
+    columns = tuple(zip(*layout.iter_unpack(raw[: rows * layout.size]), strict=True)) or ((),) * 6
     if elf.bits == 64:
-        for name, info, _, index, value, size in unpacked:
-            if 0 < name < limit:
-                end = find(b"\0", name, name + MAX_NAME)
-                found.append((text[name : end if end >= 0 else name + MAX_NAME], index != 0, info & 15, size, value))
+        places, info, _, sections, values, sizes = columns
     else:
-        for name, value, size, info, _, index in unpacked:
-            if 0 < name < limit:
-                end = find(b"\0", name, name + MAX_NAME)
-                found.append((text[name : end if end >= 0 else name + MAX_NAME], index != 0, info & 15, size, value))
-    return SymbolTable(offset, rows * stride, tuple(found), strings, stride)
+        places, values, sizes, info, _, sections = columns
+    texts = _texts(bytes(elf.piece(*strings)), places)
+    return SymbolTable(offset, rows * stride, texts, sections, info, sizes, values, strings)
+
+
+def _texts(strings: bytes, places: _Column) -> tuple[bytes | None, ...]:
+    """The names at the given places of a string table; None where there is none.
+
+    Most names begin where another ends, so one split of the table finds them; linkers merge common ends, and those
+    are found one by one.
+    """
+    limit, find = len(strings), strings.find
+    begun: dict[int, bytes] = {}
+    if limit <= 64 * len(places):
+        pieces = strings.split(b"\0")
+        begun = dict(zip(accumulate(map((1).__add__, map(len, pieces)), initial=0), pieces, strict=False))
+        begun.pop(0, None)
+        begun.pop(limit, None)
+        if len(max(pieces, key=len)) > MAX_NAME:
+            begun = {place: name[:MAX_NAME] for place, name in begun.items()}
+    texts: list[bytes | None] = list(map(begun.get, places))
+    for index, text in enumerate(texts):
+        if text is None and 0 < (place := places[index]) < limit:
+            end = find(b"\0", place, place + MAX_NAME)
+            texts[index] = strings[place : end if end >= 0 else place + MAX_NAME]
+    return tuple(texts)

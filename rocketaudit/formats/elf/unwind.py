@@ -129,9 +129,8 @@ class _Cie:
 def _symbol_slots(elf: ElfFile, wanted: AbstractSet[int]) -> dict[int, str]:
     """Names of the wanted addresses that the loader fills with a symbol, or that are an imported function's own."""
     slots = {slot: name.decode("latin-1") for slot, name in named_slots(elf, wanted).items()}
-    for name, _, _, _, value in dynamic_symbols(elf).symbols if wanted else ():
-        if value in wanted:
-            slots[value] = name.decode("latin-1")
+    for value, name in dynamic_symbols(elf).at(wanted) if wanted else ():
+        slots[value] = name.decode("latin-1")
     return slots
 
 
