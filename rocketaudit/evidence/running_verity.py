@@ -42,7 +42,7 @@ def running_entry(source: LiveSource) -> BootEntry | None:
         path="/proc/cmdline",
         bank=source.judged,
         command_line=text,
-        verity_table=tables[-1],
+        verity_table=";".join(dict.fromkeys(tables)),  # several different ones: none is believed
     )
 
 

@@ -141,6 +141,9 @@ def _prepare(job: VerityJob, disk: DiskSummary, reader: Reader, source_name: str
         job.unread = str(error)
     if job.unread is None and not any(statement.binds_kernel or statement.problems for statement in job.statements):
         job.unread = _why_no_boot_text(job.bank, disk)
+    doubtful = next((e for e in disk.boot_entries if e.bank == job.bank.scope and e.undecided), None)
+    if job.unread is None and doubtful is not None:
+        job.unread = f"what boots cannot be told from {doubtful.path}: {doubtful.undecided}"
 
 
 def _why_no_boot_text(bank: Bank, disk: DiskSummary) -> str | None:

@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rocketaudit.errors import FormatError, UnsupportedError
+from rocketaudit.formats.kernel_arguments import WORD, raw_bytes
 from rocketaudit.formats.verity import layout_of
 from rocketaudit.model.verity import FecParameters, VerityParameters
 
 SECTOR = 512
 MAX_TABLE = 8192
 _KEY = b"dm_mod.create"
-_WORD = re.compile(rb'(?:[^\x09-\x0d\x20\xa0"]|"[^"]*(?:"|$))+')
 _NUMBER = re.compile(r"[0-9]{1,20}")
 # optional parameters that take a value; all others stand alone (verity.rst)
 _WITH_VALUE = frozenset({"use_fec_from_device", "fec_roots", "fec_blocks", "fec_start", "root_hash_sig_key_desc"})
@@ -55,7 +55,7 @@ def find_tables(text: str) -> Iterator[str]:
     Split as the kernel splits (lib/cmdline.c): by bytes, blanks inside quotes do not count, the byte 0xA0 is a
     blank, "-" and "_" in a name are the same, and what follows the word "--" is not for the kernel.
     """
-    for match in _WORD.finditer(text.encode("utf-8", "surrogateescape")):
+    for match in WORD.finditer(raw_bytes(text)):
         word = match[0]
         if word == b"--":
             return

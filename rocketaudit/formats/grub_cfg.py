@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from rocketaudit.errors import FormatError
 from rocketaudit.formats.grub_words import Token, expand, tokens_of
@@ -14,8 +15,13 @@ MAX_ENTRIES = 128
 MAX_EXPANDED = 4 << 20
 _LINUX = frozenset({"linux", "linuxefi", "linux16"})
 _INITRD = frozenset({"initrd", "initrdefi", "initrd16"})
-_FLOW = frozenset({"if", "elif", "else", "fi", "then", "while", "until", "for", "do", "done", "function"})
-_ELSEWHERE = frozenset({"source", ".", "configfile", "load_env", "normal", "chainloader", "eval", "blscfg", "bli"})
+_ENTRY = frozenset({"menuentry", "hiddenentry"})
+_FLOW = frozenset({"if", "elif", "else", "fi", "then", "while", "until", "for", "do", "done", "function", "!"})
+# neither set variables nor change what boots; every other command that we do not act on leaves the entry undecided
+_INERT = frozenset(
+    {"background_color", "background_image", "clear", "echo", "export", "insmod", "loadfont", "play", "serial", "sleep"}
+    | {"terminal_input", "terminal_output", "true"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +32,10 @@ class GrubProblem:
 
 @dataclass(frozen=True, slots=True)
 class GrubEntry:
-    """One menu entry. `command_line` is the kernel's, with GRUB's own BOOT_IMAGE in front; "" without a kernel."""
+    """One menu entry. `command_line` is the kernel's, with GRUB's own BOOT_IMAGE in front; "" without a kernel.
+
+    `undecided` says why GRUB may start something else; "" when the file leaves only this.
+    """
 
     title: str
     identifier: str
@@ -35,6 +44,7 @@ class GrubEntry:
     command_line: str
     initrd_paths: tuple[str, ...]
     is_default: bool = False
+    undecided: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,27 +66,37 @@ class GrubConfig:
 
 @dataclass(slots=True)
 class _Block:
-    """What is being read: the top level or the body of one entry."""
+    """What is being run: the top level or the body of one entry; the body waits until the top level has ended."""
 
     title: str = ""
     identifier: str = ""
     offset: int = 0
+    body: list[Token] = field(default_factory=list)
     variables: dict[str, str] = field(default_factory=dict)
     kernel_path: str = ""
     command_line: str = ""
     initrd_paths: tuple[str, ...] = ()
+    has_booted: bool = False
+    undecided: str = ""
 
-    def entry(self) -> GrubEntry:
+    def entry(self, shared: str) -> GrubEntry:
         return GrubEntry(
-            self.title, self.identifier, self.offset, self.kernel_path, self.command_line, self.initrd_paths
+            self.title,
+            self.identifier,
+            self.offset,
+            self.kernel_path,
+            self.command_line,
+            self.initrd_paths,
+            undecided=self.undecided or shared,
         )
 
 
 def parse_grub_cfg(data: bytes, environment: Mapping[str, str] | None = None) -> GrubConfig:
     """Read a configuration; `environment` holds what the loader sets before (root, boot_uuid, private ...).
 
-    Conditions are not evaluated: commands in all branches count, and a problem says so. FormatError for an
-    unclosed quote, unbalanced braces, or more than we read.
+    The body of an entry is run when it boots, so with the variables as the file leaves them at its end. Conditions
+    are not evaluated: commands in all branches count, a problem says so, and the entry is undecided. FormatError for
+    an unclosed quote, unbalanced braces, or more than we read.
     """
     if len(data) > MAX_SIZE:
         raise FormatError(f"a grub.cfg of {len(data)} bytes; at most {MAX_SIZE} are read")
@@ -89,44 +109,69 @@ def parse_grub_cfg(data: bytes, environment: Mapping[str, str] | None = None) ->
 
 class _Interpreter:
     def __init__(self, environment: dict[str, str]) -> None:
-        self._blocks = [_Block(variables=environment)]
+        self._top = self._block = _Block(variables=environment)
         self._before = dict(environment)
-        self._braces: list[str] = []
+        self._waiting: deque[_Block] = deque()
         self._entries: list[GrubEntry] = []
         self._problems: list[GrubProblem] = []
         self._said: set[str] = set()
         self._expanded = 0
 
     def run(self, tokens: list[Token]) -> GrubConfig:
-        command: list[Token] = []
-        for token in tokens:
-            if not token.separator:
-                command.append(token)
-            elif token.separator == "{":
-                self._open(command, token)
-                command = []
-            else:
-                self._execute(command)
-                command = []
-                if token.separator == "}":
-                    self._close(token)
-                elif token.separator in "|&<>":
-                    self._say(f"{token.separator!r} is not evaluated", token.offset)
-        self._execute(command)
-        if self._braces:
-            raise FormatError("a brace is not closed")
+        self._run(tokens)
+        while self._waiting:
+            self._block = self._waiting.popleft()
+            self._block.variables = dict(self._top.variables)
+            self._run(self._block.body)
+            self._entries.append(self._block.entry(self._top.undecided))
         return self._result()
 
+    def _run(self, tokens: list[Token]) -> None:
+        command: list[Token] = []
+        braces = 0
+        rest = iter(tokens)
+        for token in rest:
+            if not token.separator:
+                command.append(token)
+                continue
+            if token.separator == "{":
+                words = self._words(command)
+                if words and words[0] in _ENTRY:
+                    self._wait(words, command[0], _body(rest, token))
+                else:
+                    braces += 1
+                    if braces > MAX_DEPTH:
+                        raise FormatError(f"braces nested deeper than {MAX_DEPTH}", offset=token.offset)
+                    self._doubt(f"{words[0] if words else 'a block'!r} is not evaluated", token.offset)
+            else:
+                self._execute(command)
+                if token.separator == "}":
+                    braces -= 1
+                    if braces < 0:
+                        raise FormatError("a brace closes nothing", offset=token.offset)
+                elif token.separator in "|&<>":
+                    self._doubt(f"{token.separator!r} is not evaluated", token.offset)
+            command = []
+        self._execute(command)
+        if braces:
+            raise FormatError("a brace is not closed")
+
+    def _wait(self, words: list[str], start: Token, body: list[Token]) -> None:
+        """An entry is remembered now and run when everything else has been."""
+        if len(self._entries) + len(self._waiting) >= MAX_ENTRIES:
+            raise FormatError(f"more than {MAX_ENTRIES} menu entries", offset=start.offset)
+        if self._block is not self._top:
+            self._doubt("an entry inside an entry is not evaluated", start.offset)
+        title, identifier = _title_of(words[1:])
+        self._waiting.append(_Block(title, identifier, start.offset, body))
+
     def _result(self) -> GrubConfig:
-        top = self._blocks[0]
+        top = self._top
         if top.kernel_path:
-            self._entries.append(top.entry())
+            self._entries.append(top.entry(""))
         default = top.variables.get("default") or "0"
-        chosen = self._choose(default.split(">")[0])
-        entries = tuple(
-            GrubEntry(e.title, e.identifier, e.offset, e.kernel_path, e.command_line, e.initrd_paths, index == chosen)
-            for index, e in enumerate(self._entries)
-        )
+        chosen = len(self._entries) - 1 if top.has_booted else self._choose(default.split(">")[0])
+        entries = tuple(replace(entry, is_default=index == chosen) for index, entry in enumerate(self._entries))
         changed = {name: value for name, value in top.variables.items() if self._before.get(name) != value}
         return GrubConfig(tuple(changed.items()), entries, tuple(self._problems))
 
@@ -140,50 +185,30 @@ class _Interpreter:
             return None
         return number if number < len(self._entries) else 0
 
-    def _open(self, command: list[Token], brace: Token) -> None:
-        if len(self._braces) >= MAX_DEPTH:
-            raise FormatError(f"braces nested deeper than {MAX_DEPTH}", offset=brace.offset)
-        words = self._words(command)
-        kind = words[0] if words else ""
-        if kind != "menuentry":
-            self._braces.append(kind)
-            if kind == "function":
-                self._say("functions are not evaluated", brace.offset)
-            return
-        if len(self._entries) >= MAX_ENTRIES:
-            raise FormatError(f"more than {MAX_ENTRIES} menu entries", offset=brace.offset)
-        self._braces.append(kind)
-        title, identifier = _title_of(words[1:])
-        self._blocks.append(_Block(title, identifier, command[0].offset, dict(self._blocks[0].variables)))
-
-    def _close(self, brace: Token) -> None:
-        if not self._braces:
-            raise FormatError("a brace closes nothing", offset=brace.offset)
-        if self._braces.pop() == "menuentry":
-            self._entries.append(self._blocks.pop().entry())
-
     def _execute(self, command: list[Token]) -> None:
         words = self._words(command)
-        if not words:
-            return
         while words and words[0] in _FLOW:
-            self._say(f"{words[0]!r} is not evaluated; every branch counts", command[0].offset)
-            words = words[1:] if words[0] in ("then", "else", "do") else []
+            self._doubt(f"{words[0]!r} is not evaluated; every branch counts", command[0].offset)
+            words = words[1:] if words[0] in ("then", "else", "do", "!") else []
         if not words:
             return
-        block, name = self._blocks[-1], words[0]
+        block, name = self._block, words[0]
         if name == "set" or ("=" in name and name.partition("=")[0].isidentifier()):
             self._assign(block, words[1:] if name == "set" else words[:1])
         elif name == "unset":
             for word in words[1:]:
                 block.variables.pop(word, None)
         elif name in _LINUX and len(words) > 1:
+            if block.kernel_path:
+                self._doubt("a second kernel is loaded", command[0].offset)
             block.kernel_path = _strip_device(words[1])
             block.command_line = _command_line(words[1:])
         elif name in _INITRD:
             block.initrd_paths = tuple(words[1:])
-        elif name in _ELSEWHERE:
-            self._say(f"{name!r} leads elsewhere and is not followed", command[0].offset)
+        elif name == "boot":
+            block.has_booted = block.has_booted or bool(block.kernel_path)
+        elif name not in _INERT:
+            self._doubt(f"{name[:40]!r} is not followed", command[0].offset)
 
     @staticmethod
     def _assign(block: _Block, words: list[str]) -> None:
@@ -203,16 +228,35 @@ class _Interpreter:
         return words
 
     def _value(self, name: str, offset: int) -> str:
-        value = self._blocks[-1].variables.get(name)
+        value = self._block.variables.get(name)
         if value is None:
             self._say(f"variable {name!r} is not set here and counts as empty", offset)
             return ""
         return value
 
+    def _doubt(self, what: str, offset: int) -> None:
+        """Something that we do not evaluate: the block that holds it, or all of them, may start something else."""
+        self._block.undecided = self._block.undecided or what
+        self._say(what, offset)
+
     def _say(self, what: str, offset: int) -> None:
         if what not in self._said and len(self._said) < 64:
             self._said.add(what)
             self._problems.append(GrubProblem(what, offset))
+
+
+def _body(rest: Iterator[Token], brace: Token) -> list[Token]:
+    """The tokens up to the brace that closes this one, which is taken too."""
+    body: list[Token] = []
+    depth = 1
+    for token in rest:
+        depth += (token.separator == "{") - (token.separator == "}")
+        if not depth:
+            return body
+        if depth > MAX_DEPTH:
+            raise FormatError(f"braces nested deeper than {MAX_DEPTH}", offset=token.offset)
+        body.append(token)
+    raise FormatError("a brace is not closed", offset=brace.offset)
 
 
 def _title_of(words: list[str]) -> tuple[str, str]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rocketaudit.errors import FormatError
 
 MAX_LENGTH = 64 * 1024
+# isspace() of lib/ctype.c knows six ASCII blanks and 0xA0
+WORD = re.compile(rb'(?:[^\x09-\x0d\x20\xa0"]|"[^"]*(?:"|$))+')
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +50,17 @@ def plain_argument(name: str) -> str:
 
 
 def _words(text: str) -> Iterator[str]:
-    word = ""
-    quoted = False
-    for char in text:
-        if char == '"':
-            quoted = not quoted
-            word += char
-        elif char.isspace() and not quoted:
-            if word:
-                yield word
-            word = ""
-        else:
-            word += char
-    if word:
-        yield word
+    """Split by bytes as lib/cmdline.c does: blanks inside quotes do not count, and the byte 0xA0 is a blank."""
+    for match in WORD.finditer(raw_bytes(text)):
+        yield match[0].decode("utf-8", "surrogateescape")
+
+
+def raw_bytes(text: str) -> bytes:
+    """The bytes of a command line that was decoded with surrogateescape; other lone surrogates stay readable."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace")
 
 
 def _argument(word: str) -> Argument:

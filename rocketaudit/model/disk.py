@@ -131,7 +131,8 @@ class BootEntry:
     `scope` is the partition's, `bank` the bank's ("bank-a") or "". `command_line` is what the kernel would get,
     with the loader's variables filled in where the file itself sets them. `verity_table` is the value of
     dm-mod.create ("" when there is none); `root_hash` that of roothash= or usrhash=, for images whose initrd sets
-    verity up. Paths are BytePath text within the partition.
+    verity up. `undecided` says why the loader may start something else than this. Paths are BytePath text within the
+    partition.
     """
 
     kind: BootKind
@@ -147,6 +148,7 @@ class BootEntry:
     is_default: bool = False
     kernel_version: str = ""
     root_hash: str = ""
+    undecided: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,6 +129,7 @@ def _grub_entries(
                 initrd_paths=entry.initrd_paths,
                 is_default=entry.is_default,
                 kernel_version=releases.get(entry.kernel_path, ""),
+                undecided=entry.undecided,
             )
 
 

@@ -284,11 +284,15 @@ def _danger(running: Running) -> str:
     if running.mapped is not None:
         lines = [f"{start} {length} {kind} {text}" for start, length, kind, text in running.mapped.table]
     elif running.command_line is not None:
-        lines = list(find_tables(running.command_line))[-1:]
-    for line in lines:
-        try:
-            if parse_table(line).parameters.on_corruption not in _STOPS:
-                return ""
-        except FormatError:
-            continue
+        lines = list(find_tables(running.command_line))
+    if lines and not any(map(_may_stop, lines)):
+        return ""
     return "not read: one bad block read through the verity device could restart the node, and the raw disk is closed"
+
+
+def _may_stop(line: str) -> bool:
+    """Whether a bad block would end the node under this table, or nobody can tell."""
+    try:
+        return parse_table(line).parameters.on_corruption in _STOPS
+    except FormatError:
+        return True

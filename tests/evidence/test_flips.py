@@ -192,3 +192,18 @@ def test_a_grub_cfg_without_a_verity_table_is_broken_and_not_unknown(scratch: Pa
     _, integrity = look(scratch)
     assert integrity.verdict is IntegrityVerdict.BROKEN
     assert integrity.bad_blocks_total == 0
+
+
+def test_a_grub_cfg_that_decides_only_at_boot_makes_the_verdict_unknown_and_not_sound(
+    scratch: Path, small_erofs_image: Built
+) -> None:
+    """The same text, of the same length, but the loader takes in another file first."""
+    boot = next(p for p in small_erofs_image.partitions.values() if p.label == "BOTTLEROCKET-BOOT-A")
+    harmless = b'set timeout="0"\n'
+    at = scratch.read_bytes().index(harmless, boot.start)
+    with scratch.open("r+b") as file:
+        file.seek(at)
+        file.write(b"source /x".ljust(len(harmless) - 1) + b"\n")
+    _, integrity = look(scratch)
+    assert integrity.verdict is IntegrityVerdict.UNKNOWN
+    assert "cannot be told from" in integrity.why

@@ -100,6 +100,53 @@ def test_entry_inherits_top_level_variables_but_keeps_its_own() -> None:
 def test_entries_inside_a_submenu_are_found() -> None:
     config = parse_grub_cfg(b"submenu 'more' {\nmenuentry 'x' {\nlinux /k a\n}\n}\n")
     assert [entry.title for entry in config.entries] == ["x"]
+    assert "submenu" in config.entries[0].undecided
+
+
+def test_body_of_an_entry_sees_the_variables_as_they_are_when_it_boots() -> None:
+    """GRUB keeps the body as text and runs it later: what is set behind the entry counts."""
+    text = 'set v=good\nmenuentry "$v" {\nlinux /k $v\n}\nset v=evil\n'
+    (entry,) = parse_grub_cfg(text.encode()).entries
+    assert (entry.title, entry.command_line, entry.undecided) == ("good", "BOOT_IMAGE=/k evil", "")
+
+
+def test_an_entry_cannot_change_what_another_one_boots() -> None:
+    text = "set v=a\nmenuentry x {\nset v=b\nlinux /k $v\n}\nmenuentry y {\nlinux /k $v\n}\n"
+    assert [e.command_line for e in parse_grub_cfg(text.encode()).entries] == ["BOOT_IMAGE=/k b", "BOOT_IMAGE=/k a"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "menuentry x {\nlinux /k evil\nif [ a = b ]; then\nlinux /k good\nfi\n}\n",
+        "menuentry x {\nlinux /k evil\nboot\nlinux /k good\n}\n",
+        "set v=evil\nif false; then set v=good; fi\nmenuentry x {\nlinux /k $v\n}\n",
+        "set v=evil\nfunction f {\nset v=good\n}\nmenuentry x {\nlinux /k $v\n}\n",
+        "menuentry x {\nlinux /k good\nconfigfile /evil.cfg\n}\n",
+        "menuentry x {\nlinux /k good\nsource /evil.cfg\n}\n",
+        "load_env\nmenuentry x {\nlinux /k good\n}\n",
+        "set v=good\nprobe --set=v --fs-uuid (hd0)\nmenuentry x {\nlinux /k $v\n}\n",
+        "set v=good\nregexp --set 1:v '(.*)' evil\nmenuentry x {\nlinux /k $v\n}\n",
+        "set v=good\nread v\nmenuentry x {\nlinux /k $v\n}\n",
+        "set c=configfile\nmenuentry x {\nlinux /k good\n$c /evil.cfg\n}\n",
+        "false || linux /k evil\nmenuentry x {\nlinux /k good\n}\n",
+        "! set v=good\nmenuentry x {\nlinux /k good\n}\n",
+        "chainloader /evil.efi\nboot\nmenuentry x {\nlinux /k good\n}\n",
+        "menuentry x {\nmultiboot2 /evil\nlinux /k good\n}\n",
+        "menuentry x {\nlinux /k good\nmenuentry y {\nlinux /k evil\n}\n}\n",
+    ],
+)
+def test_what_may_start_something_else_leaves_the_entry_undecided(text: str) -> None:
+    entry = parse_grub_cfg(text.encode()).entries[0]
+    assert entry.undecided
+
+
+def test_hidden_entries_count_and_a_kernel_booted_at_top_level_is_the_default() -> None:
+    hidden = parse_grub_cfg(b"hiddenentry x {\nlinux /k a\n}\n")
+    assert [entry.command_line for entry in hidden.entries] == ["BOOT_IMAGE=/k a"]
+    top = parse_grub_cfg(b"menuentry x {\nlinux /k good\n}\nlinux /k evil\nboot\n")
+    assert top.default is not None
+    assert top.default.command_line == "BOOT_IMAGE=/k evil"
 
 
 def test_conditions_are_not_evaluated_and_that_is_said() -> None:

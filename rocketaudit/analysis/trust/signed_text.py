@@ -11,6 +11,9 @@ from rocketaudit.model.verity import VerityParameters
 def parameters_of_grub_cfg(raw: bytes) -> VerityParameters:
     """What all entries of a grub.cfg with a verity table agree on; FormatError when they do not, or there is none."""
     config = parse_grub_cfg(raw)
+    for entry in config.entries:
+        if entry.undecided:
+            raise FormatError(f"what boots cannot be told from grub.cfg: {entry.undecided}")
     bare = [entry.title for entry in config.entries if entry.command_line and not any(find_tables(entry.command_line))]
     if bare:
         raise FormatError(f"grub.cfg starts a kernel without a verity table ({bare[0][:60] or 'at top level'!r})")
