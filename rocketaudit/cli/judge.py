@@ -34,7 +34,19 @@ from rocketaudit.cli.trust_options import (
 
 
 def judge(
-    evidence: Annotated[Path, typer.Argument(help="An evidence file that `collect` or `-o evidence=` wrote.")],
+    evidence: Annotated[
+        Path | None, typer.Argument(help="An evidence file that `collect` or `-o evidence=` wrote.")
+    ] = None,
+    bundle: Annotated[
+        Path | None,
+        typer.Option("--bundle", metavar="FILE", help="Instead: what deploy/control/collect.sh printed on a node."),
+    ] = None,
+    nonce: Annotated[
+        str | None, typer.Option("--nonce", metavar="TEXT", help="The bundle must repeat this text: no old answer.")
+    ] = None,
+    max_age: Annotated[
+        str | None, typer.Option("--max-age", metavar="TIME", help="Refuse a bundle that is older, such as 90m or 6h.")
+    ] = None,
     output: Outputs = None,
     fail_on: FailOn = None,
     benchmark: BenchmarkNames = None,
@@ -56,10 +68,16 @@ def judge(
     no_color: NoColor = False,
 ) -> int:
     """Judge evidence again: other rules, another policy, newer keys. The target is not needed."""
+    from rocketaudit.cli.bundle_file import BundleTerms, run_bundle
     from rocketaudit.cli.running import Run, run_judge
+    from rocketaudit.errors import UsageError
 
+    if (evidence is None) == (bundle is None):
+        raise UsageError("give one evidence file, or one --bundle")
+    if bundle is None and (nonce is not None or max_age is not None):
+        raise UsageError("--nonce and --max-age are terms for a --bundle")
     run = Run(
-        target=evidence,
+        target=evidence or bundle or Path(),
         outputs=tuple(output or ()),
         fail_on=fail_on,
         benchmarks=tuple(benchmark or ()),
@@ -82,4 +100,4 @@ def judge(
             keys=tuple(key or ()),
         ),
     )
-    return run_judge(run)
+    return run_judge(run) if bundle is None else run_bundle(run, BundleTerms(nonce, max_age))

@@ -72,7 +72,7 @@ def run_audit(run: Run) -> int:
         signatures=keeps or run.trust.are_given,
     )
     report = judge_evidence(_look(run, looking, judging.benchmarks), judging)
-    return _finish(run, report, outputs)
+    return finish(run, report, outputs)
 
 
 def run_collect(run: Run, path: Path) -> int:
@@ -104,7 +104,7 @@ def run_node(run: Run, node: NodeRun) -> int:
     signatures = keeps or run.trust.are_given
     evidence = node_evidence(run, node, judging.benchmarks, sha512=wants_sha512(outputs), signatures=signatures)
     report = judge_evidence(evidence, judging)
-    return _finish(run, report, outputs)
+    return finish(run, report, outputs)
 
 
 def node_evidence(
@@ -140,10 +140,10 @@ def run_judge(run: Run) -> int:
     outputs = parse_outputs(run.outputs, quiet=run.quiet)
     judging = read_judging(run)
     report = judge_evidence(read_evidence(run.target), judging)
-    return _finish(run, report, outputs)
+    return finish(run, report, outputs)
 
 
-def _finish(run: Run, report: Report, outputs: tuple[Output, ...]) -> int:
+def finish(run: Run, report: Report, outputs: tuple[Output, ...]) -> int:
     """Keep the report, write it, and give the exit code."""
     if run.store is not None:
         from rocketaudit.cli.storing import store_report

@@ -8,7 +8,7 @@ from typing import Any
 from rocketaudit.errors import FormatError
 from rocketaudit.evidence.collector import Collector, Seen
 from rocketaudit.evidence.config_files import MAX_FACTS, wanted
-from rocketaudit.evidence.running import Running, running_node
+from rocketaudit.evidence.running import Running, RuntimeFacts, running_node
 from rocketaudit.evidence.setting_names import may_leave
 from rocketaudit.evidence.settings import leaves
 from rocketaudit.formats.apiclient_report import parse_apiclient_report
@@ -23,7 +23,7 @@ WITHHELD = "its value stays on the node: it may be a secret"
 UPDATE_STATE = Key("update", ("status",), "state")
 NO_UPDATES = "updates in place are switched off on this node, or were never asked for"
 _OS = ("pretty_name", "variant_id", "version_id", "build_id", "arch")
-_REPORTS = (
+REPORTS = (
     ("bottlerocket", "/report/cis?type=bottlerocket&level=2&format=json"),
     ("kubernetes", "/report/cis?type=kubernetes&level=2&format=json"),
     ("fips", "/report/fips?format=json"),
@@ -35,33 +35,32 @@ def _collect(source: Source, wants: Wants) -> Iterator[Seen]:
     if node is None:
         return
     answer = node.node.api.get("/os")
-    yield from _os(node, answer)
+    yield from os_facts(node, answer, _where(node, "/os"))
     if answer.state in (ApiState.NO_SOCKET, ApiState.DENIED):
         for key in (*dict.fromkeys(wanted(wants, "setting")), SETTINGS, UPDATE_STATE):
             yield node.unread(key, _where(node, "/"), f"{answer.reason}; it takes a host container, or control_t")
         return
     yield from _settings(node, wants)
-    yield from _updates(node)
-    for name, target in _REPORTS:
-        yield from _own_checks(node, name, target)
+    yield from update_facts(node, node.node.api.get("/updates/status"), _where(node, "/updates/status"))
+    for name, target in REPORTS:
+        yield from check_facts(node, name, node.node.api.get(target), _where(node, target))
 
 
 def _where(node: Running, target: str) -> Locator:
     return Locator(f"api:{node.node.api.path.name}", "", target.partition("?")[0])
 
 
-def _parsed(answer: Answer) -> Any:
+def parsed(answer: Answer) -> Any:
     """The JSON of an answer; FormatError says why there is none."""
     if answer.state is not ApiState.ANSWERED:
         raise FormatError(answer.reason)
     return parse(answer.body)
 
 
-def _os(node: Running, answer: Answer) -> Iterator[Seen]:
-    """Both spellings: the documents say pretty-name, the server pretty_name."""
-    where = _where(node, "/os")
+def os_facts(node: RuntimeFacts, answer: Answer, where: Locator) -> Iterator[Seen]:
+    """The release. Both spellings: the documents say pretty-name, the server pretty_name."""
     try:
-        raw = _parsed(answer)
+        raw = parsed(answer)
         if not isinstance(raw, Mapping):
             raise FormatError("the API's /os is no object")
     except FormatError as error:
@@ -80,7 +79,7 @@ def _settings(node: Running, wants: Wants) -> Iterator[Seen]:
     asked = frozenset(key.subject for key in wanted(wants, "setting"))
     where = _where(node, "/settings")
     try:
-        raw = _parsed(node.node.api.get("/settings"))
+        raw = parsed(node.node.api.get("/settings"))
         settings = raw.get("settings", raw) if isinstance(raw, Mapping) else None
         if not isinstance(settings, dict):
             raise FormatError("the API's settings are no object")
@@ -103,14 +102,13 @@ def _settings(node: Running, wants: Wants) -> Iterator[Seen]:
     yield node.present(SETTINGS, count, where)
 
 
-def _updates(node: Running) -> Iterator[Seen]:
-    where = _where(node, "/updates/status")
-    answer = node.node.api.get("/updates/status")
+def update_facts(node: RuntimeFacts, answer: Answer, where: Locator) -> Iterator[Seen]:
+    """Whether an update waits, and what boots next."""
     if answer.state is ApiState.NOT_THERE:
         yield node.unread(UPDATE_STATE, where, f"{NO_UPDATES} ({answer.reason})")
         return
     try:
-        raw = _parsed(answer)
+        raw = parsed(answer)
         if not isinstance(raw, Mapping):
             raise FormatError("the API's update status is no object")
     except FormatError as error:
@@ -139,11 +137,9 @@ def _version(value: object) -> str | None:
     return _text(value.get("version")) if isinstance(value, Mapping) else _text(value)
 
 
-def _own_checks(node: Running, name: str, target: str) -> Iterator[Seen]:
+def check_facts(node: RuntimeFacts, name: str, answer: Answer, where: Locator) -> Iterator[Seen]:
     """What Bottlerocket's own checker says; we judge by ourselves, and `compare-apiclient` explains differences."""
-    where = _where(node, target)
     whole = Key("own_check", (name,), "status")
-    answer = node.node.api.get(target)
     if answer.state is not ApiState.ANSWERED:
         yield node.unread(whole, where, answer.reason)
         return

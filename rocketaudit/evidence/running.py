@@ -9,7 +9,7 @@ from rocketaudit.errors import RocketauditError
 from rocketaudit.model import bytepath
 from rocketaudit.model.evidence import Coverage
 from rocketaudit.model.fact import Fact, JsonValue, Key, Locator, Plane, State
-from rocketaudit.source.live import LiveSource
+from rocketaudit.source.live import NODE, LiveSource
 from rocketaudit.source.places import MAX_TEXT, error_text, read_text
 from rocketaudit.source.protocol import Source
 
@@ -24,23 +24,37 @@ class Seen:
     reason: str = ""
 
 
+class RuntimeFacts:
+    """Makes facts of the runtime plane, whoever saw them."""
+
+    __slots__ = ()
+
+    @property
+    def scope(self) -> str:
+        return NODE
+
+    def present(self, key: Key, value: JsonValue, where: Locator) -> Fact:
+        return Fact(key, Plane.RUNTIME, State.PRESENT, where, value, scope=self.scope)
+
+    def absent(self, key: Key, where: Locator) -> Fact:
+        return Fact(key, Plane.RUNTIME, State.ABSENT, where, scope=self.scope)
+
+    def unread(self, key: Key, where: Locator, reason: str) -> Fact:
+        return Fact(key, Plane.RUNTIME, State.UNREAD, where, reason=reason, scope=self.scope)
+
+    def covers(self, pattern: str) -> Coverage:
+        return Coverage(Plane.RUNTIME, self.scope, pattern)
+
+
 @dataclass(frozen=True, slots=True)
-class Running:
-    """Makes the runtime facts of one node."""
+class Running(RuntimeFacts):
+    """Makes the runtime facts of the node on which we run."""
 
     node: LiveSource
 
-    def present(self, key: Key, value: JsonValue, where: Locator) -> Fact:
-        return Fact(key, Plane.RUNTIME, State.PRESENT, where, value, scope=self.node.judged)
-
-    def absent(self, key: Key, where: Locator) -> Fact:
-        return Fact(key, Plane.RUNTIME, State.ABSENT, where, scope=self.node.judged)
-
-    def unread(self, key: Key, where: Locator, reason: str) -> Fact:
-        return Fact(key, Plane.RUNTIME, State.UNREAD, where, reason=reason, scope=self.node.judged)
-
-    def covers(self, pattern: str) -> Coverage:
-        return Coverage(Plane.RUNTIME, self.node.judged, pattern)
+    @property
+    def scope(self) -> str:
+        return self.node.judged
 
     def of(self, key: Key, seen: Seen, value: JsonValue) -> Fact:
         """The fact of a file: `value` when it is there, else absent or unread as the file."""

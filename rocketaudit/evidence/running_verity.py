@@ -32,15 +32,20 @@ def running_statements(source: Source) -> Mapping[str, tuple[Statement, ...]]:
 def running_entry(source: LiveSource) -> BootEntry | None:
     """The running command line as if a boot file stated it, to be checked like one."""
     text = source.running.command_line
-    tables = [] if text is None else list(find_tables(text))
-    if text is None or not tables:
+    return None if text is None else entry_of_text(text, source.judged)
+
+
+def entry_of_text(text: str, scope: str) -> BootEntry | None:
+    """A running command line as a boot entry; None when it sets up no verity."""
+    tables = list(find_tables(text))
+    if not tables:
         return None
     return BootEntry(
         kind=BootKind.GRUB,
-        scope=source.judged,
+        scope=scope,
         partition=0,
         path="/proc/cmdline",
-        bank=source.judged,
+        bank=scope,
         command_line=text,
         verity_table=";".join(dict.fromkeys(tables)),  # several different ones: none is believed
     )
@@ -48,16 +53,17 @@ def running_entry(source: LiveSource) -> BootEntry | None:
 
 def _from_command_line(source: LiveSource) -> Iterator[Statement]:
     entry = running_entry(source)
-    if entry is None:
-        return
-    where = Locator(source.target.name, "", "/proc/cmdline")
+    if entry is not None:
+        yield statement_of(entry, Locator(source.target.name, "", "/proc/cmdline"), tuple(_differences(source, entry)))
+
+
+def statement_of(entry: BootEntry, where: Locator, problems: tuple[str, ...] = ()) -> Statement:
+    """What a running command line states of the tree."""
     try:
         table = parse_table(entry.verity_table)
     except FormatError as error:
-        yield Statement(COMMAND_LINE, _NOTHING, where, problems=(f"no usable verity table: {error}",))
-        return
-    problems = tuple(_differences(source, entry))
-    yield Statement(COMMAND_LINE, table.parameters, where, binds_kernel=True, problems=problems)
+        return Statement(COMMAND_LINE, _NOTHING, where, problems=(f"no usable verity table: {error}",))
+    return Statement(COMMAND_LINE, table.parameters, where, binds_kernel=True, problems=problems)
 
 
 def _differences(source: LiveSource, entry: BootEntry) -> Iterator[str]:

@@ -82,10 +82,11 @@ class ApiClient:
             channel.sendall(request)
             status, fields = _read_head(stream)
             body = _read_body(stream, fields, self.max_body)
-        return _judge(status, body)
+        return judge_answer(status, body)
 
 
-def _judge(status: int, body: bytes) -> Answer:
+def judge_answer(status: int, body: bytes) -> Answer:
+    """What a status and a body of the API mean."""
     text = body[:300].decode("utf-8", "replace").strip()
     match status:
         case 200:

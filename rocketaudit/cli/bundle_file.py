@@ -1,0 +1,60 @@
+"""Judging a bundle of `deploy/control/collect.sh`: whether it is the answer that was asked for, and what it says."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+
+from rocketaudit.analysis.benchmark import needs
+from rocketaudit.audit import TOOL, judge_evidence
+from rocketaudit.cli.input_file import read_input
+from rocketaudit.cli.output import parse_outputs
+from rocketaudit.cli.running import SHIPPED, Run, finish, read_benchmarks, read_judging
+from rocketaudit.errors import SourceError, UsageError
+from rocketaudit.evidence.bundle import evidence_of_bundle
+from rocketaudit.formats.bundle import MAX_SIZE, Bundle, parse_bundle
+from rocketaudit.formats.evidence_file import in_order
+
+_AGE = re.compile(r"([0-9]{1,6})([smhd])\Z")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_CLOCKS_DIFFER = 300  # seconds that a node's clock may be ahead of ours
+
+
+@dataclass(frozen=True, slots=True)
+class BundleTerms:
+    """What a bundle has to meet; None asks nothing. `max_age` is a number with s, m, h or d."""
+
+    nonce: str | None = None
+    max_age: str | None = None
+
+
+def run_bundle(run: Run, terms: BundleTerms) -> int:
+    """Judge a bundle; SourceError when it is not the answer that the terms ask for."""
+    outputs = parse_outputs(run.outputs, quiet=run.quiet)
+    judging = read_judging(run)
+    age = None if terms.max_age is None else parse_age(terms.max_age)
+    bundle = parse_bundle(read_input(run.target, MAX_SIZE))
+    check_terms(bundle, terms.nonce, age, time.time())
+    evidence = evidence_of_bundle(bundle, needs(read_benchmarks(SHIPPED)), name=run.target.name, tool=TOOL)
+    return finish(run, judge_evidence(in_order(evidence), judging), outputs)
+
+
+def parse_age(text: str) -> int:
+    """Seconds; UsageError for what is no time."""
+    match = _AGE.match(text)
+    if match is None:
+        raise UsageError(f"--max-age {text}: not a time such as 90m, 6h or 2d")
+    return int(match[1]) * _SECONDS[match[2]]
+
+
+def check_terms(bundle: Bundle, nonce: str | None, max_age: int | None, now: float) -> None:
+    """SourceError when the bundle answers another question, or one of long ago."""
+    if nonce is not None and bundle.nonce != nonce:
+        said = f"{bundle.nonce!r}" if bundle.nonce else "none"
+        raise SourceError(f"the bundle repeats the nonce {said}, not {nonce!r}: it is no answer to what was asked")
+    age = now - bundle.time
+    if max_age is not None and age > max_age:
+        raise SourceError(f"the bundle is {age:.0f} seconds old; at most {max_age} are accepted")
+    if max_age is not None and age < -_CLOCKS_DIFFER:
+        raise SourceError(f"the bundle says that it was made {-age:.0f} seconds from now: one of the clocks is wrong")
