@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import dataclass
 
 from rocketaudit.analysis.benchmark import needs
 from rocketaudit.audit import TOOL, judge_evidence
+from rocketaudit.cli.duration import parse_duration
 from rocketaudit.cli.input_file import read_input
 from rocketaudit.cli.output import parse_outputs
 from rocketaudit.cli.running import SHIPPED, Run, finish, read_benchmarks, read_judging
-from rocketaudit.errors import SourceError, UsageError
+from rocketaudit.errors import SourceError
 from rocketaudit.evidence.bundle import evidence_of_bundle
 from rocketaudit.formats.bundle import MAX_SIZE, Bundle, parse_bundle
 from rocketaudit.formats.evidence_file import in_order
 
-_AGE = re.compile(r"([0-9]{1,6})([smhd])\Z")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _CLOCKS_DIFFER = 300  # seconds that a node's clock may be ahead of ours
 
 
@@ -33,19 +31,11 @@ def run_bundle(run: Run, terms: BundleTerms) -> int:
     """Judge a bundle; SourceError when it is not the answer that the terms ask for."""
     outputs = parse_outputs(run.outputs, quiet=run.quiet)
     judging = read_judging(run)
-    age = None if terms.max_age is None else parse_age(terms.max_age)
+    age = None if terms.max_age is None else parse_duration(terms.max_age, "--max-age")
     bundle = parse_bundle(read_input(run.target, MAX_SIZE))
     check_terms(bundle, terms.nonce, age, time.time())
     evidence = evidence_of_bundle(bundle, needs(read_benchmarks(SHIPPED)), name=run.target.name, tool=TOOL)
     return finish(run, judge_evidence(in_order(evidence), judging), outputs)
-
-
-def parse_age(text: str) -> int:
-    """Seconds; UsageError for what is no time."""
-    match = _AGE.match(text)
-    if match is None:
-        raise UsageError(f"--max-age {text}: not a time such as 90m, 6h or 2d")
-    return int(match[1]) * _SECONDS[match[2]]
 
 
 def check_terms(bundle: Bundle, nonce: str | None, max_age: int | None, now: float) -> None:

@@ -39,6 +39,7 @@ RULES = "Rules and reports"
 COMMANDS: tuple[Command, ...] = (
     Command("scan", "scan", "scan", "Audit an image or a folder.", AUDIT),
     Command("node", "node", "node", "Audit the running node from where you are on it.", AUDIT),
+    Command("watch", "watch", "watch", "Audit this node again and again; keep the last reports.", AUDIT),
     Command("demo", "demo", "demo", "Audit the embedded demo image.", AUDIT),
     Command("collect", "collect", "collect", "Only look: write the evidence of a target.", AUDIT),
     Command("judge", "judge", "judge", "Judge evidence from an earlier look.", AUDIT),

@@ -255,27 +255,22 @@ def test_in_a_pod_the_pods_own_network_is_not_taken_for_the_nodes(control: FakeN
 
 
 def test_in_a_sandbox_with_nothing_but_its_tools_it_writes_nothing(control: FakeNode, tmp_path: Path) -> None:
-    """As in a container: a read-only root, no network, its own processes, and the tools of the list."""
+    """As in a container: a read-only root, no network, its own processes, and the tools of the list.
+
+    Where a machine makes no namespaces for its users, only the tools are limited.
+    """
     needs_tools("bwrap")
     folder = tools(tmp_path / "bin", apiclient=False)
-    box = [
-        "bwrap",
-        "--ro-bind",
-        "/",
-        "/",
-        "--dev",
-        "/dev",
-        "--unshare-all",
-        "--clearenv",
-        "--setenv",
-        "PATH",
-        str(folder),
-    ]
-    box += ["--setenv", "ROCKETAUDIT_ROOT", str(control.base), "--", shutil.which("dash") or "/bin/sh", str(SCRIPT)]
-    done = subprocess.run(box, capture_output=True, check=False)
-    if b"creating new namespace" in done.stderr or b"Operation not permitted" in done.stderr:
-        pytest.skip("this machine does not let its users make namespaces")
+    shell = shutil.which("dash") or "/bin/sh"
+    box = ["bwrap", "--ro-bind", "/", "/", "--dev", "/dev", "--unshare-all"]
+    if subprocess.run([*box, "true"], capture_output=True, check=False).returncode:
+        box = []
+    environment = {"PATH": str(folder), "ROCKETAUDIT_ROOT": str(control.base)}
+    before = {path: path.lstat().st_mtime_ns for path in control.base.rglob("*")}
+    command = [shutil.which(word) or word for word in box[:1]] + [*box[1:], shell, str(SCRIPT)]
+    done = subprocess.run(command, env=environment, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
+    assert {path: path.lstat().st_mtime_ns for path in control.base.rglob("*")} == before
     assert runtime(bundled(done.stdout), "sysctl:kernel.randomize_va_space") == (State.PRESENT, "2")
 
 

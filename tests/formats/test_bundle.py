@@ -70,8 +70,9 @@ def test_a_line_stated_twice_is_no_answer() -> None:
 @pytest.mark.parametrize(
     "line",
     ["=\tsysctl:a\t", "=\tsysctl:a\t{", '=\tsysctl:a\t{"a":1}', "=\tsysctl:a\t1.5", "x\tsysctl:a\t1", "-\tsysctl:a\tb",
-     "!\tsysctl:a", "=\tnothing", "=\t:a\t1", '=\tsetting:["a"\t1', "api\t/os", "api\tos\t200\t{}", "api\t/os\t2000\t{}",
-     '=\tsysctl:a\t"\x07"', "=\tsysctl:a\tNaN", '=\tsysctl:a\t"\\ud800"', "=\tsysctl:a\t" + "[" * 5000],
+     "!\tsysctl:a", "=\tnothing", "=\t:a\t1", '=\tsetting:["a"\t1', "api\t/os", "api\tos\t200\t{}",
+     "api\t/os\t2000\t{}", '=\tsysctl:a\t"\x07"', "=\tsysctl:a\tNaN",
+     '=\tsysctl:a\t"\\ud800"', "=\tsysctl:a\t" + "[" * 5000],
 )  # fmt: skip
 def test_a_broken_line_is_a_problem_and_the_others_stay(line: str) -> None:
     bundle = parse_bundle(text(LINES[0], line, LINES[1]))
