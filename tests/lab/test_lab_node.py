@@ -16,8 +16,10 @@ from pathlib import Path
 import pytest
 
 from rocketaudit.analysis.benchmark import needs
-from rocketaudit.audit import Judging, judge_evidence
-from rocketaudit.cli.running import read_benchmarks
+from rocketaudit.audit import TOOL, Judging, judge_evidence
+from rocketaudit.cli.running import SHIPPED, read_benchmarks
+from rocketaudit.evidence.bundle import evidence_of_bundle
+from rocketaudit.formats.bundle import parse_bundle
 from rocketaudit.formats.dm_verity_table import parse_table
 from rocketaudit.formats.evidence_file import load_evidence
 from rocketaudit.model.evidence import Evidence
@@ -29,7 +31,7 @@ from tests.conftest import SMALL_EROFS, SMALL_EXT4, built
 from tests.fake_node import command_line_of, open_it
 from tests.lab.guest import NEEDED
 from tests.lab.machine import Boot, Kit, boot, make_kit
-from tests.support import needs_tools
+from tests.support import REPO, needs_tools
 
 pytestmark = pytest.mark.lab_node
 RUNTIME = Plane.RUNTIME
@@ -46,7 +48,9 @@ def kit(tmp_path_factory: pytest.TempPathFactory) -> Kit:
     needs_tools(*NEEDED)
     folder = tmp_path_factory.mktemp("lab")
     keys = json.dumps([str(key) for key in needs(read_benchmarks(BENCHMARKS))])
-    return make_kit(folder, {"keys.json": keys, "probe.py": Path(__file__).with_name("probe.py").read_text()})
+    collector = (REPO / "deploy/control/collect.sh").read_text()
+    probe_text = Path(__file__).with_name("probe.py").read_text()
+    return make_kit(folder, {"keys.json": keys, "probe.py": probe_text, "collect.sh": collector})
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +109,21 @@ for shape in control superpowered pod; do
         PYTHONHOME=/mnt/py PYTHONPATH=/mnt/audit PYTHONDONTWRITEBYTECODE=1 /mnt/lib/ld-linux-x86-64.so.2 \\
             --library-path /mnt/lib /mnt/py/bin/python3 /probe.py /keys.json /evidence.json'
     $B cat $top/evidence.json >/run/out/$shape.json
+    if [ $shape = control ]; then
+        $B cat /mnt/audit/collect.sh >$top/collect.sh
+        $B mkdir -p $top/bin
+        for tool in cat date gzip head readlink sed timeout tr; do $B ln -s /mnt/bin/busybox $top/bin/$tool; done
+        echo '#!/mnt/bin/busybox sh
+exec /mnt/lib/ld-linux-x86-64.so.2 --library-path /mnt/lib /mnt/bin/jq "$@"' >$top/bin/jq
+        $B chmod 755 $top/bin/jq
+        $B unshare -m -p -f $B chroot $top /mnt/bin/busybox sh -c '
+            B=/mnt/bin/busybox
+            $B mount -t proc proc /proc
+            $B mount -t sysfs sysfs /sys
+            $B mount -t tmpfs tmpfs /dev && $B mknod -m 666 /dev/null c 1 3
+            PATH=/bin $B sh /collect.sh --nonce lab-1 >/bundle'
+        $B cat $top/bundle >/run/out/bundle
+    fi
 done
 """
 
@@ -165,6 +184,22 @@ def value(evidence: Evidence, key: str) -> JsonValue:
 
 def verdicts(report: Report) -> Mapping[str, str]:
     return {result.rule.id: result.verdict.value for one in report.benchmarks for result in one.results}
+
+
+def test_shell_collector_gives_the_verdicts_of_python_in_the_control_container(shapes: Boot) -> None:
+    """jq and busybox instead of Python; the same place, the same rules, the same answers."""
+    bundle = parse_bundle(shapes.text("bundle").encode())
+    assert (bundle.problems, bundle.nonce, bundle.where) == ((), "lab-1", "control")
+    said = evidence_of_bundle(bundle, needs(read_benchmarks(SHIPPED)), name="node", tool=TOOL)
+    read = evidence_of(shapes, "control.json")
+    there, here = verdicts(judged(said)), verdicts(judged(read))
+    decided = {rule: verdict for rule, verdict in there.items() if verdict in ("pass", "fail")}
+    assert len(decided) >= 20
+    assert decided == {rule: here[rule] for rule in decided}
+    for fact in said.facts:
+        other = read.get(fact.key, RUNTIME)
+        if fact.state is not State.UNREAD and fact.key.namespace not in ("node", "os") and other.state is State.PRESENT:
+            assert fact.value == other.value, str(fact.key)
 
 
 def test_clean_node_prints_a_full_report(clean: Boot) -> None:
