@@ -12,7 +12,7 @@ docs: ; $(PY) docs/generate_rules.py
 wheel: ; $(PY) -m build --no-isolation
 bench: ; $(PY) -m bench
 nightly: ; $(PY) -m pytest -q -n 2 -m slow
-fuzz: ; ROCKETAUDIT_FUZZ=long $(PY) -m pytest -q tests/fuzz
+fuzz: ; ROCKETAUDIT_FUZZ=long $(PY) -m pytest -q tests/fuzz && $(PY) -m tests.fuzz --seconds 300
 accuracy: ; $(PY) -m bench.accuracy
 coverage: ; $(PY) -m coverage run -m pytest -q && $(PY) -m coverage combine -q && $(PY) -m coverage report
 demo-image: ; $(PY) -m tests.images demo

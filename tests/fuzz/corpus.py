@@ -15,17 +15,25 @@ import tarfile
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from unittest.mock import patch
 
 import lz4.frame
 import zstandard
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from rocketaudit.formats.baseline_statement import BaselineStatement, dump_statement
 from rocketaudit.formats.evidence_file import dump_evidence
+from rocketaudit.formats.pe import parse_certificate_table, parse_pe, read_certificate_table
+from rocketaudit.model import codec
+from rocketaudit.model.reader import BytesReader
+from tests.formats.erofs_builder import Builder
 from tests.fuzz.targets import TARGETS
 from tests.images.disk import VerityTree, grub_cfg
 from tests.images.filesystems import EPOCH, fixed_uuid, run
 from tests.images.pe import pe_file
-from tests.images.signing import ca_bundle, signed_module, tuf_root
+from tests.images.signing import ca_bundle, key_of, signed_module, tuf_root
 from tests.model.test_codec import sample
+from tests.secure_boot import Identity, sbsign
 from tests.source import disks
 from tests.source.disks import Part
 from tests.source.packed import make_ova
@@ -63,7 +71,14 @@ def ext4(folder: Path) -> Seeds:
     for name, options in {
         "ext2": ("-t", "ext2"),
         "ext4": ("-t", "ext4", "-O", "^has_journal,metadata_csum,inline_data"),
-        "old": ("-t", "ext4", "-O", "^has_journal,^extents,^64bit,^metadata_csum,meta_bg,^resize_inode,^flex_bg", "-I", "128"),
+        "old": (
+            "-t",
+            "ext4",
+            "-O",
+            "^has_journal,^extents,^64bit,^metadata_csum,meta_bg,^resize_inode,^flex_bg",
+            "-I",
+            "128",
+        ),
         "wide": ("-t", "ext4", "-O", "^has_journal,64bit,bigalloc,ea_inode", "-C", "4096"),
     }.items():
         image = folder / f"{name}.img"
@@ -85,9 +100,23 @@ def erofs(folder: Path) -> Seeds:
         image = folder / f"{name}.img"
         run(["mkfs.erofs", "--quiet", "-T", str(EPOCH), "-U", IDENTITY, "--all-root", *options, image, tree])
         yield name, image.read_bytes()
-    from tests.fuzz.test_erofs_squashfs_long import newer_layouts  # it imports tests that need pytest
+    from tests.formats import test_erofs_compression as newer
+    from tests.fuzz.test_erofs_squashfs_long import newer_layouts
 
     yield "newer", newer_layouts().rstrip(b"\0")
+    yield "records", _image_of(newer.test_extent_records_know_holes_fragments_and_plain_bytes)
+    yield "metabox", _image_of(newer.test_inodes_in_the_metabox_are_read_even_when_it_is_compressed)
+    yield "wide", _image_of(newer.test_48_bit_images_have_wide_blocks_a_wide_root_and_holes)
+
+
+def _image_of(test: Callable[[], None]) -> bytes:
+    """The image that a test builds."""
+    made = []
+    with patch.object(Builder, "image", autospec=True, side_effect=Builder.image) as image:
+        original = image.side_effect
+        image.side_effect = lambda builder: made.append(original(builder)) or made[-1]
+        test()
+    return made[0].rstrip(b"\0")
 
 
 def squashfs(folder: Path) -> Seeds:
@@ -102,17 +131,16 @@ def squashfs(folder: Path) -> Seeds:
 
 
 def fat(folder: Path) -> Seeds:
-    for bits, kib in ((12, 48), (16, 64), (32, 64)):
+    for bits, kib in ((12, 48), (16, 2200)):
         image = folder / f"fat{bits}.img"
         with image.open("wb") as file:
             file.truncate(kib << 10)
-        small = ["-s", "1", "-f", "1", "-r", "16"] if bits != 32 else ["-s", "1", "-f", "1"]
-        run(["mkfs.vfat", "--invariant", "-F", str(bits), *small, image])
-        run(["mmd", "-i", image, "::/EFI"])
+        run(["mkfs.vfat", "--invariant", "-F", str(bits), "-s", "1", "-f", "1", "-r", "16", image])
+        run(["mmd", "-i", image, "-D", "s", "::/EFI"])
         (folder / "x").write_bytes(b"text " * 500)
         os.utime(folder / "x", (EPOCH, EPOCH))
         run(["mcopy", "-m", "-i", image, folder / "x", "::/EFI/a name of more than eleven letters"])
-        yield f"fat{bits}", image.read_bytes()
+        yield f"fat{bits}", image.read_bytes().rstrip(b"\0")  # the end of the larger one is missing and empty
 
 
 def gpt(folder: Path) -> Seeds:
@@ -121,7 +149,9 @@ def gpt(folder: Path) -> Seeds:
     path.write_bytes(bytes(512 * 64))
     types = (disks.ROOT_X86, disks.ROOT_X86_HASH, disks.XBOOTLDR)
     lines = ["label: gpt", f"label-id: {IDENTITY}", "table-length: 4", "first-lba: 3", "last-lba: 60"]
-    lines += [f'start={10 * n + 4}, size=8, type={kind}, uuid={GUIDS[n]}, name="part {n}"' for n, kind in enumerate(types)]
+    lines += [
+        f'start={10 * n + 4}, size=8, type={kind}, uuid={GUIDS[n]}, name="part {n}"' for n, kind in enumerate(types)
+    ]
     run(["sfdisk", "--quiet", "--no-tell-kernel", path], text="\n".join(lines) + "\n")
     yield "three", path.read_bytes()
     yield "primary only", path.read_bytes()[: 512 * 30]
@@ -257,17 +287,54 @@ def grub(_folder: Path) -> Seeds:
     yield "words", b'set a="x $b"\nif [ -f /y ]; then\n menuentry "z" { linux /k $a; initrd /i }\nfi\nset default=0\n'
 
 
+_TEXTS = (
+    "/cargo/registry/src/index.crates.io-1949cf8c6b5b557f/serde-1.0.228/src/lib.rs", "OCAMLRUNPARAM", "caml_startup",
+    "/rustc/0123456789abcdef0123456789abcdef01234567/library/core/src/option.rs", "RUST_BACKTRACE", "GCC: (GNU) 12",
+)  # fmt: skip
+_PROGRAM = (
+    f"const char *t[] = {{{', '.join(json.dumps(text) for text in _TEXTS)}}};"
+    r"""
+int f(int x) { return x * 2; } void _start(void) { f(1); }
+__asm__(".section .go.buildinfo,\"aw\"; .balign 16; .ascii \"\\377 Go buildinf:\\010\\002\"; .zero 16;"
+        ".ascii \"\\010go1.22.1\\012path\\tx/y\\n\\n\"; .previous");
+"""
+)
+_DYNAMIC = (
+    "#include <stdio.h>\n#include <string.h>\nvoid _start(void){char b[9];strcpy(b,stdin?(char*)stdin:0);puts(b);}\n"
+)
+_VIRTUAL = """
+struct Shape { virtual int area() { return 0; } virtual int sides() { return 1; } };
+struct Square : Shape { int s; int area() override { return s * s; } int sides() override { return 4; } };
+extern "C" int total(Shape* a) { if (!a) throw 1; return a->area() * a->sides(); }
+extern "C" void _start() { Square s; try { total(&s); } catch (int) {} }
+"""
+
+
 def elf(folder: Path) -> Seeds:
-    (folder / "x.c").write_text('const char *t = "text"; int f(int x) { return x * 2; } void _start(void) { f(1); }\n')
-    for name, options in {
-        "static": ("-static",),
-        "shared": ("-shared", "-fPIC", "-Wl,-z,now"),
-        "object": ("-c", "-g"),
-        "pie": ("-pie", "-fPIE", "-fstack-protector-all"),
-    }.items():
+    (folder / "x.c").write_text(_PROGRAM)
+    (folder / "dynamic.c").write_text(_DYNAMIC)
+    (folder / "x.cc").write_text(_VIRTUAL)
+    (folder / "y.c").write_text('const char *t[] = {"OCAMLRUNPARAM", "caml_startup"}; void _start(void) {}')
+    for name, source, options in (
+        ("static", "x.c", ("-nostdlib", "-static")),
+        ("shared", "x.c", ("-nostdlib", "-shared", "-fPIC", "-Wl,-z,now")),
+        ("object", "x.c", ("-c", "-g")),
+        ("pie", "y.c", ("-nostdlib", "-pie", "-fPIE", "-Wl,-z,norelro", "-s")),
+        ("dynamic", "dynamic.c", ("-nostartfiles", "-O2", "-D_FORTIFY_SOURCE=2", "-fstack-protector-all")),
+        ("virtual", "x.cc", ("-nostartfiles", "-O0")),
+        ("stripped", "x.cc", ("-nostartfiles", "-O1", "-s")),
+    ):
         out = folder / name
-        command = ["gcc", "-O1", "-nostdlib", "-ffreestanding", "-Wl,-z,max-page-size=512", "-Wl,--build-id=none"]
-        run([*command, *options, "-o", out, folder / "x.c"])
+        compiler = "g++" if source.endswith("cc") else "gcc"
+        flags = [
+            f"-ffile-prefix-map={folder}=.",
+            f"-ffile-prefix-map={Path.cwd()}=.",
+            "-O1",
+            "-Wl,-z,max-page-size=512",
+            "-Wl,--build-id=none",
+            "-Wl,-z,noseparate-code",
+        ]
+        run([compiler, *flags, *options, "-o", out, folder / source])
         yield name, out.read_bytes()
 
 
@@ -284,7 +351,7 @@ def selinux(folder: Path) -> Seeds:
 
 def texts(_folder: Path) -> Seeds:
     samples = (
-        b'ID=bottlerocket\nVERSION_ID="1.2"\n', _ENTRY, b"CONFIG_A=y\n# CONFIG_B is not set\nCONFIG_C=\"x\"\n",
+        b'ID=bottlerocket\nVERSION_ID="1.2"\n', _ENTRY, b'CONFIG_A=y\n# CONFIG_B is not set\nCONFIG_C="x"\n',
         b"kernel.x = 1\n-net.y=2\n", b"install x /bin/true\nblacklist y\noptions z a=1\n", b"a/b.ko.xz: c/d.ko.xz\n",
         b"kernel/fs/ext4.ko\n", b"[Unit]\nAfter=a \\\n b\n[Service]\nExecStart=/x\n", b"SPDX-License-Identifier: MIT\n",
         b"vendor/serde-1.0.228", b"1:2.3-4.amzn2", b"MIT OR (Apache-2.0 WITH LLVM-exception)",
@@ -298,17 +365,25 @@ def texts(_folder: Path) -> Seeds:
         yield f"{number:02}", bytes([number]) + text
 
 
-def trust(_folder: Path) -> Seeds:
+def trust(folder: Path) -> Seeds:
     from tests.fuzz.test_trust_long import ENVELOPE, LISTS, STATEMENT
 
-    module = signed_module(b"")
-    signature = module[: -len(b"~Module signature appended~\n") - 12]
+    signature = _signature(folder)
+    alone = parse_certificate_table(signature)[0]
     bundle = ca_bundle(("one", "two"))
-    samples = {0: signature, 1: signature, 2: signature, 3: bundle, 7: tuf_root().encode(), 8: LISTS}
-    samples |= {9: bytes(16) + LISTS, 10: ENVELOPE, 12: STATEMENT, 14: bundle}
+    statement = dump_statement(BaselineStatement("sha256:" + "ab" * 32, "n", "v", "1", "x86_64", "2026-01-01"))
+    public = key_of("x").public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    samples = {0: alone, 1: signature, 2: alone, 3: bundle, 7: tuf_root().encode(), 8: LISTS, 9: bytes(16) + LISTS}
+    samples |= {10: ENVELOPE, 11: public, 12: STATEMENT, 13: statement, 14: bundle}
     for number, data in samples.items():
         yield f"{number:02}", bytes([number]) + data
     yield from _openpgp()
+
+
+def _signature(folder: Path) -> bytes:
+    """The certificate table of a program that sbsign signed."""
+    signed = sbsign(folder, pe_file({".text": b"x"}), Identity("signer"))
+    return read_certificate_table(BytesReader(signed), parse_pe(BytesReader(signed)))
 
 
 def _openpgp() -> Seeds:
@@ -322,7 +397,7 @@ def _openpgp() -> Seeds:
         key, signature = Path(home, "key").read_bytes(), Path(home, "text.asc").read_bytes()
     yield "04", b"\4" + key
     yield "05", b"\5" + signature
-    yield "06", b"\6" + key
+    yield "06", b"\6" + len(signature).to_bytes(2) + signature + key
 
 
 def documents(_folder: Path) -> Seeds:
@@ -335,11 +410,12 @@ def documents(_folder: Path) -> Seeds:
     rows = [{"Name": "glibc", "Version": "2.43", "Release": "1", "Architecture": "x86_64", "Epoch": "0"}]
     updates = b'<updates><update type="security"><id>A</id><severity>low</severity><issued date="2026-01-01"/></update>'
     evidence = dump_evidence(sample(2, 1))
-    policy = b'[[waivers]]\nrule = "a"\nreason = "b"\nuntil = 2027-01-01\n'
+    body = codec.canonical(codec.encode(sample(2, 1), full=True))
+    policy = b'[[waivers]]\nrule = "a"\nreason = "b"\nexpires = 2027-01-01\napproved_by = "c"\n'
     samples = (
         text(*LINES), json.dumps(check).encode(), json.dumps({"Content": rows}).encode(), bom([{"name": "a"}]),
         json.dumps(SPDX).encode(), updates + b"</updates>", TOML, policy, b"a: [1, {b: c}]\nd: 'x'\n", b"a: &b 1\n",
-        evidence, evidence[evidence.index(b'"body":') + 7 : -1],
+        evidence, body,
     )  # fmt: skip
     for number, data in enumerate(samples):
         yield f"{number:02}", bytes([number]) + data

@@ -219,7 +219,7 @@ def _trust(data: bytes) -> None:
         x509_path.load_anchor_certificates,
         openpgp_certificate.parse_certificates,
         openpgp.parse_signatures,
-        lambda raw: openpgp.verify_detached(raw, b"text", openpgp_certificate.parse_certificates(raw), NOW),
+        _openpgp,
         lambda raw: tuf.TrustedSet(raw, NOW),
         efi_signature.parse_signature_database,
         efi_signature.parse_vendor_certificates,
@@ -231,6 +231,13 @@ def _trust(data: bytes) -> None:
     )
     if data:
         calls[data[0] % len(calls)](data[1:])
+
+
+def _openpgp(data: bytes) -> None:
+    """Two bytes say how long the signature is that stands before its keys."""
+    size = 2 + int.from_bytes(data[:2])
+    keys = openpgp_certificate.parse_certificates(data[size:])
+    openpgp.verify_detached(data[2:size], b"text", keys, NOW)
 
 
 def _documents(data: bytes) -> None:
@@ -300,10 +307,10 @@ TARGETS: tuple[Target, ...] = (
     Target("erofs", _tree(open_erofs), 1 << 17),
     Target("squashfs", _tree(open_squashfs), 1 << 15),
     Target("fat", _tree(open_fat), 1 << 16),
-    Target("gpt", _gpt, 1 << 14),
-    Target("mbr", lambda data: mbr.read_mbr(BytesReader(data))),
-    Target("containers", _containers, 1 << 15),
-    Target("disk", _disk, 1 << 15),
+    Target("gpt", _gpt, 1 << 15),
+    Target("mbr", lambda data: mbr.read_mbr(BytesReader(data)), 1 << 15),
+    Target("containers", _containers, 1 << 18),
+    Target("disk", _disk, 1 << 18),
     Target("image", _image, 1 << 18),
     Target("verity", _verity, 1 << 14),
     Target("verity-table", _table),
