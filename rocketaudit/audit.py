@@ -18,6 +18,7 @@ from rocketaudit.analysis.integrity import judge_integrity
 from rocketaudit.analysis.integrity_facts import integrity_facts
 from rocketaudit.analysis.node_view import node_findings, node_view
 from rocketaudit.analysis.policy import policy_problems, unmet_demands
+from rocketaudit.analysis.release_age import unmet_release
 from rocketaudit.analysis.sbom import components, reconcile
 from rocketaudit.evidence import COLLECTORS
 from rocketaudit.evidence.collect import collect
@@ -129,6 +130,7 @@ def judge_evidence(evidence: Evidence, judging: Judging) -> Report:
     fail_on = judging.fail_on or judging.policy.fail_on or DEFAULT_FAIL_ON
     counted = census(evidence)
     demands = unmet_demands(judging.policy, benchmarks, share_of_c(counted))
+    demands += unmet_release(evidence, judging.policy.min_version)
     code, reasons = decide(fail_on, integrity, benchmarks, findings, judging.policy.require, demands)
     problems = policy_problems(judging.policy, benchmarks, evidence.target.name, judging.today)
     return Report(

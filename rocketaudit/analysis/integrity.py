@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from rocketaudit.model.bank_verity import BankVerity, BlockOwner
 from rocketaudit.model.disk import Bank
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import Key, Locator, Plane, State
 from rocketaudit.model.integrity import BadBlockReport, BankVerdict, Integrity, IntegrityVerdict, Place
-from rocketaudit.model.trust import ChainLink, LinkState, first_failure, holds
+from rocketaudit.model.target import TargetKind
+from rocketaudit.model.trust import IMAGE_LINK, RELEASED, ROOT_HASH_LINK, ChainLink, LinkState, first_failure, holds
 from rocketaudit.model.verity import BadBlock, TreeCheck, TreeVerdict, VerityParameters
 
 COMPARED = (
@@ -37,6 +39,9 @@ def judge_integrity(evidence: Evidence, chain: Sequence[ChainLink] = ()) -> Inte
     bad = tuple(report for bank in evidence.verity for report in _bad_blocks(bank))
     total = sum(bank.check.bad_blocks_total for bank in evidence.verity if bank.check is not None)
     verdict, why = _combine(evidence, banks, chain)
+    if verdict is IntegrityVerdict.VERIFIED:
+        signed = _signed(evidence, chain)
+        banks = tuple(_vouched(bank) if bank.populated and bank.scope in signed else bank for bank in banks)
     uncovered = UNCOVERED if evidence.verity else ()
     return Integrity(verdict, why, banks, places, tuple(chain), bad, total, uncovered)
 
@@ -63,6 +68,21 @@ def _combine(
         return IntegrityVerdict.BROKEN, f"chain of trust: {failed.name}: {failed.why}"
     reason = "nothing was checked" if failed is None else f"{failed.name}: {failed.why}"
     return IntegrityVerdict.UNKNOWN, f"chain of trust: {reason}"
+
+
+def _signed(evidence: Evidence, chain: Sequence[ChainLink]) -> set[str]:
+    """Banks that a chain which holds ends at: by a signed root hash, or since the whole image is signed."""
+    verified = [link for link in chain if link.state is LinkState.VERIFIED]
+    if any(link.name == IMAGE_LINK for link in verified):
+        return {bank.scope for bank in evidence.verity}
+    found = {link.where for link in verified if ROOT_HASH_LINK in link.name}
+    if evidence.target.kind is TargetKind.NODE and RELEASED in found:
+        found = (found - {RELEASED}) | {evidence.judged}  # a release ships as bank-a, a node runs it from either
+    return found
+
+
+def _vouched(bank: BankVerdict) -> BankVerdict:
+    return replace(bank, verdict=IntegrityVerdict.VERIFIED, why="a chain from your anchor reaches its recomputed tree")
 
 
 def _judge_bank(evidence: Evidence, bank: BankVerity) -> BankVerdict:

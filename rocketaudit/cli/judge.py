@@ -25,11 +25,15 @@ from rocketaudit.cli.trust_options import (
     GrubKey,
     Key,
     Manifest,
+    MinVersion,
+    RootHashSig,
     SbatLevel,
+    SigningCert,
     TrustArguments,
     TufMetadata,
     TufRoot,
     TufState,
+    TufTargets,
 )
 
 
@@ -62,6 +66,10 @@ def judge(
     sbat_level: SbatLevel = None,
     manifest: Manifest = None,
     key: Key = None,
+    tuf_targets: TufTargets = None,
+    root_hash_sig: RootHashSig = None,
+    signing_cert: SigningCert = None,
+    min_version: MinVersion = None,
     store: StorePath = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -98,6 +106,10 @@ def judge(
             sbat_level=sbat_level,
             manifest=manifest,
             keys=tuple(key or ()),
+            tuf_targets=tuf_targets,
+            root_hash_signatures=tuple(root_hash_sig or ()),
+            signing_certificates=tuple(signing_cert or ()),
+            min_version=min_version,
         ),
     )
     return run_judge(run) if bundle is None else run_bundle(run, BundleTerms(nonce, max_age))

@@ -20,7 +20,18 @@ from rocketaudit.cli.options import (
     StorePath,
     Verbose,
 )
-from rocketaudit.cli.trust_options import DbCert, Dbx, GrubKey, Key, Manifest, SbatLevel, TrustArguments
+from rocketaudit.cli.trust_options import (
+    DbCert,
+    Dbx,
+    GrubKey,
+    Key,
+    Manifest,
+    MinVersion,
+    RootHashSig,
+    SbatLevel,
+    SigningCert,
+    TrustArguments,
+)
 
 
 def node(
@@ -59,6 +70,9 @@ def node(
     sbat_level: SbatLevel = None,
     manifest: Manifest = None,
     key: Key = None,
+    root_hash_sig: RootHashSig = None,
+    signing_cert: SigningCert = None,
+    min_version: MinVersion = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
     no_color: NoColor = False,
@@ -87,6 +101,9 @@ def node(
             sbat_level=sbat_level,
             manifest=manifest,
             keys=tuple(key or ()),
+            root_hash_signatures=tuple(root_hash_sig or ()),
+            signing_certificates=tuple(signing_cert or ()),
+            min_version=min_version,
         ),
         store=store,
     )

@@ -20,6 +20,7 @@ from rocketaudit.cli.trust_options import TrustArguments, check_trust
 from rocketaudit.errors import UsageError
 from rocketaudit.formats.evidence_file import dump_evidence, load_evidence
 from rocketaudit.formats.policy_toml import parse_policy
+from rocketaudit.formats.release_version import release_numbers
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.policy import Policy, Tailoring
 from rocketaudit.model.report import Report
@@ -194,12 +195,17 @@ def read_judging(run: Run) -> Judging:
     policy, path, digest = read_policy(run.policy)
     names = run.benchmarks or policy.benchmarks or DEFAULT_BENCHMARKS
     as_of = None if run.as_of is None else _date(run.as_of)
+    check_trust(run.trust)
+    if run.trust.min_version is not None:
+        if release_numbers(run.trust.min_version) is None:
+            raise UsageError(f"--min-version {run.trust.min_version}: not a release such as 1.57.0")
+        policy = replace(policy, min_version=run.trust.min_version)
     return Judging(
         benchmarks=read_benchmarks(names, policy.tailoring),
         policy=policy,
         today=datetime.now(UTC).date(),
         as_of=as_of,
-        trust=_trust(run, as_of),
+        trust=_trust(run, as_of, policy.min_version),
         level=run.level or policy.level or 2,
         fail_on=None if run.fail_on is None else parse_fail_on(run.fail_on),
         created=printed_time(),
@@ -208,13 +214,13 @@ def read_judging(run: Run) -> Judging:
     )
 
 
-def _trust(run: Run, as_of: date | None) -> TrustInputs | None:
-    check_trust(run.trust)
+def _trust(run: Run, as_of: date | None, min_version: str | None) -> TrustInputs | None:
     if not run.trust.are_given:
         return None
     from rocketaudit.cli.trust_arguments import read_trust  # signatures need heavy libraries
 
-    return read_trust(run.trust, None if as_of is None else datetime.combine(as_of, time(), UTC))
+    moment = None if as_of is None else datetime.combine(as_of, time(), UTC)
+    return read_trust(run.trust, moment, min_version)
 
 
 def read_policy(path: Path | None) -> tuple[Policy, str, str]:

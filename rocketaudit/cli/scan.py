@@ -28,11 +28,15 @@ from rocketaudit.cli.trust_options import (
     GrubKey,
     Key,
     Manifest,
+    MinVersion,
+    RootHashSig,
     SbatLevel,
+    SigningCert,
     TrustArguments,
     TufMetadata,
     TufRoot,
     TufState,
+    TufTargets,
 )
 
 
@@ -56,6 +60,10 @@ def scan(
     sbat_level: SbatLevel = None,
     manifest: Manifest = None,
     key: Key = None,
+    tuf_targets: TufTargets = None,
+    root_hash_sig: RootHashSig = None,
+    signing_cert: SigningCert = None,
+    min_version: MinVersion = None,
     store: StorePath = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -89,6 +97,10 @@ def scan(
             sbat_level=sbat_level,
             manifest=manifest,
             keys=tuple(key or ()),
+            tuf_targets=tuf_targets,
+            root_hash_signatures=tuple(root_hash_sig or ()),
+            signing_certificates=tuple(signing_cert or ()),
+            min_version=min_version,
         ),
     )
     return run_audit(run)

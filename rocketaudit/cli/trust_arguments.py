@@ -11,6 +11,7 @@ from typing import TypeVar
 from rocketaudit.analysis.trust.judge import TrustInputs
 from rocketaudit.cli.input_file import read_input
 from rocketaudit.cli.trust_options import TrustArguments, check_trust
+from rocketaudit.cli.tuf_targets import read_parts
 from rocketaudit.errors import UsageError
 from rocketaudit.model.trust import Anchor, AnchorKind
 
@@ -19,7 +20,7 @@ MAX_METADATA = 64 << 20
 MAX_METADATA_FILES = 4096
 
 
-def read_trust(given: TrustArguments, as_of: datetime | None) -> TrustInputs | None:
+def read_trust(given: TrustArguments, as_of: datetime | None, min_version: str | None = None) -> TrustInputs | None:
     """The anchors as bytes; UsageError when options do not fit together, SourceError when a file cannot be read."""
     check_trust(given)
     if not given.are_given:
@@ -35,6 +36,12 @@ def read_trust(given: TrustArguments, as_of: datetime | None) -> TrustInputs | N
         sbat_level=_maybe(given.sbat_level, lambda path: read_input(path, MAX_ANCHOR)),
         manifest=_maybe(given.manifest, lambda path: read_input(path, MAX_ANCHOR)),
         manifest_keys=tuple(_anchor(AnchorKind.MANIFEST_KEY, path) for path in given.keys),
+        min_version=given.min_version or min_version,
+        root_hash_signatures=tuple(read_input(path, MAX_ANCHOR) for path in given.root_hash_signatures),
+        signing_certificates=tuple(
+            _anchor(AnchorKind.SIGNING_CERTIFICATE, path) for path in given.signing_certificates
+        ),
+        parts=_maybe(given.tuf_targets, read_parts),
     )
 
 

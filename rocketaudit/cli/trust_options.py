@@ -51,6 +51,29 @@ Key = Annotated[
     list[Path] | None,
     typer.Option("--key", metavar="FILE", rich_help_panel=PANEL, help="Public key (PEM) of the manifest's signer."),
 ]
+TufTargets = Annotated[
+    Path | None,
+    typer.Option(
+        "--tuf-targets",
+        metavar="DIR",
+        rich_help_panel=PANEL,
+        help="Boot and verity images of the release, where the image itself is no target.",
+    ),
+]
+RootHashSig = Annotated[
+    list[Path] | None,
+    typer.Option("--root-hash-sig", metavar="FILE", rich_help_panel=PANEL, help="PKCS#7 signature of a root hash."),
+]
+SigningCert = Annotated[
+    list[Path] | None,
+    typer.Option("--signing-cert", metavar="FILE", rich_help_panel=PANEL, help="Certificate for --root-hash-sig."),
+]
+MinVersion = Annotated[
+    str | None,
+    typer.Option(
+        "--min-version", metavar="X.Y.Z", rich_help_panel=PANEL, help="Refuse older releases, however well signed."
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +89,14 @@ class TrustArguments:
     sbat_level: Path | None = None
     manifest: Path | None = None
     keys: tuple[Path, ...] = ()
+    tuf_targets: Path | None = None
+    root_hash_signatures: tuple[Path, ...] = ()
+    signing_certificates: tuple[Path, ...] = ()
+    min_version: str | None = None
 
     @property
     def are_given(self) -> bool:
-        return bool(self.tuf_root or self.grub_keys or self.db_certs or self.manifest)
+        return bool(self.tuf_root or self.grub_keys or self.db_certs or self.manifest or self.root_hash_signatures)
 
 
 def check_trust(given: TrustArguments) -> None:
@@ -82,6 +109,9 @@ def check_trust(given: TrustArguments) -> None:
         ("--sbat-level", given.sbat_level, "--db-cert", given.db_certs),
         ("--manifest", given.manifest, "--key", given.keys),
         ("--key", given.keys, "--manifest", given.manifest),
+        ("--tuf-targets", given.tuf_targets, "--tuf-root", given.tuf_root),
+        ("--root-hash-sig", given.root_hash_signatures, "--signing-cert", given.signing_certificates),
+        ("--signing-cert", given.signing_certificates, "--root-hash-sig", given.root_hash_signatures),
     )
     for name, value, needed, other in needs:
         if value and not other:

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from rocketaudit.errors import UsageError
+from rocketaudit.formats.release_version import release_numbers
 from rocketaudit.model.fact import JsonValue
 from rocketaudit.model.policy import Attestation, DriftException, DriftPolicy, Policy, Tailoring
 from rocketaudit.model.rule import Waiver
@@ -38,6 +39,7 @@ def parse_policy(data: bytes) -> Policy:
         fail_on=table.fail_on(),
         min_score=table.scores(),
         max_c_share=table.percent("max_c_share"),
+        min_version=table.version("min_version"),
         require=table.texts("require"),
         waivers=tuple(_waiver(one) for one in table.tables("waivers")),
         attestations=tuple(_attestation(one) for one in table.tables("attestations")),
@@ -126,6 +128,12 @@ class _Table:
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 100:
             raise self.wrong(name, value, "a number from 0 to 100")
         return float(value)
+
+    def version(self, name: str) -> str | None:
+        value = self.take(name)
+        if value is not None and (not isinstance(value, str) or release_numbers(value) is None):
+            raise self.wrong(name, value, "a release such as 1.57.0")
+        return value
 
     def scores(self) -> Mapping[str, float]:
         value = self.take("min_score")

@@ -61,7 +61,8 @@ class Policy:
 
     `min_score` maps a benchmark's id (or "*") to per cent of its worst score; `max_c_share` is per cent of code
     bytes in C and C++; `require` lists rules (globs) that must pass: unknown is then not enough. `sbom` says who
-    makes and supplies the image ("sbom:author-name" ...), which no image states of itself.
+    makes and supplies the image ("sbom:author-name" ...), which no image states of itself. `min_version`: the oldest
+    release that any populated bank may hold.
     """
 
     benchmarks: tuple[str, ...] = ()
@@ -75,3 +76,4 @@ class Policy:
     tailoring: Tailoring = field(default_factory=Tailoring)
     drift: DriftPolicy = field(default_factory=DriftPolicy)
     sbom: Mapping[str, str] = field(default_factory=dict)
+    min_version: str | None = None

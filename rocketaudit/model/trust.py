@@ -6,6 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+ROOT_HASH_LINK = "signed root hash is that of"  # starts the name of the link that ends at the tree of a bank
+IMAGE_LINK = "targets sign the image"
+RELEASED = "bank-a"  # as which a release ships
+
 
 class AnchorKind(StrEnum):
     """What a user can vouch for; nothing inside a target is ever one of these."""

@@ -9,10 +9,8 @@ from rocketaudit.analysis.trust.tree_link import tree_link
 from rocketaudit.model.bank_verity import BankVerity
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.target import TargetKind
-from rocketaudit.model.trust import ChainLink
+from rocketaudit.model.trust import RELEASED, ChainLink
 from rocketaudit.model.verity import VerityParameters
-
-RELEASED = "bank-a"
 
 
 def claims_of(evidence: Evidence, file_digests: Mapping[str, str] | None = None) -> ImageClaims:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from rocketaudit.analysis.release_age import release_links
 from rocketaudit.analysis.trust.image_claims import claims_of, manifest_links, stated_parameters
 from rocketaudit.analysis.trust.manifest_chain import PKCS7_CHAIN, manifest_chain, pkcs7_chain
 from rocketaudit.analysis.trust.openpgp_chain import CHAIN as OPENPGP
@@ -17,11 +18,12 @@ from rocketaudit.analysis.trust.signed_text import parameters_of_command_line, p
 from rocketaudit.analysis.trust.tree_link import tree_link
 from rocketaudit.analysis.trust.tuf_chain import CHAIN as TUF
 from rocketaudit.analysis.trust.tuf_chain import ObservedFile, file_link, tuf_chain
+from rocketaudit.analysis.trust.tuf_parts import SignedPart, part_links
 from rocketaudit.errors import FormatError
 from rocketaudit.formats.signed_image import SignedImage, signed_image_from_json
 from rocketaudit.model.disk import Bank, BootKind, DiskSummary
 from rocketaudit.model.evidence import Evidence
-from rocketaudit.model.trust import Anchor, ChainLink, LinkState, holds
+from rocketaudit.model.trust import IMAGE_LINK, Anchor, ChainLink, LinkState, holds
 from rocketaudit.model.verity import TreeCheck, VerityParameters
 
 SIGNED_IMAGE = "signed-image:"
@@ -35,7 +37,7 @@ _GRUB_CFG = ("/grub/grub.cfg", "/boot/grub/grub.cfg")
 class TrustInputs:
     """What the user vouches for, and the moment to judge by; nothing here comes from the target.
 
-    `files` are whole files beside the target that were read: targets of a TUF repository.
+    `parts` are files of a TUF repository that were read beside the target, None when no folder of them was given.
     """
 
     as_of: datetime
@@ -51,7 +53,7 @@ class TrustInputs:
     min_version: str | None = None
     root_hash_signatures: tuple[bytes, ...] = ()
     signing_certificates: tuple[Anchor, ...] = ()
-    files: tuple[ObservedFile, ...] = ()
+    parts: tuple[SignedPart, ...] | None = None
 
     @property
     def are_given(self) -> bool:
@@ -77,6 +79,8 @@ def judge_trust(evidence: Evidence, inputs: TrustInputs) -> tuple[ChainLink, ...
             inputs.manifest_keys, inputs.manifest, claims, as_of=inputs.as_of, min_version=inputs.min_version
         )
         links.extend(manifest_links(chain, evidence))
+    if inputs.min_version is not None and links:
+        links.extend(release_links(evidence, inputs.min_version))
     return tuple(links)
 
 
@@ -94,11 +98,16 @@ def _tuf(evidence: Evidence, inputs: TrustInputs, root: Anchor) -> Iterator[Chai
     yield from chain.links
     if not chain.is_complete:
         return
-    files = (*_whole_target(evidence), *inputs.files)
-    if not files:
+    whole = [file_link(chain, file) for file in _whole_target(evidence)]
+    if not whole:
         why = "the evidence holds no digest of the input file"
-        yield ChainLink(TUF, "targets sign the image", LinkState.NOT_CHECKABLE, why)
-    yield from (file_link(chain, file) for file in files)
+        whole = [ChainLink(TUF, IMAGE_LINK, LinkState.NOT_CHECKABLE, why)]
+    if inputs.parts is not None and whole[0].state in (LinkState.MISSING, LinkState.NOT_CHECKABLE):
+        yield replace(whole[0], needed=False)  # the parts of the release vouch for it instead
+    else:
+        yield whole[0]
+    if inputs.parts is not None:
+        yield from part_links(chain, inputs.parts, evidence)
 
 
 def _every_bank(evidence: Evidence, chain: str, links_of: Callable[[Bank], Iterable[ChainLink]]) -> Iterator[ChainLink]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from rocketaudit.analysis.trust.tree_link import differences
+from rocketaudit.analysis.trust.version import version_link
 from rocketaudit.errors import FormatError, TrustError
 from rocketaudit.formats.dsse import PublicKey, load_public_key, parse_envelope, verify_envelope
 from rocketaudit.formats.pkcs7 import verify_root_hash
@@ -89,24 +89,6 @@ def _validity(manifest: VerityManifest, as_of: datetime) -> Iterator[ChainLink]:
     state = LinkState.BROKEN if manifest.not_after <= as_of else LinkState.VERIFIED
     why = "expired" if state is LinkState.BROKEN else ""
     yield ChainLink(CHAIN, name, state, why, "", expected, f"as of {as_of.isoformat()}")
-
-
-def version_link(chain: str, version: str, min_version: str) -> ChainLink:
-    """Whether a release is not older than the policy allows; one that cannot be compared does not pass."""
-    name = "release is not older than the policy allows"
-    found, wanted = _numbers(version), _numbers(min_version)
-    if found is None or wanted is None:
-        why = "the versions cannot be compared"
-        return ChainLink(chain, name, LinkState.NOT_CHECKABLE, why, "", f"at least {min_version}", version)
-    state = LinkState.VERIFIED if found >= wanted else LinkState.BROKEN
-    why = "" if state is LinkState.VERIFIED else "an old release, validly signed"
-    return ChainLink(chain, name, state, why, "", f"at least {min_version}", version)
-
-
-def _numbers(version: str) -> tuple[int, int, int] | None:
-    """The three numbers of a release version such as 1.57.0 or v1.57.0-abcdef; a pre-release is not compared."""
-    match = re.fullmatch(r"v?(\d{1,9})\.(\d{1,9})\.(\d{1,9})(?:[-+][0-9a-f]{7,40}(?:-dirty)?)?", version, re.ASCII)
-    return None if match is None else (int(match[1]), int(match[2]), int(match[3]))
 
 
 def _release(manifest: VerityManifest, image: ImageClaims) -> Iterator[ChainLink]:

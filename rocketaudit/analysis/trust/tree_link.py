@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rocketaudit.model.trust import ChainLink, LinkState
+from rocketaudit.model.trust import ROOT_HASH_LINK, ChainLink, LinkState
 from rocketaudit.model.verity import TreeCheck, TreeVerdict, VerityParameters
 
 COMPARED = (
@@ -19,7 +19,7 @@ COMPARED = (
 
 def tree_link(chain: str, scope: str, signed: VerityParameters, check: TreeCheck | None) -> ChainLink:
     """Whether the bytes of a bank give the root hash that was signed, by the parameters that were signed."""
-    name = f"signed root hash is that of {scope}"
+    name = f"{ROOT_HASH_LINK} {scope}"
     if check is None:
         return ChainLink(chain, name, LinkState.NOT_CHECKABLE, "the tree was not recomputed", scope)
     different = differences(signed, check.parameters)
