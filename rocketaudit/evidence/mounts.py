@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rocketaudit.errors import SourceError
 from rocketaudit.evidence.collector import Collector, Seen
 from rocketaudit.evidence.config_files import MAX_FACTS
 from rocketaudit.evidence.running import Running, running_node
@@ -55,8 +56,12 @@ def _covers(node: Running, where: Locator) -> Iterator[Seen]:
     for cover in find_covers(node.node.running.mounts, protected):
         yield node.present(Key("cover", (cover.mount.point,)), _told(cover), where)
         if cover.mount.fstype == "overlay":
-            names = upper_names(node.node.places, cover.mount)
-            yield node.present(Key("cover", (cover.mount.point,), "added"), names, where)
+            key = Key("cover", (cover.mount.point,), "added")
+            try:
+                yield node.present(key, upper_names(node.node.places, cover.mount), where)
+            except SourceError as error:
+                yield node.unread(key, where, error.message)
+    yield node.covers("cover:*")
 
 
 def _told(cover: Cover) -> str:

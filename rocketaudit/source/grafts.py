@@ -11,7 +11,7 @@ from rocketaudit.source.device_mapper import block_device
 from rocketaudit.source.directory import DirectoryFileSystem
 from rocketaudit.source.mounts import Mount, is_below, visible
 from rocketaudit.source.node_tree import Graft
-from rocketaudit.source.places import Places
+from rocketaudit.source.places import Places, error_text
 
 MAX_GRAFTS = 64
 _INTERFACES = (
@@ -39,28 +39,14 @@ WORKLOADS = (
     "/var/log/containers",
     "/var/log/pods",
 )
-# places that a boot covers by design; anything else on a protected root is worth a look
-_EXPECTED = (
-    "/boot",
-    "/dev",
-    "/etc",
-    "/home",
-    "/lib/modules",
-    "/local",
-    "/media",
-    "/mnt",
-    "/opt",
-    "/proc",
-    "/root",
-    "/run",
-    "/srv",
-    "/sys",
-    "/tmp",  # noqa: S108 - a mount point, not a file of ours
-    "/usr/lib/modules",
-    "/usr/share/licenses",
-    "/usr/src/kernels",
-    "/var",
-)
+# what a boot puts over the system's own folders by design; anything else there is worth a look
+_EXPECTED = {
+    "/lib/modules": "overlay",
+    "/usr/lib/modules": "overlay",
+    "/usr/share/licenses": "squashfs",
+    "/usr/src/kernels": "overlay",
+}
+_FIPS = ("/usr/bin", "/usr/libexec")  # programs of FIPS variants, in an overlay without an upper layer
 _SYSTEM = ("/bin", "/lib", "/lib64", "/sbin", "/usr")
 _SYS_ROOT = "-bottlerocket-linux-gnu/sys-root"
 
@@ -144,10 +130,15 @@ def find_covers(mounts: Iterable[Mount], protected: str) -> Iterator[Cover]:
         path = _short(mount.point)
         if mount.point == "/" or not any(is_below(path, folder) for folder in _SYSTEM):
             continue
-        expected = any(path == place for place in _EXPECTED)
         same = mount.device == protected and mount.root == mount.point
         if not same:
-            yield Cover(mount, path, expected)
+            yield Cover(mount, path, _is_expected(mount, path))
+
+
+def _is_expected(mount: Mount, path: str) -> bool:
+    if path in _FIPS:
+        return mount.fstype == "overlay" and mount.is_read_only and not mount.super_option("upperdir")
+    return _EXPECTED.get(path) == mount.fstype and (mount.fstype != "squashfs" or mount.is_read_only)
 
 
 def _short(path: str) -> str:
@@ -157,22 +148,27 @@ def _short(path: str) -> str:
 
 
 def upper_names(places: Places, mount: Mount, limit: int = 1000) -> tuple[str, ...]:
-    """Paths that an overlay's upper layer holds, relative to it: what was added to or replaced in the lower one."""
+    """Paths that an overlay's upper layer holds, relative to it: what was added to or replaced in the lower one.
+
+    SourceError when it cannot be listed to its end: names that nobody saw may be there.
+    """
     upper = mount.super_option("upperdir")
-    if not upper or places.rootfs is None:
+    if not upper:
         return ()
     top = places.rootfs_path(upper.lstrip("/"))
     if not _is_plain(places, top):
-        return ()
+        raise SourceError(f"the way to {upper} goes through a link")
     found: list[str] = []
     pending: list[Path] = [top]
-    while pending and len(found) < limit:
+    while pending:
         folder = pending.pop()
         try:
             entries = sorted(folder.iterdir())
-        except OSError:
-            continue
-        for entry in entries[: limit - len(found)]:
+        except OSError as error:
+            raise SourceError(f"{upper}: {error_text(error)}") from error
+        for entry in entries:
+            if len(found) >= limit:
+                raise SourceError(f"{upper} holds more than {limit} entries")
             found.append(str(entry.relative_to(top)))
             if entry.is_dir() and not entry.is_symlink():
                 pending.append(entry)

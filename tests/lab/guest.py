@@ -74,6 +74,11 @@ def module_files(tree: Path) -> list[Path]:
     return found
 
 
+def module_file(tree: Path, name: str) -> bytes:
+    """One module of the kernel, to be loaded while a node runs."""
+    return next((tree / "lib/modules").rglob(f"{name}.ko")).read_bytes()
+
+
 def make_initramfs(tree: Path, out: Path) -> Path:
     """A newc archive with busybox, dmsetup, the modules and our first script."""
     files: dict[str, tuple[int, bytes]] = {
@@ -190,13 +195,13 @@ def closure(name: str) -> set[str]:
     return found
 
 
-def audit_disk(out: Path, texts: Mapping[str, str]) -> Path:
+def audit_disk(out: Path, texts: Mapping[str, str | bytes]) -> Path:
     """Our own code as it is now, and texts such as the script of this boot."""
     stage = out.with_suffix(".stage")
     shutil.rmtree(stage, ignore_errors=True)
     stage.mkdir(parents=True)
     for name, text in texts.items():
-        (stage / name).write_text(text)
+        (stage / name).write_bytes(text.encode() if isinstance(text, str) else text)
     for folder in ("rocketaudit", "benchmarks", "reports", "sbom"):
         shutil.copytree(REPO / folder, stage / folder, ignore=shutil.ignore_patterns("__pycache__", "examples"))
     (stage / "rocketaudit/demo/demo.img.lz4").unlink()

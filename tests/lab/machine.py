@@ -27,7 +27,7 @@ class Kit:
     initramfs: Path
     tools: Path
     folder: Path
-    extra: Mapping[str, str]
+    extra: Mapping[str, str | bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Boot:
         return self.files.get("log", b"").decode("utf-8", "replace")
 
 
-def make_kit(folder: Path, extra: Mapping[str, str]) -> Kit:
+def make_kit(folder: Path, extra: Mapping[str, str | bytes]) -> Kit:
     """`extra` are texts that every boot finds below /mnt/audit."""
     tree = kernel_tree()
     kernel = next((tree / "boot").glob("vmlinuz*"))

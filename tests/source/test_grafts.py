@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from rocketaudit.source.grafts import plan_grafts, upper_names
+from rocketaudit.errors import SourceError
+from rocketaudit.source.grafts import find_covers, plan_grafts, upper_names
 from rocketaudit.source.mounts import parse_mountinfo
 from rocketaudit.source.node_tree import Graft
 from rocketaudit.source.whereabouts import find_places
@@ -63,7 +64,25 @@ def test_no_link_leads_out_of_the_hosts_root(tmp_path: Path) -> None:
     assert graft is not None and graft.fs is None and "link" in graft.reason
     places = find_places(base, rootfs=None, api=None)
     line = b"50 21 0:50 / /lib/modules rw - overlay overlay rw,lowerdir=/a,upperdir=/srv/inner,workdir=/w\n"
-    assert upper_names(places, parse_mountinfo(line)[0]) == ()
+    with pytest.raises(SourceError, match="link"):
+        upper_names(places, parse_mountinfo(line)[0])
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("/usr/share/licenses ro - squashfs /dev/loop0 ro", True),
+        ("/usr/share/licenses rw - tmpfs tmpfs rw", False),
+        ("/usr/lib/modules rw - overlay overlay rw,lowerdir=/a,upperdir=/u,workdir=/w", True),
+        ("/usr/lib/modules rw - tmpfs tmpfs rw", False),
+        ("/usr/bin ro - overlay overlay ro,lowerdir=/fips/bin:/usr/bin", True),
+        ("/usr/bin ro - overlay overlay ro,lowerdir=/usr/bin,upperdir=/u,workdir=/w", False),
+        ("/usr/bin rw - tmpfs tmpfs rw", False),
+    ],
+)
+def test_only_what_a_boot_puts_there_is_an_expected_cover(line: str, expected: bool) -> None:
+    mounts = parse_mountinfo(f"{ROOT_MOUNT}\n50 21 0:50 / {line}\n".encode())
+    assert [cover.is_expected for cover in find_covers(mounts, "253:0")] == [expected]
 
 
 @pytest.mark.parametrize("folder", ["/var/lib/bottlerocket", "/local", "/var/lib/containerd", "/var/lib/kubelet/pods"])
