@@ -30,7 +30,8 @@ _HEAD = {
 }
 _RESULT_START = re.compile(r'"([a-z]{2,5}[0-9]{8}[a-z0-9_]*)"\s*:\s*(?=\{)')
 _HEAD_FIELD = re.compile(
-    r'"(name|version|url|status|timestamp|level|total|passed|failed|skipped)"\s*:\s*("[^"\\]*"|[0-9]+)'
+    r'"(name|version|url|status|timestamp|level|total|passed|failed|skipped)"\s*:\s*'
+    r'("[^"\\\x00-\x1f]*"|[0-9]{1,18}(?![0-9]))'
 )
 
 
@@ -110,7 +111,7 @@ def _parse_cut_json(text: str, reason: str) -> CheckReport:
     for match in _RESULT_START.finditer(text):
         try:
             results[match[1]], _ = json.JSONDecoder().raw_decode(text, match.end())
-        except (json.JSONDecodeError, RecursionError):
+        except (ValueError, RecursionError):  # ValueError also for a number of thousands of digits
             continue
     if not head and not results:
         raise FormatError(f"not a report of apiclient: {reason}")

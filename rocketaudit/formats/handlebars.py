@@ -102,6 +102,8 @@ class _Parser:
 
     def _block(self, depth: int) -> _Block:
         name, _, expression = self.pieces[self.at].text[1:].strip().partition(" ")
+        if not name:
+            raise FormatError("a template block without a name")
         self.at += 1
         block = _Block(name, expression.strip(), self.parse(name, depth + 1), [])
         tag = self.pieces[self.at].text

@@ -62,6 +62,18 @@ def test_exception_is_never_a_pass(status: object) -> None:
     assert "kube" in row.why
 
 
+def test_a_cut_report_with_control_characters_or_endless_numbers_is_no_traceback() -> None:
+    cut = (
+        b'{"name": "CI\0S", "total": '
+        + b"9" * 5000
+        + b', "version": "1", "results": {"br01010101": {"id": '
+        + b"9" * 5000
+    )
+    report = parse_apiclient_report(cut + b"}")
+    assert report.rows == ()
+    assert report.version == "1"
+
+
 def test_exception_in_text_keeps_its_reason() -> None:
     text = (
         b"Benchmark name:  CIS Bottlerocket Benchmark\nTotal checks:    1\n"

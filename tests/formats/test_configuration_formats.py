@@ -162,3 +162,8 @@ def test_ca_bundle_of_the_system_is_read_whole() -> None:
     assert len(bundle.certificates) == data.count(b"BEGIN CERTIFICATE")
     assert bundle.problems == ()
     assert all(one.is_authority for one in bundle.certificates)
+
+
+def test_a_template_block_without_a_name_is_refused() -> None:
+    with pytest.raises(FormatError, match="without a name"):
+        render(b"{{#if settings.a}}{{#}}x{{/if}}", {"settings": {}}, assume=True)

@@ -41,6 +41,7 @@ from rocketaudit.formats import (
     pkcs7,
     policy_toml,
     recognise,
+    release_version,
     rpm_version,
     sbom_json,
     selinux_policy,
@@ -129,8 +130,10 @@ def _verity(data: bytes) -> None:
     superblock = verity.parse_superblock(bytes(hashes.read(0, min(512, hashes.size))))
     layout = verity.layout_of(superblock.parameters("ab" * new_hash_size(superblock.algorithm)))
     verity_judge.find_slack(hashes, 0, hashes.size, "x")
-    with suppress(FormatError):
-        layout.check_sizes(blocks.size, hashes.size)
+    layout.check_sizes(blocks.size, hashes.size)
+    if not layout.levels:
+        verity_judge.check_one_block(blocks, layout)
+        return
     judge = verity_judge.TreeCheckBuilder(layout, hashes)
     judge.add(verity_tree.check_range(blocks, hashes, layout, 0, 1))
     judge.finish()
@@ -199,6 +202,7 @@ def _texts(data: bytes) -> None:
         xattr.decode_label,
         xattr.decode_capability,
         efi_signature.parse_sbat,
+        lambda raw: release_version.release_numbers(raw.decode("utf-8", "replace")),
     )
     if data:
         calls[data[0] % len(calls)](data[1:])
