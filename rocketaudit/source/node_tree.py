@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from rocketaudit.model.evidence import OUTSIDE
 from rocketaudit.model.filesystem import BadNode, Extent, FileSystem, FileType, Node, Region
@@ -104,8 +104,8 @@ class NodeFileSystem:
     def _wrap(self, part: int, node: Node, path: bytes) -> Node:
         if part:
             number = (part << _NUMBER_BITS) + (node.number & ((1 << _NUMBER_BITS) - 1))
-            return replace(node, number=number, handle=_Handle(part, node, path))
-        return replace(node, handle=_Handle(0, node, path))
+            return node._replace(number=number, handle=_Handle(part, node, path))
+        return node._replace(handle=_Handle(0, node, path))
 
 
 def _handle(node: Node) -> _Handle:

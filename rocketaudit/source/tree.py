@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from rocketaudit.errors import EntryNotFoundError, FormatError, SourceError
 from rocketaudit.model import bytepath
@@ -13,19 +14,20 @@ from rocketaudit.model.fact import Locator
 from rocketaudit.model.filesystem import BadNode, FileSystem, FileType, Node
 
 MAX_READ = 16 << 20
+_NO_NAMES = frozenset((b".", b".."))
+_DIRECTORY = FileType.DIRECTORY  # looking a member up in its enum takes as long as the rest of a test
+_NEW = tuple.__new__
 MAX_KEPT = 4096  # directories whose entries are kept
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One step of a walk: an absolute path (bytes) and its node, or why the node could not be read."""
 
     path: bytes
     node: Node | BadNode
 
 
-@dataclass(frozen=True, slots=True)
-class WalkGap:
+class WalkGap(NamedTuple):
     """A directory whose entries could not be (fully) listed."""
 
     path: bytes
@@ -57,33 +59,34 @@ class Tree:
         seen = {root.number}
         while pending:
             base, directory, depth = pending.pop()
-            children = self._children(base, directory, budget)
-            for item in children:
+            for item in self._children(base, directory, budget):
                 yield item
-                if not isinstance(item, Entry) or isinstance(item.node, BadNode):
+                path, node = item
+                # the type first: a listing consists of this loop, and most entries are files
+                if type(node) is not Node or node.type is not _DIRECTORY:
                     continue
-                if item.node.type is not FileType.DIRECTORY:
-                    continue
-                if item.node.number in seen:
-                    yield WalkGap(item.path, "a directory that was already walked under another name (loop)")
+                if node.number in seen:
+                    yield WalkGap(path, "a directory that was already walked under another name (loop)")
                 elif depth + 1 > budget.max_depth:
-                    yield WalkGap(item.path, f"nested deeper than {budget.max_depth} levels")
+                    yield WalkGap(path, f"nested deeper than {budget.max_depth} levels")
                 else:
-                    seen.add(item.node.number)
-                    pending.append((item.path, item.node, depth + 1))
+                    seen.add(node.number)
+                    pending.append((path, node, depth + 1))
 
     def _children(self, base: bytes, directory: Node, budget: Budget) -> Iterator[Entry | WalkGap]:
         names: set[bytes] = set()
+        prefix = base + b"/"
+        enter, add = budget.enter, names.add
         try:
             for name, node in self.fs.entries(directory):
-                budget.enter()
-                if not name or b"/" in name or b"\0" in name or name in (b".", b".."):
+                enter()
+                if name in names:
+                    yield WalkGap(prefix + name, "two entries with the same name")
+                elif not name or b"/" in name or b"\0" in name or name in _NO_NAMES:
                     yield WalkGap(base or b"/", f"an entry with the impossible name {name!r}")
-                elif name in names:
-                    yield WalkGap(base + b"/" + name, "two entries with the same name")
                 else:
-                    names.add(name)
-                    yield Entry(base + b"/" + name, node)
+                    add(name)
+                    yield _NEW(Entry, (prefix + name, node))
         except (FormatError, OSError) as error:
             yield WalkGap(base or b"/", str(error))
 

@@ -282,7 +282,7 @@ def test_the_cache_of_metadata_stays_small() -> None:
     for offset in range(0, 1 << 24, 1 << 12):
         space.at(offset, 32)
     assert fetched == list(range(0, 1 << 24, 1 << 14))
-    assert len(space._pages) == 256
+    assert len(space.pages) == 256
     buffer, position = space.at((1 << 14) - 8, 16)
     assert len(buffer) - position >= 16
     with pytest.raises(TruncatedError, match="EROFS test has 1073741824 bytes"):

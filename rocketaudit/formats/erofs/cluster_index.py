@@ -22,6 +22,12 @@ _BLOCK = struct.Struct("<I")
 _COUNT_FLAG = 0x800  # the entry behind a head holds the number of its blocks instead of a distance
 _PARTIAL = 0x8000
 _BATCH = 4096
+_LARGE_PACK = 16
+# a pack of 16 whose first 15 entries lead back to one head: distances that grow by one, 14 bits each
+_ONES = sum(1 << 14 * entry for entry in range(_LARGE_PACK - 1))
+_DISTANCES = sum((NONHEAD << 12 | entry) << 14 * entry for entry in range(_LARGE_PACK - 1))
+_LAST = 14 * (_LARGE_PACK - 1)
+_ALL_BUT_LAST = (1 << _LAST) - 1
 
 
 class Head(NamedTuple):
@@ -108,6 +114,8 @@ def compact_heads(volume: Volume, inode: Inode, header: Header, geometry: Geomet
             buffer, position = space.at(at, size)
             at += size
             word = int.from_bytes(buffer[position : position + size - 4], "little")
+            if entries == _LARGE_PACK and _is_inside(word, number - head_at) and number + entries <= last:
+                continue
             block = _BLOCK.unpack_from(buffer, position + size - 4)[0] + (0 if is_big else 1)
             for here in range(number, min(number + entries, last)):
                 low = word & mask
@@ -128,6 +136,15 @@ def compact_heads(volume: Volume, inode: Inode, header: Header, geometry: Geomet
                     raise _bad_distance(inode, here, low)
     if pending:
         yield pending
+
+
+def _is_inside(word: int, distance: int) -> bool:
+    """Whether a pack of 16 only says that the extent, whose head is `distance` back, goes on: as most packs do."""
+    return (
+        0 < distance < _COUNT_FLAG - _LARGE_PACK
+        and word & _ALL_BUT_LAST == _DISTANCES + distance * _ONES
+        and word >> _LAST & (3 << 12 | _COUNT_FLAG) == NONHEAD << 12
+    )
 
 
 def _with_blocks(inode: Inode, head: Head | None, number: int, blocks: int) -> Head:

@@ -15,6 +15,8 @@ from rocketaudit.formats.erofs.volume import Volume
 from rocketaudit.model.filesystem import Extent
 
 LONGEST_CHUNK = 4 << 20
+# plain numbers, since looking a member up in its enum is felt where every file does it
+_PLAIN, _INLINE, _CHUNKED = int(Layout.PLAIN), int(Layout.INLINE), int(Layout.CHUNKED)
 _ZEROS = bytes(1 << 20)
 _CACHED_BYTES = 16 << 20
 _CACHED_MAPS = 4
@@ -33,6 +35,7 @@ class Data:
         self.packed: Inode | None = None
         self.packed_error = "the volume has no packed inode"
         self.metabox_nid = 0
+        self._block_size = volume.superblock.block_size
         self._padded = bool(volume.superblock.incompat & INCOMPAT_ZERO_PADDING)
         self._mapped = isinstance(volume.reader.read(0, 1), memoryview)
         self._decoded: dict[tuple[int, int, int, int], bytes] = {}
@@ -41,9 +44,9 @@ class Data:
 
     def pieces(self, inode: Inode) -> Iterator[Piece]:
         """The pieces of an inode in order, without gaps, `inode.size` bytes together."""
-        if inode.layout in (Layout.PLAIN, Layout.INLINE):
+        if inode.layout == _PLAIN or inode.layout == _INLINE:
             return flat_pieces(self.volume, inode)
-        if inode.layout == Layout.CHUNKED:
+        if inode.layout == _CHUNKED:
             return chunk_pieces(self.volume, inode)
         return compressed_pieces(self.volume, inode)
 
@@ -63,6 +66,9 @@ class Data:
     def read(self, inode: Inode, offset: int, length: int) -> bytes:
         """The bytes from `offset` on, fewer only at the end of the inode."""
         length = max(0, min(length, inode.size - offset))
+        if inode.layout == _INLINE and inode.size < self._block_size:  # most directories and links
+            tail = next(flat_pieces(self.volume, inode), None)
+            return bytes(self._stored(inode, tail, offset, length)) if tail and length else b""
         if length > self.volume.budget.entry_bytes:
             raise BudgetError(f"EROFS inode {inode.nid}: {length} bytes wanted at once", offset=inode.at)
         parts = list(self._range(inode, offset, length))

@@ -8,20 +8,21 @@ from typing import NamedTuple
 
 from rocketaudit.errors import FormatError
 from rocketaudit.formats.erofs.superblock import INCOMPAT_48BIT
-from rocketaudit.formats.erofs.volume import Volume
+from rocketaudit.formats.erofs.volume import PAGE_BITS, PAGE_MASK, Volume
 from rocketaudit.model.filesystem import TYPE_OF_MODE, FileType, Node
 from rocketaudit.model.reader import Buffer
 
 METABOX_NID = 1 << 63
 NULL_BLOCK = (1 << 48) - 1
 
-_COMPACT = struct.Struct("<HHHHIIIIHH4x")
-_EXTENDED = struct.Struct("<HHHHQI4xIIqII16x")
-_U32 = struct.Struct("<I")
-_U64 = struct.Struct("<Q")
+_COMPACT = struct.Struct("<HHHHIIIIHH4x").unpack_from
+_EXTENDED = struct.Struct("<HHHHQI4xIIqII16x").unpack_from
+_U32 = struct.Struct("<I").unpack_from
+_COMPACT_INDEX_HEAD = struct.Struct("<Q4xI").unpack_from
+_FULL_INDEX_HEAD = struct.Struct("<Q12xI").unpack_from
 _WHOLE_FRAGMENT = 1 << 63
-_DEVICE_TYPES = (FileType.CHARACTER, FileType.BLOCK)
-_REGULAR = FileType.REGULAR
+_REGULAR, _CHARACTER, _BLOCK = FileType.REGULAR, FileType.CHARACTER, FileType.BLOCK
+_NEW = tuple.__new__
 
 
 class Layout(IntEnum):
@@ -63,12 +64,17 @@ def read_node(volume: Volume, nid: int) -> Node:
     else:
         at = (superblock.meta_block << superblock.block_bits) + (nid << 5)
         space = volume.image
-    buffer, position = space.at(at, 32)
-    (form, xattr_count, mode, extra, size, stamp, low, _ino, uid, gid) = _COMPACT.unpack_from(buffer, position)
+    page = space.pages.get(at >> PAGE_BITS)
+    position = at & PAGE_MASK
+    if page is not None and position + 64 <= len(page):
+        buffer: Buffer = page
+    else:
+        buffer, position = space.at(at, 32)
+    (form, xattr_count, mode, extra, size, stamp, low, _ino, uid, gid) = _COMPACT(buffer, position)
     if form & 1:
         if position + 64 > len(buffer):
             buffer, position = space.at(at, 64)
-        (_, _, _, extra, size, low, uid, gid, mtime, nanoseconds, nlink) = _EXTENDED.unpack_from(buffer, position)
+        (_, _, _, extra, size, low, uid, gid, mtime, nanoseconds, nlink) = _EXTENDED(buffer, position)
         if nanoseconds >= 1_000_000_000:
             nanoseconds = 0
         high = extra
@@ -93,16 +99,13 @@ def read_node(volume: Volume, nid: int) -> Node:
     if low == 0xFFFFFFFF and (high == 0xFFFF or not superblock.incompat & INCOMPAT_48BIT):
         block = NULL_BLOCK
     rdev = None
-    if kind in _DEVICE_TYPES:
+    if kind is _CHARACTER or kind is _BLOCK:
         rdev = (low >> 8 & 0xFFF, low & 0xFF | low >> 12 & 0xFFF00)
-    inode = Inode(nid, layout, size, block, at, xattrs_at, body, boxed)
+    inode = _NEW(Inode, (nid, layout, size, block, at, xattrs_at, body, boxed))
     order = at
     if kind is _REGULAR and size:
         order = _order(superblock.block_bits, volume.image.size, inode, buffer, position)
-    return Node(
-        nid, kind, mode & 0o7777, uid, gid, size, mtime, nanoseconds, nlink, rdev,
-        order, inode,
-    )  # fmt: skip
+    return _NEW(Node, (nid, kind, mode & 0o7777, uid, gid, size, mtime, nanoseconds, nlink, rdev, order, inode))
 
 
 def _order(block_bits: int, image_size: int, inode: Inode, buffer: Buffer, position: int) -> int:
@@ -117,11 +120,10 @@ def _order(block_bits: int, image_size: int, inode: Inode, buffer: Buffer, posit
         return inode.at
     if layout == _CHUNKED:
         hint = table + 4 if inode.block & 0x20 else position + (inode.body + 3 & ~3) - inode.at
+        (block,) = _U32(buffer, hint)
     else:
-        place = int(_U64.unpack_from(buffer, table)[0])
-        if place >= _WHOLE_FRAGMENT:  # behind all others, in the order of the packed inode
-            return place
         # a pack of a compact index ends with its first block; a full index holds it 12 bytes behind the header
-        hint = table + (12 if layout == _COMPACT_INDEX else 20)
-    block = int(_U32.unpack_from(buffer, hint)[0])
-    return block << block_bits if block << block_bits < image_size else inode.at
+        place, block = (_COMPACT_INDEX_HEAD if layout == _COMPACT_INDEX else _FULL_INDEX_HEAD)(buffer, table)
+        if place >= _WHOLE_FRAGMENT:  # behind all others, in the order of the packed inode
+            return int(place)
+    return int(block) << block_bits if block << block_bits < image_size else inode.at

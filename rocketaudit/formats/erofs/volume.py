@@ -10,27 +10,28 @@ from rocketaudit.formats.erofs.superblock import Superblock
 from rocketaudit.model.budget import Budget
 from rocketaudit.model.reader import Buffer, Reader
 
-_PAGE_BITS = 14
+PAGE_BITS = 14
+PAGE_MASK = (1 << PAGE_BITS) - 1
 _PAGES = 256
 
 
 class Space:
     """`size` bytes of metadata; keeps at most 4 MiB of them at hand, oldest out first."""
 
-    __slots__ = ("_fetch", "_pages", "name", "size")
+    __slots__ = ("_fetch", "name", "pages", "size")
 
     def __init__(self, name: str, size: int, fetch: Callable[[int, int], bytes | memoryview]) -> None:
         self.name = name
         self.size = size
         self._fetch = fetch
-        self._pages: dict[int, bytes | memoryview] = {}
+        self.pages: dict[int, bytes | memoryview] = {}
 
     def at(self, offset: int, length: int) -> tuple[Buffer, int]:
         """A buffer, and the position in it from which `length` bytes of `offset` can be unpacked."""
-        start = offset & (1 << _PAGE_BITS) - 1
-        if start + length <= 1 << _PAGE_BITS and offset >= 0:
-            number = offset >> _PAGE_BITS
-            page = self._pages.get(number)
+        start = offset & PAGE_MASK
+        if start + length <= 1 << PAGE_BITS and offset >= 0:
+            number = offset >> PAGE_BITS
+            page = self.pages.get(number)
             if page is None:
                 page = self._load(number, offset, length)
             if start + length <= len(page):
@@ -44,13 +45,13 @@ class Space:
         return self._fetch(offset, length)
 
     def _load(self, number: int, offset: int, length: int) -> bytes | memoryview:
-        start = number << _PAGE_BITS
+        start = number << PAGE_BITS
         if start >= self.size:
             raise TruncatedError(f"EROFS {self.name} has {self.size} bytes, {length} more are wanted", offset=offset)
-        page = self._fetch(start, min(1 << _PAGE_BITS, self.size - start))
-        while len(self._pages) >= _PAGES:
-            del self._pages[next(iter(self._pages))]
-        self._pages[number] = page
+        page = self._fetch(start, min(1 << PAGE_BITS, self.size - start))
+        while len(self.pages) >= _PAGES:
+            del self.pages[next(iter(self.pages))]
+        self.pages[number] = page
         return page
 
 

@@ -24,6 +24,7 @@ from rocketaudit.model.filesystem import BadNode, Extent, FileType, Node, Region
 from rocketaudit.model.reader import Reader
 
 _ROOT_INODE = 2
+_DIRECTORY = FileType.DIRECTORY
 _PIECE = 4 << 20
 _ZEROS = bytes(_PIECE)
 _SHORT_TARGET = 60
@@ -46,6 +47,7 @@ class Ext4:
         self._reader = reader
         self._volume = Volume(reader, superblock)
         self._bits = superblock.block_bits
+        self._has_type = bool(superblock.incompatible & features.FILETYPE)
         self._largest = max(budget.entry_bytes, 4 * reader.size)
         self.label = superblock.label
         self.uuid = uuid_text(superblock)
@@ -68,27 +70,24 @@ class Ext4:
 
     def entries(self, directory: Node) -> Iterator[tuple[bytes, Node | BadNode]]:
         """Names and nodes in on-disk order; what is damaged is passed over and raised after the last entry."""
-        if directory.type is not FileType.DIRECTORY:
+        if directory.type is not _DIRECTORY:
             raise FormatError(f"inode {directory.number} is a {directory.type}, not a directory")
         refuse_encrypted(directory)
-        has_type = bool(self._volume.superblock.incompatible & features.FILETYPE)
         damage: FormatError | None = None
-        volume, budget = self._volume, self._budget
+        volume, budget, has_type = self._volume, self._budget, self._has_type
         for block in self._directory_blocks(directory):
             if isinstance(block, FormatError):
                 damage = damage or block
                 continue
             raw, at = block
             budget.enter(len(raw) >> 8 or 1)
-            try:
-                for name, number in directories.parse_block(raw, at=at, has_type=has_type):
-                    try:
-                        node: Node | BadNode = read_node(volume, number)
-                    except FormatError as error:
-                        node = BadNode(number, str(error))
-                    yield name, node
-            except FormatError as error:
-                damage = damage or error
+            found, error = directories.parse_block(raw, at=at, has_type=has_type)
+            for name, number in found:
+                try:
+                    yield name, read_node(volume, number)
+                except FormatError as reason:
+                    yield name, BadNode(number, str(reason))
+            damage = damage or error
         if damage:
             raise FormatError(f"directory inode {directory.number}: {damage}") from damage
 
@@ -102,6 +101,10 @@ class Ext4:
                 yield rest, inode.offset + 128
             return
         size = self.block_size
+        only = only_extent(self._volume, inode, directory.size)
+        if only is not None and directory.size == size and only + size <= self._reader.size:
+            yield bytes(self._reader.read(only, size)), only
+            return
         for extent in self.extents(directory):
             if extent.physical is None:
                 yield FormatError(f"a hole of {extent.length} bytes at {extent.logical}")

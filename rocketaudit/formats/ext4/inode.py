@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import fields
 from typing import NamedTuple
 
 from rocketaudit.errors import FormatError, UnsupportedError
@@ -16,8 +15,9 @@ FLAG_VALUE_OF_XATTR = 0x200000
 FLAG_INLINE_DATA = 0x10000000
 
 # mode uid size_lo . mtime dtime gid links . flags . block . acl_lo size_hi . acl_hi uid_hi gid_hi
-_INODE = struct.Struct("<HHI8xiIHH4xI4x60s4xII6xHHH4x").unpack_from
-_TIMES = struct.Struct("<H6xI").unpack_from  # extra_isize, mtime_extra
+_FIELDS = "<HHI8xiIHH4xI4x60s4xII6xHHH4x"
+_SMALL_INODE = struct.Struct(_FIELDS).unpack_from
+_INODE = struct.Struct(_FIELDS + "H6xI").unpack_from  # and extra_isize, mtime_extra
 _PAIR = struct.Struct("<II")
 _FIRST_EXTENT = struct.Struct("<2xHI").unpack_from
 _FIRST_INDEX = struct.Struct("<IH").unpack_from
@@ -25,12 +25,7 @@ _NO_DATA = 1 << 62
 # looking a member up in its enum costs as much as decoding a field
 _REGULAR, _DIRECTORY, _SYMLINK = FileType.REGULAR, FileType.DIRECTORY, FileType.SYMLINK
 _CHARACTER, _BLOCK, _UNKNOWN = FileType.CHARACTER, FileType.BLOCK, FileType.UNKNOWN
-
-# filling the slots of a new node takes half the time of a frozen dataclass's __init__, which listing is made of
-_NEW = object.__new__
-_NUMBER, _TYPE, _MODE, _UID, _GID, _SIZE, _MTIME, _MTIME_NS, _NLINK, _RDEV, _ORDER, _HANDLE = (
-    getattr(Node, field.name).__set__ for field in fields(Node)
-)
+_NEW = tuple.__new__
 
 
 class Inode(NamedTuple):
@@ -45,15 +40,21 @@ class Inode(NamedTuple):
 def read_node(volume: Volume, number: int) -> Node:
     """The node of an inode number, or FormatError when it is out of range, not in use or unreadable."""
     buffer, position, offset = volume.inode_at(number)
-    (mode, uid, size, mtime, deleted, gid, links, flags, block, xattrs, size_high, xattrs_high, uid_high, gid_high) = (
-        _INODE(buffer, position)
-    )
+    extra = mtime_extra = 0
+    if volume.has_fine_times:
+        (mode, uid, size, mtime, deleted, gid, links, flags, block, xattrs, size_high, xattrs_high, uid_high, gid_high,
+         extra, mtime_extra) = _INODE(buffer, position)  # fmt: skip
+    else:
+        (mode, uid, size, mtime, deleted, gid, links, flags, block, xattrs, size_high, xattrs_high, uid_high,
+         gid_high) = _SMALL_INODE(buffer, position)  # fmt: skip
     if not mode or (not links and deleted):
         raise FormatError(f"inode {number} is not in use", offset=offset)
     kind = TYPE_OF_MODE.get(mode & 0o170000, _UNKNOWN)
     rdev = None
+    order = offset
     if kind is _REGULAR:
         size |= size_high << 32
+        order = _order(flags, block, volume.block_bits, offset) if size else _NO_DATA
     elif kind is _DIRECTORY:
         size |= size_high << 32 if volume.has_large_folders else 0
     elif kind is not _SYMLINK:
@@ -61,27 +62,16 @@ def read_node(volume: Volume, number: int) -> Node:
         if kind is _CHARACTER or kind is _BLOCK:
             rdev = _device(block)
     mtime_ns = 0
-    if volume.has_fine_times:
-        extra, mtime_extra = _TIMES(buffer, position + 128)
-        if extra >= 12:
-            mtime += (mtime_extra & 3) << 32
-            mtime_ns = mtime_extra >> 2
-            if mtime_ns >= 1_000_000_000:
-                mtime_ns = 0
-    node = _NEW(Node)
-    _NUMBER(node, number)
-    _TYPE(node, kind)
-    _MODE(node, mode & 0o7777)
-    _UID(node, uid | uid_high << 16)
-    _GID(node, gid | gid_high << 16)
-    _SIZE(node, size)
-    _MTIME(node, mtime)
-    _MTIME_NS(node, mtime_ns)
-    _NLINK(node, links)
-    _RDEV(node, rdev)
-    _ORDER(node, _order(flags, block, volume.block_bits, offset) if size else _NO_DATA)
-    _HANDLE(node, Inode(flags, block, xattrs | xattrs_high << 32, offset))
-    return node
+    if extra >= 12:
+        mtime += (mtime_extra & 3) << 32
+        mtime_ns = mtime_extra >> 2
+        if mtime_ns >= 1_000_000_000:
+            mtime_ns = 0
+    return _NEW(
+        Node,
+        (number, kind, mode & 0o7777, uid | uid_high << 16, gid | gid_high << 16, size, mtime, mtime_ns, links, rdev,
+         order, _NEW(Inode, (flags, block, xattrs | xattrs_high << 32, offset))),
+    )  # fmt: skip
 
 
 def inode_of(node: Node) -> Inode:
