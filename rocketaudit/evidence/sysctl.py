@@ -26,6 +26,8 @@ FOLDERS = (
     "/usr/lib/sysctl.d",
 )
 
+_SECRETS = ("_secret", "_key")  # net.ipv6.conf.*.stable_secret, net.ipv4.tcp_fastopen_key
+
 
 @dataclass(frozen=True, slots=True)
 class _Value:
@@ -136,8 +138,20 @@ def _collect_running(source: Source, wants: Wants) -> Iterator[Seen]:
     node = running_node(source)
     if node is None:
         return
-    for key in dict.fromkeys(wanted(wants, "sysctl")):
+    for key in [*dict.fromkeys((*wanted(wants, "sysctl"), *_set_by_files(source)))][:MAX_FACTS]:
         yield _running_value(node, key)
+
+
+def _set_by_files(source: Source) -> Iterator[Key]:
+    """What the node's own system sets at boot, so that a value that was changed since is seen; secrets stay unread."""
+    merged = _Merged()
+    for tree in root_trees(source):
+        if tree.scope == source.judged:
+            _read_files(tree, merged)
+            _read_settings(tree, merged)
+    for name in merged.values:
+        if not name.endswith(_SECRETS):
+            yield Key("sysctl", (name,))
 
 
 def _running_value(node: Running, key: Key) -> Seen:

@@ -52,6 +52,8 @@ def headline(drift: Drift) -> Headline:
     """The one sentence that a reader must take away, and why."""
     found, unread = drift.counts.get("unexpected", 0), drift.counts.get("cannot-say", 0)
     if drift.exit_code == 0 and not found:
+        if not drift.changes and drift.ignored:
+            return Headline("open", "No drift but for what the policy ignores", ())
         if not drift.changes:
             return Headline("good", "No drift", ())
         text = "Only expected changes" if not unread else "Nothing unexpected, but not all could be compared"

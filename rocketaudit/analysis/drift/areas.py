@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from rocketaudit.model.fact import Key
 
+# folders that a node fills while it runs, by Bottlerocket's own documentation and mount units
+RUN_TIME_FOLDERS = tuple(
+    f"/{name}" for name in ("etc", "var", "run", "local", "tmp", "mnt", "media", "home", "root", "proc", "sys", "dev",
+                            ".bottlerocket", "boot", "srv")
+)  # fmt: skip
 # in the order in which a reader wants them
 AREAS = (
     "identity", "integrity", "banks", "boot", "signed-texts", "partitions", "tuf-root", "trust-store",
@@ -73,3 +78,8 @@ def area_of(key: Key) -> str:
 def rank(area: str) -> int:
     """Where an area stands among the others; unknown ones come last."""
     return AREAS.index(area) if area in AREAS else len(AREAS)
+
+
+def is_below_run_time_folder(path: str) -> bool:
+    """Whether an absolute path is one of the folders that a running node fills, or below one."""
+    return any(f"{path}/".startswith(f"{folder}/") for folder in RUN_TIME_FOLDERS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from rocketaudit.analysis.drift.sides import difference, unreadable
+from rocketaudit.analysis.drift.sides import difference, not_comparable
 from rocketaudit.model.change import Change
 from rocketaudit.model.component import Component
 from rocketaudit.model.fact import JsonValue, Locator
@@ -34,7 +34,7 @@ def compare_components(
             yield from difference(area, subject, "version", _versions(left), _versions(right), where)
     for kind in sorted(kinds_before ^ kinds_after):
         why = f"a bill of materials without any {kind} does not hold it"
-        yield unreadable("files" if kind == "file" else "packages", f"{LABEL}:{kind}", "kind", None, None, where, why)
+        yield not_comparable("files" if kind == "file" else "packages", f"{LABEL}:{kind}", "kind", where, why)
 
 
 def not_held(
@@ -43,7 +43,7 @@ def not_held(
     """One word per area that one of the sides cannot tell, so that silence is not taken for sameness."""
     short = " and ".join(sorted({kind for kind in kinds if kind in ("sbom", "report")}))
     for area in areas:
-        yield unreadable(area, LABEL, "all", None, None, where, f"a side that is {short} does not hold it")
+        yield not_comparable(area, LABEL, "all", where, f"a side that is {short} does not hold it")
 
 
 def _named(components: Iterable[Component]) -> dict[tuple[str, str], list[Component]]:

@@ -6,17 +6,13 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from rocketaudit.analysis.drift.areas import is_below_run_time_folder
+from rocketaudit.analysis.drift.sides import NOT_COMPARABLE, NOT_LOOKED_AT
 from rocketaudit.formats.rpm_version import compare_evr, parse_evr
 from rocketaudit.model.change import Change, ChangeKind, Relation
-from rocketaudit.model.evidence import NOT_COLLECTED, OUTSIDE
 from rocketaudit.model.fact import Plane
 from rocketaudit.model.verdict import Verdict
 
-# folders that a node fills while it runs, by Bottlerocket's own documentation and mount units
-RUN_TIME_FOLDERS = tuple(
-    f"/{name}" for name in ("etc", "var", "run", "local", "tmp", "mnt", "media", "home", "root", "proc", "sys", "dev",
-                            ".bottlerocket", "boot", "srv")
-)  # fmt: skip
 REBUILT = frozenset({
     "root_hash", "recomputed_root_hash", "stored_root", "salt", "data_blocks", "verity_table", "kernel_version",
     "kernel_path", "initrd_paths", "hash_start_block", "statement", "tree_matches", "title", "remarks",
@@ -84,7 +80,7 @@ def is_run_time(case: Case) -> bool:
     """A file below a folder that a running node fills, where a running node is one of the sides."""
     if not case.has_node or case.change.area not in ("files", "binaries"):
         return False
-    return any(f"{path_of(case.change)}/".startswith(f"{folder}/") for folder in RUN_TIME_FOLDERS)
+    return is_below_run_time_folder(path_of(case.change))
 
 
 def is_broken_tree(case: Case) -> bool:
@@ -219,7 +215,14 @@ def share_falls(case: Case) -> bool:
 
 def is_of_workloads(case: Case) -> bool:
     """What comes and goes with the workloads of a running node."""
-    return case.has_node and case.change.subject.endswith(("mounts:all#count", "update:status#state"))
+    fact = (case.change.area, path_of(case.change))
+    return case.has_node and fact in (("mounts", "mounts:all#count"), ("updates", "update:status#state"))
+
+
+def is_table_argument(case: Case) -> bool:
+    """The kernel argument that holds the verity table, in either spelling."""
+    names = ("kernel_arg:dm_mod.create", "kernel_arg:dm-mod.create")
+    return case.change.area == "kernel-arguments" and path_of(case.change) in names
 
 
 def is_configured(case: Case) -> bool:
@@ -229,13 +232,16 @@ def is_configured(case: Case) -> bool:
 
 
 def is_node_only(case: Case) -> bool:
-    """Nothing was damaged: one side is of a kind that does not have such a thing at all."""
-    why = case.change.why
-    return case.change.kind is ChangeKind.UNREADABLE and (
-        why == NOT_COLLECTED
-        or why.endswith(("at hand", "does not hold it"))
-        or (why.startswith(OUTSIDE) and "; " not in why.replace(f"; {OUTSIDE}", ""))
-    )
+    """Nothing was damaged: one side is of a kind that does not have such a thing at all, or was not asked.
+
+    What the baseline says and the current side, of the same kind, was not asked for is missing all the same.
+    """
+    change = case.change
+    if change.kind is not ChangeKind.UNREADABLE:
+        return False
+    if change.decided_by == NOT_LOOKED_AT:
+        return not (case.same_kind and change.before is not None)
+    return change.decided_by == NOT_COMPARABLE
 
 
 def is_unread_alike(case: Case) -> bool:

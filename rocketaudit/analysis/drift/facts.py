@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from rocketaudit.analysis.drift.areas import area_of
-from rocketaudit.analysis.drift.sides import Sides, difference, is_empty_bank, unreadable
+from rocketaudit.analysis.drift.sides import NOT_LOOKED_AT, Sides, difference, is_empty_bank, unreadable
 from rocketaudit.model.change import Change
-from rocketaudit.model.evidence import NOT_COLLECTED, Evidence
+from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import Fact, JsonValue, Key, Plane, State
 from rocketaudit.model.target import TargetKind
 
@@ -25,9 +26,12 @@ def compare_facts(sides: Sides) -> Iterator[Change]:
             continue
         old, new = _facts(sides, sides.before, before), _facts(sides, sides.after, after)
         for key, plane in sorted(old.keys() | new.keys(), key=lambda pair: (str(pair[0]), pair[1])):
-            one = old.get((key, plane)) or sides.before.get(key, plane, before)
-            two = new.get((key, plane)) or sides.after.get(key, plane, after)
-            yield from _compare(sides, label, one, two)
+            held = old.get((key, plane)), new.get((key, plane))
+            one = held[0] or sides.before.get(key, plane, before)
+            two = held[1] or sides.after.get(key, plane, after)
+            unasked = (held[0] is None and one.state is State.UNREAD) or (held[1] is None and two.state is State.UNREAD)
+            for change in _compare(label, one, two):
+                yield replace(change, decided_by=NOT_LOOKED_AT) if unasked else change
 
 
 def _facts(sides: Sides, evidence: Evidence, scope: str) -> dict[tuple[Key, Plane], Fact]:
@@ -44,7 +48,7 @@ def _has_node(sides: Sides) -> bool:
     return TargetKind.NODE in (sides.before.target.kind, sides.after.target.kind)
 
 
-def _compare(sides: Sides, label: str, one: Fact, two: Fact) -> Iterator[Change]:
+def _compare(label: str, one: Fact, two: Fact) -> Iterator[Change]:
     same = one.state is two.state and one.value == two.value and type(one.value) is type(two.value)
     if same and one.state is not State.UNREAD:
         return
@@ -52,8 +56,6 @@ def _compare(sides: Sides, label: str, one: Fact, two: Fact) -> Iterator[Change]
     where = (one.where, two.where)
     unread = [fact for fact in (one, two) if fact.state is State.UNREAD]
     if unread:
-        if all(fact.reason == NOT_COLLECTED for fact in unread) and _never_shared(sides, one.plane):
-            return
         why = "; ".join(dict.fromkeys(fact.reason for fact in unread))
         yield unreadable(area, subject, one.plane.value, _said(one), _said(two), where, why)
         return
@@ -70,10 +72,3 @@ def shown(fact: Fact) -> JsonValue:
     if fact.state is State.ABSENT:
         return None
     return True if fact.value is None else fact.value
-
-
-def _never_shared(sides: Sides, plane: Plane) -> bool:
-    """Whether one side has no facts of this plane at all: an image cannot know a running system's."""
-    return plane is Plane.RUNTIME and not all(
-        any(fact.plane is plane for fact in evidence.facts) for evidence in (sides.before, sides.after)
-    )

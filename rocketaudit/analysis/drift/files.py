@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rocketaudit.analysis.drift.sides import Sides, difference, is_empty_bank, place, unreadable
+from rocketaudit.analysis.drift.areas import is_below_run_time_folder
+from rocketaudit.analysis.drift.sides import Sides, difference, is_empty_bank, not_comparable, place, unreadable
 from rocketaudit.model.change import Change
-from rocketaudit.model.evidence import Evidence
+from rocketaudit.model.evidence import OUTSIDE, Evidence
 from rocketaudit.model.fact import JsonValue, Locator
 from rocketaudit.model.files import FileRecord
 from rocketaudit.model.filesystem import FileType
+from rocketaudit.model.target import TargetKind
 
 AREA = "files"
 _NAMED = frozenset({"security.selinux", "security.capability"})
@@ -51,7 +53,19 @@ def _gaps(sides: Sides, label: str, before: str, after: str) -> Iterator[Change]
     for path in sorted(old.keys() | new.keys()):
         where = (place(sides.before, before, path or None), place(sides.after, after, path or None))
         why = "; ".join(dict.fromkeys(reason for reason in (old.get(path), new.get(path)) if reason))
-        yield unreadable(AREA, f"{label}:{path or '/'}", "tree", None, None, where, why)
+        subject = f"{label}:{path or '/'}"
+        if _is_outside(sides.before, path, old.get(path)) and _is_outside(sides.after, path, new.get(path)):
+            yield not_comparable(AREA, subject, "tree", where, why)
+        else:
+            yield unreadable(AREA, subject, "tree", None, None, where, why)
+
+
+def _is_outside(evidence: Evidence, path: str, reason: str | None) -> bool:
+    """Whether a gap hides nothing of the system itself: only a node has such, in folders that it fills as it runs."""
+    if reason is None:
+        return True
+    is_node = evidence.target.kind is TargetKind.NODE
+    return is_node and reason.startswith(OUTSIDE) and is_below_run_time_folder(path)
 
 
 def _is_labelled(records: dict[str, FileRecord]) -> bool:

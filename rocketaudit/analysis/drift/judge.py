@@ -25,6 +25,8 @@ FAIL_ON = ("unexpected", "cannot-say", "never")
 _ASSURANCE = (Assurance.ASSERTED, Assurance.SIGNED_EVIDENCE, Assurance.DIRECT)
 _JUDGEMENTS = (Judgement.UNEXPECTED, Judgement.CANNOT_SAY, Judgement.EXPECTED)
 _SEVERITIES = tuple(Severity)
+# what makes the rest believable: an exception reaches these areas by name, never by a pattern
+GUARDED = frozenset({"integrity", "boot", "banks", "signed-texts", "tuf-root", "partitions"})
 SAME_ROOT = (
     "the root hash is the same on both sides, yet protected files differ: one of the sides is not what it states"
 )
@@ -144,11 +146,17 @@ def _exception(exceptions: Iterable[DriftException], change: Change, today: date
 
 def _covers(exception: DriftException, change: Change) -> bool:
     subjects = (change.subject, change.subject.partition(":")[2])
+    is_named = change.area == exception.area or (change.area not in GUARDED and _fits(change.area, exception.area))
     return (
-        fnmatchcase(change.area, exception.area)
-        and fnmatchcase(change.attribute, exception.attribute)
-        and any(fnmatchcase(subject, exception.subject) for subject in subjects)
+        is_named
+        and _fits(change.attribute, exception.attribute)
+        and any(_fits(subject, exception.subject) for subject in subjects)
     )
+
+
+def _fits(text: str, pattern: str) -> bool:
+    """By `*` and `?`; a bracket is one, as in keys that are written as a list."""
+    return fnmatchcase(text, pattern.replace("[", "[[]"))
 
 
 def _notes(

@@ -23,9 +23,9 @@ def compare_binaries(sides: Sides) -> Iterator[Change]:
         if is_empty_bank(sides.before, before) or is_empty_bank(sides.after, after):
             continue
         old, new = _binaries(sides.before, before), _binaries(sides.after, after)
-        uncounted = [e.target.name for e, s, f in ((sides.before, before, old), (sides.after, after, new))
+        uncounted = [e for e, s, f in ((sides.before, before, old), (sides.after, after, new))
                      if not f and _has_programs(e, s)]  # fmt: skip
-        if uncounted:
+        if uncounted or bool(old) != bool(new):  # that every program went is told by the files
             where = (place(sides.before, before), place(sides.after, after))
             yield unreadable(AREA, f"{label}:programs", "contents", len(old), len(new), where, "programs were not read")
             continue

@@ -21,6 +21,7 @@ from rocketaudit.analysis.drift.conditions import (
     is_protected_file,
     is_repaired_tree,
     is_run_time,
+    is_table_argument,
     is_unread_alike,
     is_unsafe_language,
     loses_hardening,
@@ -76,8 +77,7 @@ RULINGS: tuple[Ruling, ...] = (
            "bytes that no digest covers changed"),
     Ruling("rebuilt", lambda c: c.moves and c.change.area in ("integrity", "boot") and c.change.attribute in REBUILT,
            E, INFO, "a new release has a new tree and a new kernel"),
-    Ruling("rebuilt-table", lambda c: c.moves and c.change.area == "kernel-arguments" and "dm_mod.create" in
-           c.change.subject, E, INFO, "a new release has a new tree"),
+    Ruling("rebuilt-table", lambda c: c.moves and is_table_argument(c), E, INFO, "a new release has a new tree"),
     Ruling("fixed-tree", lambda c: c.relation is Relation.SAME_RELEASE and c.change.area == "integrity" and
            c.change.attribute in REBUILT, U, CRITICAL, "within one release the hash tree must be the same"),
     Ruling("private-changed", lambda c: c.change.area == "files" and c.change.subject.startswith("private:"), U, HIGH,

@@ -7,12 +7,13 @@ to differ from. Two nodes, or two moments of one, are compared fact by fact else
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from rocketaudit.analysis.drift.areas import area_of
 from rocketaudit.analysis.drift.facts import DERIVED, shown
-from rocketaudit.analysis.drift.sides import Sides, difference, unreadable
+from rocketaudit.analysis.drift.sides import Sides, difference, not_comparable, unreadable
 from rocketaudit.model.change import Change
-from rocketaudit.model.evidence import Evidence
+from rocketaudit.model.evidence import NOT_COLLECTED, Evidence
 from rocketaudit.model.fact import Fact, JsonValue, Key, Locator, Plane, State
 from rocketaudit.model.target import TargetKind
 
@@ -22,7 +23,10 @@ LOCKDOWN = Key("lockdown", ("mode",))
 _SAFE_OPTIONS = ("ro", "nosuid", "nodev", "noexec")
 _BOOT_LOADER = ("BOOT_IMAGE",)  # filled in by the loader itself
 _OWN_RULE = ("modules", "lockdown", "cover", "mounted_view", "mount")
+_OF_FILES = (Key("selinux", ("policy",)), Key("selinux", ("policy",), "permissive_types"))
 _STRENGTH = ("none", "integrity", "confidentiality")
+_ARGUMENTS = ("kernel_arg", "init_arg")  # every one is told by a node, so that one that is missing is known to be
+_ASKED = (*_ARGUMENTS, "sysctl", "selinux")  # what a release states and every node is asked for
 
 
 def compare_running(sides: Sides) -> Iterator[Change]:
@@ -31,10 +35,28 @@ def compare_running(sides: Sides) -> Iterator[Change]:
     if node_is_after == (sides.before.target.kind is TargetKind.NODE):
         return
     release, node = (sides.before, sides.after) if node_is_after else (sides.after, sides.before)
-    for fact in sorted(node.facts, key=lambda fact: str(fact.key)):
-        if fact.plane is Plane.RUNTIME and fact.scope == node.judged and fact.key.namespace not in DERIVED:
+    told = [fact for fact in node.facts if fact.plane is Plane.RUNTIME and fact.scope == node.judged]
+    told += _untold(release, node, {fact.key for fact in told})
+    for fact in sorted(told, key=lambda fact: str(fact.key)):
+        if fact.key.namespace not in DERIVED:
             for change in _compare(release, fact):
                 yield change if node_is_after else _turned(change)
+
+
+def _untold(release: Evidence, node: Evidence, told: set[Key]) -> Iterator[Fact]:
+    """What the release states, or every node must say, and this one does not: absent, or nobody looked."""
+    stated = (fact for fact in release.facts if fact.plane is Plane.STATIC and fact.scope == release.judged)
+    keys = {fact.key for fact in stated if fact.state is State.PRESENT and _is_asked(fact.key)}
+    for key in (keys | {LOADED, LOCKDOWN}) - told:
+        fact = node.get(key, Plane.RUNTIME)
+        if fact.state is State.UNREAD or key.namespace in _ARGUMENTS or key == LOCKDOWN:
+            yield fact
+
+
+def _is_asked(key: Key) -> bool:
+    """Not a pattern over kernel parameters, and not where the release keeps its policy."""
+    is_pattern = key.namespace == "sysctl" and any(char in key.subject[0] for char in "*?[")
+    return key.namespace in _ASKED and not is_pattern and key not in _OF_FILES
 
 
 def _compare(release: Evidence, fact: Fact) -> Iterator[Change]:
@@ -50,6 +72,11 @@ def _compare(release: Evidence, fact: Fact) -> Iterator[Change]:
         return  # the release has no opinion
     if fact.state is State.UNREAD:
         yield _unread(fact, shipped)
+        return
+    if fact.key.namespace == "sysctl" and fact.state is State.ABSENT:
+        places = (shipped.where, fact.where)
+        why = "the kernel has no such parameter, perhaps until a module is loaded"
+        yield not_comparable(area_of(fact.key), f"{SUBJECT}:{fact.key}", Plane.RUNTIME.value, places, why)
         return
     says_all = fact.key.namespace in ("kernel_arg", "init_arg", "setting", "selinux")
     if (shipped.state is State.PRESENT or says_all) and _plain(shipped) != _plain(fact):
@@ -80,10 +107,11 @@ def _modules(release: Evidence, fact: Fact) -> Iterator[Change]:
     known = [release.get(key, Plane.STATIC) for key in (LOADABLE, BUILT_IN)]
     gaps = [one for one in (fact, *known) if one.state is State.UNREAD]
     if gaps:
-        yield _unread(fact, gaps[0]) if fact.state is State.UNREAD else unreadable(
-            "modules", f"{SUBJECT}:{fact.key}", Plane.RUNTIME.value, None, None, (known[0].where, fact.where),
-            gaps[0].reason,
-        )  # fmt: skip
+        subject, places = f"{SUBJECT}:{fact.key}", (known[0].where, fact.where)
+        if fact.state is not State.UNREAD and gaps[0].reason == NOT_COLLECTED:  # the release has no opinion
+            yield not_comparable("modules", subject, Plane.RUNTIME.value, places, gaps[0].reason)
+        else:
+            yield unreadable("modules", subject, Plane.RUNTIME.value, None, None, places, gaps[0].reason)
         return
     brought = {_module(name) for one in known for name in _texts(one.value)}
     for name in sorted({_module(name) for name in _texts(fact.value)} - brought):
@@ -158,7 +186,7 @@ def _turned(change: Change) -> Change:
     places = (change.where_after, change.where_before)
     arguments = (change.area, change.subject, change.attribute, change.after, change.before, places)
     if change.why:
-        return unreadable(*arguments, change.why)
+        return replace(unreadable(*arguments, change.why), decided_by=change.decided_by)
     return next(difference(*arguments))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rocketaudit.model.change import Change, ChangeKind
 from rocketaudit.model.evidence import Evidence
@@ -11,6 +11,10 @@ from rocketaudit.model.fact import JsonValue, Locator
 from rocketaudit.model.target import TargetKind
 
 JUDGED = "judged-root"
+# what a comparison itself knows of an unread thing, as `Change.decided_by` before anyone judges; never told from the
+# words of a reason, which a target or a file may choose
+NOT_COMPARABLE = "not-comparable"
+NOT_LOOKED_AT = "not-looked-at"
 _SHORT = 8  # lists up to this long are shown whole
 
 
@@ -101,3 +105,8 @@ def unreadable(
     why: str,
 ) -> Change:
     return Change(area, subject, attribute, ChangeKind.UNREADABLE, before, after, *where, why=why)
+
+
+def not_comparable(area: str, subject: str, attribute: str, where: tuple[Locator, Locator], why: str) -> Change:
+    """As `unreadable`, where a side is of a kind that has no such thing at all, so that nothing was damaged."""
+    return replace(unreadable(area, subject, attribute, None, None, where, why), decided_by=NOT_COMPARABLE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from rocketaudit.analysis.drift.sides import Sides, difference, place, unreadable
+from rocketaudit.analysis.drift.sides import Sides, difference, not_comparable, place, unreadable
 from rocketaudit.model.bank_verity import BankVerity, Statement
 from rocketaudit.model.change import Change
 from rocketaudit.model.evidence import Evidence
@@ -31,7 +31,7 @@ def compare_verity(sides: Sides) -> Iterator[Change]:
         if left is None and right is None:
             continue
         if not both_images:
-            yield from _agreed(label, left, right, where)
+            yield from _agreed(label, left, right, where, same_kind=sides.same_kind)
         elif _is_filled(left) != _is_filled(right):
             yield from difference(AREA, label, "tree", _state(left), _state(right), where)
         elif left is not None and right is not None and left.populated:
@@ -41,12 +41,16 @@ def compare_verity(sides: Sides) -> Iterator[Change]:
 
 
 def _agreed(
-    label: str, left: BankVerity | None, right: BankVerity | None, where: tuple[Locator, Locator]
+    label: str, left: BankVerity | None, right: BankVerity | None, where: tuple[Locator, Locator], *, same_kind: bool
 ) -> Iterator[Change]:
     """What two sides of different kinds state: each in places of its own, so only what binds its kernel is compared."""
     one, two = _binding(left), _binding(right)
     if one is None or two is None:
-        yield unreadable(AREA, label, "tree", None, None, where, "one side has no hash tree at hand")
+        why = "one side has no hash tree at hand"
+        if same_kind:
+            yield unreadable(AREA, label, "tree", _text(one), _text(two), where, why)
+        else:
+            yield not_comparable(AREA, label, "tree", where, why)
         return
     for name in _PARAMETERS:
         before, after = getattr(one.parameters, name), getattr(two.parameters, name)

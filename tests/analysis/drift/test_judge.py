@@ -9,7 +9,7 @@ from datetime import date
 
 import pytest
 
-from rocketaudit.analysis.drift.conditions import RUN_TIME_FOLDERS
+from rocketaudit.analysis.drift.areas import RUN_TIME_FOLDERS
 from rocketaudit.analysis.drift.judge import decide, judge_drift
 from rocketaudit.analysis.drift.rulings import NAMES, RULINGS
 from rocketaudit.model.bank_verity import BankVerity, Statement
@@ -261,6 +261,7 @@ def test_the_guide_names_every_line_of_the_table() -> None:
 # --- a running node against its release
 
 
+TOLD = ("sysctl:", "selinux:mode", "kernel_arg:", "init_arg:", "mount:/tmp")  # by a node as by its release
 RELEASE = set_fact(with_tree(SAME, PARAMETERS), "kernel_arg:lockdown", "integrity")
 
 
@@ -270,7 +271,8 @@ def node(*facts: Fact, files: Iterable[object] = ()) -> Evidence:
     running = [
         replace(one, plane=Plane.RUNTIME, scope="node")
         for one in RELEASE.facts
-        if str(one.key).startswith(("sysctl:", "selinux:mode", "kernel_arg:", "mount:/tmp")) and one.scope == BANK
+        if str(one.key).startswith(("sysctl:", "selinux:mode", "kernel_arg:", "init_arg:", "mount:/tmp"))
+        and one.scope == BANK
     ]
     changed = {(one.key, one.plane) for one in facts}
     kept = tuple(one for one in running if (one.key, one.plane) not in changed)
