@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from rocketaudit.errors import EntryNotFoundError, FormatError, SourceError
+from rocketaudit.model import bytepath
 from rocketaudit.model.evidence import Coverage
 from rocketaudit.model.fact import Fact, JsonValue, Key, Locator, Plane, State
 from rocketaudit.model.filesystem import BadNode, FileType
@@ -68,6 +69,15 @@ def first_config(tree: Tree, *paths: str) -> ConfigFile:
         if found.state is not State.ABSENT:
             return found
     return found
+
+
+def link_target(tree: Tree, path: str) -> str | None:
+    """What a symbolic link says; None for everything else, and where there is nothing."""
+    try:
+        _, node = tree.lookup(path, follow=False)
+        return bytepath.encode(tree.fs.target(node)) if node.type is FileType.SYMLINK else None
+    except (SourceError, FormatError, OSError, ValueError):
+        return None
 
 
 def list_folder(tree: Tree, path: str, *, suffix: str = "") -> Folder:

@@ -139,17 +139,31 @@ def _values(data: bytes, form: str) -> Any:
     try:
         match form:
             case "yaml":
-                return load_plain(data)
+                return _table(load_plain(data))
             case "json":
-                return codec.parse(data)
+                return _table(codec.parse(data))
             case "toml":
-                return tomllib.loads(data.decode("utf-8"))
+                return _whole(tomllib.loads(data.decode("utf-8")))
             case "directives":
                 return _directives(data)
             case _:
                 raise FormatError(f"no reader for {form!r}; known are {', '.join(FORMATS)}")
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise FormatError(f"not {form}: {error}") from error
+
+
+def _table(value: Any) -> Any:
+    """A file that is empty or no table sets nothing that its reader would accept."""
+    if not isinstance(value, Mapping):
+        raise FormatError(f"it holds {'nothing' if value is None else type(value).__name__}, not names with values")
+    return value
+
+
+def _whole(value: dict[str, Any]) -> dict[str, Any]:
+    """containerd's files may take in others, whose values count more (containerd-config.toml(5))."""
+    if value.get("imports"):
+        raise FormatError(f"it imports other files, which are not read: {str(value['imports'])[:100]}")
+    return value
 
 
 def _directives(data: bytes) -> dict[str, list[str]]:

@@ -9,7 +9,7 @@ from rocketaudit.errors import FormatError
 from rocketaudit.evidence.collector import Collector, Seen
 from rocketaudit.evidence.config_files import MAX_FACTS, read_config, wanted
 from rocketaudit.evidence.running import Running, running_node
-from rocketaudit.evidence.units import FOLDERS
+from rocketaudit.evidence.unit_files import FOLDERS
 from rocketaudit.formats.systemd_unit import last_values, parse_unit
 from rocketaudit.model.evidence import Wants
 from rocketaudit.model.fact import Key, Locator, Plane, State

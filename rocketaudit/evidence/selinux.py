@@ -19,7 +19,7 @@ from rocketaudit.evidence.config_files import (
 )
 from rocketaudit.evidence.running import Running, running_node
 from rocketaudit.evidence.running import Seen as Text
-from rocketaudit.formats.key_value import parse_key_values
+from rocketaudit.formats.selinux_config import SelinuxConfig, parse_selinux_config
 from rocketaudit.formats.selinux_policy import parse_selinux_policy
 from rocketaudit.model.evidence import Wants
 from rocketaudit.model.fact import JsonValue, Key, Plane, State
@@ -37,18 +37,16 @@ def _collect(source: Source, wants: Wants) -> Iterator[Seen]:  # noqa: ARG001
     for tree in root_trees(source):
         facts = Facts(tree)
         found = first_config(tree, *(f"{base}/config" for base in BASES))
-        kind = ""
         try:
-            values = parse_key_values(found.data)
+            config = parse_selinux_config(found.data)
         except FormatError as error:
-            found, values = ConfigFile(found.path, State.UNREAD, found.where, reason=str(error)), {}
-        for key, name in ((MODE, "SELINUX"), (TYPE, "SELINUXTYPE")):
-            value = values.get(name)
+            found, config = ConfigFile(found.path, State.UNREAD, found.where, reason=str(error)), SelinuxConfig()
+        for key, value in ((MODE, config.mode), (TYPE, config.type)):
             if value is None:
                 yield facts.of_file(key, found)
             else:
                 yield facts.present(key, value[0], at(found.where, value[1]))
-                kind = value[0] if name == "SELINUXTYPE" else kind
+        kind = config.type[0] if config.type is not None else ""
         yield from _policy(facts, tree, found, kind)
 
 
@@ -142,7 +140,7 @@ def _running_type(node: Running, source: Source) -> Seen:
         found = read_config(tree, "/etc/selinux/config")
         if found.state is State.PRESENT:
             try:
-                value = parse_key_values(found.data).get("SELINUXTYPE")
+                value = parse_selinux_config(found.data).type
             except FormatError as error:
                 return node.unread(TYPE, found.where, str(error))
             return node.absent(TYPE, found.where) if value is None else node.present(TYPE, value[0], found.where)

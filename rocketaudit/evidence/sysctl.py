@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from rocketaudit.errors import FormatError
 from rocketaudit.evidence.collector import Collector, Seen
-from rocketaudit.evidence.config_files import FACTORY, MAX_FACTS, Facts, at, drop_ins, root_trees, wanted
+from rocketaudit.evidence.config_files import FACTORY, MAX_FACTS, Facts, at, drop_ins, link_target, root_trees, wanted
 from rocketaudit.evidence.running import Running, running_node
 from rocketaudit.evidence.settings import read_defaults
 from rocketaudit.evidence.sockets import POD_NETWORK
@@ -25,6 +25,8 @@ FOLDERS = (
     "/usr/local/lib/sysctl.d",
     "/usr/lib/sysctl.d",
 )
+UNIT = "systemd-sysctl.service"
+MASKS = ("/etc/systemd/system", f"{FACTORY}/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system")
 
 _SECRETS = ("_secret", "_key")  # net.ipv6.conf.*.stable_secret, net.ipv4.tcp_fastopen_key
 
@@ -61,6 +63,7 @@ def _collect(source: Source, wants: Wants) -> Iterator[Seen]:
         merged = _Merged()
         _read_command_line(source, tree, merged)
         _read_files(tree, merged)
+        _doubt_masked(tree, merged)
         _read_settings(tree, merged)
         yield from _facts(Facts(tree), merged, names)
 
@@ -96,6 +99,14 @@ def _read_files(tree: Tree, merged: _Merged) -> None:
                 merged.excluded.append(line.name)
             else:
                 merged.put(line.name, _Value(line.value, at(found.where, line.offset)))
+
+
+def _doubt_masked(tree: Tree, merged: _Merged) -> None:
+    """The files count only when the service runs that reads them."""
+    for folder in MASKS:
+        other = link_target(tree, f"{folder}/{UNIT}")
+        if other is not None and other.rpartition("/")[2] != UNIT:
+            merged.doubt(tree.locate(f"{folder}/{UNIT}"), f"{UNIT}, which sets it, is {other}")
 
 
 def _read_settings(tree: Tree, merged: _Merged) -> None:

@@ -4,41 +4,30 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from rocketaudit.errors import EntryNotFoundError, FormatError, SourceError
+from rocketaudit.errors import FormatError
 from rocketaudit.evidence.collector import Collector, Seen
 from rocketaudit.evidence.config_files import (
     FACTORY,
     Facts,
     drop_ins,
     first_config,
-    list_folder,
     read_config,
     root_trees,
 )
+from rocketaudit.evidence.unit_files import Found, find_units
 from rocketaudit.formats.systemd_unit import Directive, all_values, last_values, parse_unit
-from rocketaudit.model import bytepath
 from rocketaudit.model.evidence import Wants
 from rocketaudit.model.fact import Fact, Key, Locator, Plane, State
-from rocketaudit.model.filesystem import BadNode, FileType
 from rocketaudit.source.protocol import Source
 from rocketaudit.source.tree import Tree
 
-FOLDERS = (
-    "/etc/systemd/system",
-    f"{FACTORY}/etc/systemd/system",
-    "/run/systemd/system",
-    "/usr/local/lib/systemd/system",
-    "/usr/lib/systemd/system",
-)
 PRESETS = ("/etc/systemd/system-preset", "/usr/lib/systemd/system-preset")
 _OVER_FSTAB = ("/etc/", f"{FACTORY}/etc/", "/run/")
-_PULLS = (".wants", ".requires", ".upholds")
-_SUFFIXES = (".service", ".socket", ".timer", ".mount", ".target", ".path", ".slice", ".automount", ".swap")
-_UNIT_SECTIONS = ("Service", "Socket", "Mount")
+_STARTS = ("Wants", "Requires", "BindsTo", "Upholds")
 MAX_UNITS = 5_000
 
 # directives of systemd.exec(5) and systemd.resource-control(5) that shut a service in
@@ -77,22 +66,10 @@ SANDBOX = (
 _LISTS = ("CapabilityBoundingSet", "AmbientCapabilities", "SystemCallFilter", "RestrictAddressFamilies")
 
 
-@dataclass(slots=True)
-class _Found:
-    """Unit files and links of one tree, before they are read."""
-
-    files: dict[str, str] = field(default_factory=dict)  # unit name -> folder
-    aliases: dict[str, str] = field(default_factory=dict)  # unit name -> the unit that it means, "" for masked
-    pulled: set[str] = field(default_factory=set)
-    dropped: dict[str, list[str]] = field(default_factory=dict)  # unit name -> its .d folders
-    problems: list[tuple[str, str]] = field(default_factory=list)
-    tabled: set[str] = field(default_factory=set)  # mount points of /etc/fstab
-
-
 def _collect(source: Source, wants: Wants) -> Iterator[Seen]:  # noqa: ARG001
     for tree in root_trees(source):
         facts = Facts(tree)
-        found = _find(tree)
+        found = find_units(tree)
         for path, reason in found.problems:
             yield facts.unread(Key("unit", (path,), "file"), tree.locate(path), reason)
         presets = _presets(tree)
@@ -101,86 +78,62 @@ def _collect(source: Source, wants: Wants) -> Iterator[Seen]:  # noqa: ARG001
         tabled = list(_fstab(facts, own))
         yield from tabled
         found.tabled = {one.key.subject[0] for one in tabled if isinstance(one, Fact)}
-        for number, name in enumerate(sorted({*found.files, *found.aliases})):
-            if number >= MAX_UNITS:
-                complete = False
-                break
-            yield from _unit_facts(facts, found, name, presets)
+        names = sorted({*found.files, *found.aliases})
+        complete = complete and len(names) <= MAX_UNITS
+        read = {name: _read(tree, found, name) for name in names[:MAX_UNITS] if name not in found.aliases}
+        found.pull(_named_by(unit.directives for unit in read.values()))
+        for name in names[:MAX_UNITS]:
+            yield from _unit_facts(facts, found, name, read.get(name), presets)
         if complete:
             yield facts.covers("unit:*")
             yield facts.covers("mount:*")
 
 
-def _find(tree: Tree) -> _Found:
-    found = _Found()
-    for folder in FOLDERS:
-        try:
-            entries = tree.list(folder)
-        except EntryNotFoundError:
-            continue
-        except (SourceError, FormatError, OSError) as error:
-            found.problems.append((folder, str(error)))
-            continue
-        for name, node in entries:
-            path = f"{folder}/{name}"
-            if isinstance(node, BadNode):
-                found.problems.append((path, node.reason))
-            elif node.type is FileType.DIRECTORY:
-                _find_in_folder(tree, found, path, name)
-            elif name.endswith(_SUFFIXES) and name not in found.files and name not in found.aliases:
-                _place(tree, found, folder, name, is_link=node.type is FileType.SYMLINK, is_empty=not node.size)
-    return found
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """A unit with its drop-ins; `reason` says why it could not be read."""
+
+    where: Locator
+    directives: tuple[Directive, ...] = ()
+    reason: str = ""
 
 
-def _find_in_folder(tree: Tree, found: _Found, path: str, name: str) -> None:
-    base, _, kind = name.rpartition(".")
-    if f".{kind}" in _PULLS:
-        listing = list_folder(tree, path)
-        found.pulled.update(listing.names)
-        if listing.reason:
-            found.problems.append((path, listing.reason))
-    elif kind == "d" and base.endswith(_SUFFIXES):
-        found.dropped.setdefault(base, []).append(path)
+def _read(tree: Tree, found: Found, name: str) -> _Unit:
+    unit = read_config(tree, f"{found.files[name]}/{name}")
+    directives: list[Directive] = []
+    try:
+        for part in (unit, *drop_ins(tree, found.drop_in_folders(name))):
+            if part.state is not State.PRESENT:
+                raise FormatError(part.reason or "a link that leads nowhere")
+            directives.extend(parse_unit(part.data))
+    except FormatError as error:
+        return _Unit(unit.where, reason=str(error))
+    return _Unit(unit.where, tuple(directives))
 
 
-def _place(tree: Tree, found: _Found, folder: str, name: str, *, is_link: bool, is_empty: bool) -> None:
-    if is_empty:
-        found.aliases[name] = ""
-        return
-    if is_link:
-        try:
-            _, node = tree.lookup(f"{folder}/{name}", follow=False)
-            target = bytepath.encode(tree.fs.target(node))
-        except (SourceError, FormatError, OSError) as error:
-            found.problems.append((f"{folder}/{name}", str(error)))
-            return
-        other = target.rpartition("/")[2]
-        if target == "/dev/null" or other != name:
-            found.aliases[name] = "" if target == "/dev/null" else other
-            return
-    found.files[name] = folder
+def _named_by(units: Iterable[tuple[Directive, ...]]) -> Iterator[str]:
+    """The units that other units start by a word in their own text."""
+    for directives in units:
+        for key in _STARTS:
+            for directive in all_values(directives, "Unit", key):
+                yield from directive.value.split()
 
 
-def _unit_facts(facts: Facts, found: _Found, name: str, presets: tuple[tuple[bool, str], ...]) -> Iterator[Seen]:
+def _unit_facts(
+    facts: Facts, found: Found, name: str, unit: _Unit | None, presets: tuple[tuple[bool, str], ...]
+) -> Iterator[Seen]:
     state_key = Key("unit", (name,), "state")
-    if name in found.aliases:
+    if unit is None:
         where = facts.tree.locate(name)
         meant = found.aliases[name]
         yield facts.present(state_key, "alias" if meant else "masked", where)
         if meant:
             yield facts.present(Key("unit", (name,), "alias"), meant, where)
         return
-    unit = read_config(facts.tree, f"{found.files[name]}/{name}")
-    parts = (unit, *drop_ins(facts.tree, tuple(found.dropped.get(name, ()))))
-    directives: list[Directive] = []
-    try:
-        for part in parts:
-            if part.state is not State.PRESENT:
-                raise FormatError(part.reason or "a link that leads nowhere")
-            directives.extend(parse_unit(part.data))
-    except FormatError as error:
-        yield from (facts.unread(key, unit.where, str(error)) for key in _keys_of(name))
+    if unit.reason:
+        yield from (facts.unread(key, unit.where, unit.reason) for key in _keys_of(name))
         return
+    directives = unit.directives
     last = last_values(directives)
     yield facts.present(state_key, _state(found, name, directives, presets), unit.where)
     if name.endswith(".service"):
@@ -216,7 +169,7 @@ def _mount_point(name: str) -> str:
     return "/" + re.sub(r"\\x([0-9a-f]{2})", lambda match: chr(int(match[1], 16)), plain)
 
 
-def _state(found: _Found, name: str, directives: list[Directive], presets: tuple[tuple[bool, str], ...]) -> str:
+def _state(found: Found, name: str, directives: tuple[Directive, ...], presets: tuple[tuple[bool, str], ...]) -> str:
     if name in found.pulled:
         return "enabled"
     if "@" in name and any(pulled.startswith(name.partition("@")[0] + "@") for pulled in found.pulled):
@@ -227,7 +180,7 @@ def _state(found: _Found, name: str, directives: list[Directive], presets: tuple
     return "enabled" if decided else "disabled"
 
 
-def _sandbox(directives: list[Directive], last: Mapping[tuple[str, str], Directive]) -> dict[str, str]:
+def _sandbox(directives: tuple[Directive, ...], last: Mapping[tuple[str, str], Directive]) -> dict[str, str]:
     values: dict[str, str] = {}
     for key in SANDBOX:
         if key in _LISTS:

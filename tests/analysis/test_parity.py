@@ -95,7 +95,7 @@ def test_contradiction_is_explained_with_our_evidence_and_their_weakness() -> No
 
 
 def test_agreement_skip_and_undecided_are_told_apart() -> None:
-    files = {"/usr/lib/sysctl.d/a.conf": "user.max_user_namespaces = 0\n"}
+    files = {"/usr/lib/sysctl.d/a.conf": "user.max_user_namespaces = 0\n", "/usr/lib/os-release": "ID=bottlerocket\n"}
     rows = (
         {"id": "1.4.4", "status": "PASS"},
         {"id": "1.4.1", "status": "SKIP", "error": "e"},

@@ -109,6 +109,7 @@ def test_compare_explains_a_contradiction_and_says_1(tmp_path: Path, capsys: pyt
     root = tmp_path / "root"
     (root / "usr/lib/sysctl.d").mkdir(parents=True)
     (root / "usr/lib/sysctl.d/a.conf").write_text("kernel.unprivileged_bpf_disabled = 2\n")
+    (root / "usr/lib/os-release").write_text("ID=bottlerocket\n")
     assert compare_apiclient(report, root, output="json", workers=1) == 1
     (check,) = json.loads(capsys.readouterr().out)["checks"]
     assert check["comparison"] == "contradicts"

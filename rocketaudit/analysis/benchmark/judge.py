@@ -20,6 +20,7 @@ from rocketaudit.model.verdict import Outcome, Verdict, all_of
 
 CLOCK = Key("clock", ("as_of",))
 MAX_WHY = 2000
+OS_RELEASE = ("/usr/lib/os-release", "/etc/os-release")
 
 
 def needs(benchmarks: Sequence[Benchmark]) -> tuple[Key, ...]:
@@ -53,7 +54,8 @@ def _with_judged_facts(evidence: Evidence, as_of: date) -> Evidence:
 
 def _judge_one(benchmark: Benchmark, evidence: Evidence, level: int, today: date, policy: Policy) -> BenchmarkResult:
     rules = tuple(rule for rule in benchmark.rules if rule.level <= level)
-    results = tuple(_result(benchmark.id, rule, evidence, today, policy) for rule in rules)
+    hollow = _without_system(evidence)
+    results = tuple(_result(benchmark.id, rule, evidence, today, policy, hollow) for rule in rules)
     return BenchmarkResult(
         benchmark=benchmark,
         results=results,
@@ -64,8 +66,18 @@ def _judge_one(benchmark: Benchmark, evidence: Evidence, level: int, today: date
     )
 
 
-def _result(benchmark: str, rule: Rule, evidence: Evidence, today: date, policy: Policy) -> Result:
+def _without_system(evidence: Evidence) -> str:
+    """Why nothing here can pass: an empty folder has no shell either, which says nothing of a system. "" as a rule."""
+    known = [evidence.get(Key("file", (path,), "type"), Plane.STATIC, evidence.judged) for path in OS_RELEASE]
+    if any(fact.state is not State.ABSENT for fact in known):
+        return ""
+    return f"no operating system was found: there is neither {' nor '.join(OS_RELEASE)}"
+
+
+def _result(benchmark: str, rule: Rule, evidence: Evidence, today: date, policy: Policy, hollow: str) -> Result:
     outcome = judge_rule(rule, evidence)
+    if hollow and outcome.verdict is Verdict.PASS:
+        outcome = _bounded(Outcome(Verdict.UNKNOWN, f"{hollow} ({outcome.why})", outcome.facts))
     if outcome.verdict in (Verdict.MANUAL, Verdict.UNKNOWN):
         said = attestation_for(policy, rule.id, evidence.target.name, today)
         if said is not None and outcome.verdict is Verdict.MANUAL:

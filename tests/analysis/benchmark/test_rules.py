@@ -30,11 +30,6 @@ from tests.support import REPO
 
 # keys that no collector gives because the walk, the analyses or the judge themselves do
 BUILT_IN = ("file:*", "binary:*", "verity:*", "integrity:*", "clock:*", "package:*")
-# rules ask for these and stay undecided until a collector of the running node gives them
-NOT_YET = (
-    "ip6tables:*",
-    "iptables:*",
-)
 
 
 @pytest.mark.parametrize("example", examples(), ids=lambda one: f"{one.rule}-{one.name}")
@@ -68,7 +63,7 @@ def test_every_decided_outcome_shows_the_facts_that_it_stands_on() -> None:
 def test_no_rule_asks_for_what_nobody_provides() -> None:
     provided = [pattern for collector in COLLECTORS for pattern in collector.provides]
     asked = [str(key) for key in needs(shipped())]
-    lost = [key for key in asked if not any(fnmatchcase(key, p) for p in (*provided, *BUILT_IN, *NOT_YET))]
+    lost = [key for key in asked if not any(fnmatchcase(key, p) for p in (*provided, *BUILT_IN))]
     assert lost == []
 
 

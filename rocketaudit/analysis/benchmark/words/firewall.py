@@ -57,6 +57,8 @@ def _input(evidence: Evidence, scope: str, table: str) -> Outcome:
     if accepted is None:
         return Outcome(Verdict.FAIL, "no rule of INPUT accepts the loopback interface", (fact,))
     for rule in rules[accepted + 1 :]:
+        if _is_plain(rule, "ACCEPT") and not rule.inside:
+            return Outcome(Verdict.FAIL, "INPUT accepts everything before it drops loopback addresses", (fact,))
         everywhere = not rule.inside and rule.protocol == "all" and not rule.other and not rule.states
         if rule.source in _LOOPBACK[table] and everywhere and rule.target in ("DROP", "REJECT"):
             return Outcome(Verdict.PASS, "INPUT accepts lo and drops loopback addresses from elsewhere", (fact,))
@@ -87,14 +89,18 @@ def established(evidence: Evidence, scope: str, table: str) -> Outcome:
             outcomes.append(Outcome(Verdict.UNKNOWN, f"{chain}: {fact.reason or 'not seen'}", (fact,)))
             continue
         for protocol in (*_PROTOCOLS, icmp):
-            good = any(
-                rule.target == "ACCEPT" and rule.protocol in ("all", protocol) and wanted <= rule.states
-                for rule in rules
-            )
+            good = any(_answers(rule, protocol, wanted) for rule in rules)
             what = f"{' and '.join(sorted(wanted)).lower()} {protocol} in {chain}"
             why = f"{what} is accepted" if good else f"no rule accepts {what}"
             outcomes.append(Outcome(Verdict.PASS if good else Verdict.FAIL, why, (fact,)))
     return all_of(outcomes)
+
+
+def _answers(rule: _Rule, protocol: str, wanted: set[str]) -> bool:
+    """Whether a rule accepts connections in the states `wanted`, from everywhere, and no others but related ones."""
+    restricted = rule.other or rule.source or rule.destination
+    exact = wanted <= rule.states <= wanted | {"RELATED"}
+    return rule.target == "ACCEPT" and rule.protocol in ("all", protocol) and exact and not restricted
 
 
 def _rules(evidence: Evidence, scope: str, table: str, chain: str) -> tuple[Fact, list[_Rule] | None]:

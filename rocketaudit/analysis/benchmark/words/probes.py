@@ -215,6 +215,36 @@ def no_writable_socket(evidence: Evidence, planes: tuple[Plane, ...], scope: str
     return Outcome(Verdict.PASS, f"none of {len(facts)} sockets is open to every user", tuple(facts[:10]) or (known,))
 
 
+def superpowers(evidence: Evidence, planes: tuple[Plane, ...], scope: str) -> Outcome:
+    """Host containers other than the admin container have no superpowers, or are off; that one has its own rule."""
+    plane = Plane.RUNTIME if Plane.RUNTIME in planes else Plane.STATIC
+    facts = [fact for fact in evidence.find("setting", plane, scope) if _is_host_container(fact, "superpowered")]
+    covered = evidence.get(Key("setting", ("host-containers", "covered", "superpowered")), plane, scope)
+    bad, unread = [], [covered] if covered.state is State.UNREAD else []
+    for fact in facts:
+        name = fact.key.subject[1]
+        enabled = evidence.get(Key("setting", ("host-containers", name, "enabled")), plane, scope)
+        is_off = enabled.state is State.ABSENT or (enabled.state is State.PRESENT and enabled.value is False)
+        if name == "admin" or is_off or (fact.state is State.PRESENT and fact.value is False):
+            continue
+        if fact.state is State.PRESENT and enabled.state is State.PRESENT:
+            bad.append(fact)
+        else:
+            unread.append(fact if fact.state is not State.PRESENT else enabled)
+    if bad:
+        names = ", ".join(fact.key.subject[1] for fact in bad[:10])
+        return Outcome(Verdict.FAIL, f"on, with superpowers: {names} ({bad[0].where})", tuple(bad[:50]))
+    if unread:
+        return _unknown(unread[0])
+    seen = tuple(facts[:10]) or (covered,)
+    return Outcome(Verdict.PASS, f"none of {len(facts)} host containers but admin may have superpowers", seen)
+
+
+def _is_host_container(fact: Fact, name: str) -> bool:
+    subject = fact.key.subject
+    return len(subject) == 3 and subject[0] == "host-containers" and subject[2] == name
+
+
 def other_bank(evidence: Evidence, planes: tuple[Plane, ...], scope: str) -> Outcome:  # noqa: ARG001
     """The bank that does not boot next is empty or sound: it is what a fallback would start."""
     key = Key("integrity", ("*",), "verdict")
@@ -259,6 +289,7 @@ PROBES: tuple[Probe, ...] = (
     Probe("no_passwords", (_PASSWORDS,), no_passwords),
     Probe("no_login_shells", (_SHELLS,), no_login_shells),
     Probe("no_writable_socket", (Key("unit", ("*",), "socket_mode"),), no_writable_socket),
+    Probe("superpowers", (Key("setting", ("host-containers", "*", "superpowered")),), superpowers),
     Probe("other_bank", (Key("integrity", ("*",), "verdict"),), other_bank),
     *(
         Probe(f"{family}_default_deny", _firewall_keys(table), _firewall(default_deny, table))

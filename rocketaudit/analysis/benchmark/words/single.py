@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from rocketaudit.analysis.benchmark.arguments import Arguments
-from rocketaudit.analysis.benchmark.asking import Question, answer, ask, ask_running
+from rocketaudit.analysis.benchmark.asking import Question, ask, ask_running
 from rocketaudit.analysis.benchmark.condition import NEVER, Condition
 from rocketaudit.errors import UsageError
 from rocketaudit.formats.kernel_arguments import plain_argument
-from rocketaudit.model.evidence import NOT_COLLECTED, Evidence
+from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import Key, Plane, State
 from rocketaudit.model.verdict import Outcome, Verdict
 
@@ -104,13 +104,15 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class ConfigValue:
-    """A value in a configuration file; `if_absent` is for a file that is there and does not say it."""
+    """A value in a configuration file; `if_absent` is for a file that is there and does not say it, `if_no_file`
+    for one that is not there."""
 
     file: str
     path: tuple[str, ...]
     format: str
     condition: Condition
     if_absent: Verdict | None
+    if_no_file: Verdict | None = None
 
     @classmethod
     def of(cls, raw: object) -> ConfigValue:
@@ -121,6 +123,7 @@ class ConfigValue:
             arguments.choice("format", CONFIG_FORMATS),
             Condition.of(arguments),
             arguments.verdict("if_absent"),
+            arguments.verdict("if_no_file"),
         )
         arguments.end()
         return word
@@ -130,48 +133,11 @@ class ConfigValue:
 
     def evaluate(self, evidence: Evidence, planes: tuple[Plane, ...], scope: str) -> Outcome:
         value, there = self.needs()
-        found = ask_running(Question(there, Condition("present"), None, "is not there"), evidence, planes, scope)
-        if found.verdict is not Verdict.PASS:
+        asked = Question(there, Condition("present"), self.if_no_file, "is not there")
+        found = ask_running(asked, evidence, planes, scope)
+        if found.verdict is not Verdict.PASS or any(fact.state is State.ABSENT for fact in found.facts):
             return found
         return ask_running(Question(value, self.condition, self.if_absent, "is not set"), evidence, planes, scope)
-
-
-KUBELET_CONFIG = "/etc/kubernetes/kubelet/config"
-
-
-@dataclass(frozen=True, slots=True)
-class KubeletValue:
-    """A field of the kubelet's configuration, unless a flag overrides it; `if_absent` is what its default gives."""
-
-    path: tuple[str, ...]
-    flag: str
-    condition: Condition
-    if_absent: Verdict | None
-
-    @classmethod
-    def of(cls, raw: object) -> KubeletValue:
-        arguments = Arguments("kubelet_value", raw)
-        path, flag = arguments.texts("path"), arguments.text("flag") if arguments.has("flag") else ""
-        word = cls(path, flag, Condition.of(arguments), arguments.verdict("if_absent"))
-        arguments.end()
-        return word
-
-    def needs(self) -> tuple[Key, ...]:
-        return self._field.needs() + ((Key("kubelet_flag", (self.flag,)),) if self.flag else ())
-
-    @property
-    def _field(self) -> ConfigValue:
-        return ConfigValue(KUBELET_CONFIG, self.path, "yaml", self.condition, self.if_absent)
-
-    def evaluate(self, evidence: Evidence, planes: tuple[Plane, ...], scope: str) -> Outcome:
-        if self.flag:
-            plane = Plane.RUNTIME if Plane.RUNTIME in planes else Plane.STATIC
-            flag = evidence.get(Key("kubelet_flag", (self.flag,)), plane, scope)
-            if flag.state is State.PRESENT and self.condition.kind == "subset_of":
-                flag = replace(flag, value=tuple(str(flag.value).split(",")))
-            if flag.state is State.PRESENT or (flag.state is State.UNREAD and flag.reason != NOT_COLLECTED):
-                return answer(Question(flag.key, self.condition), flag)
-        return self._field.evaluate(evidence, planes, scope)
 
 
 @dataclass(frozen=True, slots=True)

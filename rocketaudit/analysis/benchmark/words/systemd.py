@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from rocketaudit.analysis.benchmark.arguments import Arguments
-from rocketaudit.analysis.benchmark.asking import Question, answer, ask, per_plane
+from rocketaudit.analysis.benchmark.asking import Question, answer, per_plane
 from rocketaudit.analysis.benchmark.condition import Condition
 from rocketaudit.formats.systemd_unit import truth
 from rocketaudit.model.evidence import Evidence
@@ -15,6 +15,9 @@ from rocketaudit.model.fact import Fact, Key, Plane, State
 from rocketaudit.model.verdict import Outcome, Verdict, all_of
 
 MAX_NAMED = 8
+_OPPOSITE = {"ro": "rw", "rw": "ro"}
+_OPPOSITE |= {name: f"no{name}" for name in ("suid", "dev", "exec")}
+_OPPOSITE |= {opposite: name for name, opposite in _OPPOSITE.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,12 +162,27 @@ class MountOption:
 
 def _required(word: MountOption, evidence: Evidence, plane: Plane, scope: str) -> Outcome:
     key = word.needs()[0]
-    questions = []
+    options = _in_effect(evidence.get(key, plane, scope))
+    outcomes = []
     if word.options:
-        questions.append(Question(key, Condition("contains_all", word.options), word.if_absent, "is not mounted"))
+        question = Question(key, Condition("contains_all", word.options), word.if_absent, "is not mounted")
+        outcomes.append(answer(question, options))
     if word.without:
-        questions.append(Question(key, Condition("contains_none", word.without), word.if_absent, "is not mounted"))
+        question = Question(key, Condition("contains_none", word.without), word.if_absent, "is not mounted")
+        outcomes.append(answer(question, options))
     if word.fstypes:
         kind = Key("mount", (word.path,), "fstype")
-        questions.append(Question(kind, Condition("one_of", word.fstypes), word.if_absent, "is not mounted"))
-    return all_of([ask(question, evidence, (plane,), scope) for question in questions])
+        question = Question(kind, Condition("one_of", word.fstypes), word.if_absent, "is not mounted")
+        outcomes.append(answer(question, evidence.get(kind, plane, scope)))
+    return all_of(outcomes)
+
+
+def _in_effect(fact: Fact) -> Fact:
+    """Mount options as they work: of `nosuid` and `suid` the later one counts (mount(8))."""
+    if fact.state is not State.PRESENT or not isinstance(fact.value, tuple):
+        return fact
+    kept: dict[str, None] = {}
+    for option in map(str, fact.value):
+        kept.pop(_OPPOSITE.get(option, option), None)
+        kept[option] = None
+    return replace(fact, value=tuple(kept))
