@@ -36,6 +36,7 @@ from rocketaudit.source.protocol import Source
 
 if TYPE_CHECKING:
     from rocketaudit.analysis.trust.judge import TrustInputs
+    from rocketaudit.model.integrity import Integrity
     from rocketaudit.model.trust import ChainLink
 
 TOOL = Tool("rocketaudit", __version__)
@@ -115,7 +116,7 @@ def look_at(source: Source, looking: Looking, benchmarks: Sequence[Benchmark], p
 def judge_evidence(evidence: Evidence, judging: Judging) -> Report:
     """Everything that follows from evidence; reads nothing."""
     chain = () if judging.trust is None else _chain(evidence, judging.trust)
-    integrity = judge_integrity(evidence, chain)
+    integrity = judge_integrity(evidence, chain) if judging.trust is None else _trusted(evidence, chain, judging.trust)
     known = replace(evidence, facts=evidence.facts + integrity_facts(integrity), _facts={}, _files={}, _children={})
     benchmarks = judge(
         judging.benchmarks,
@@ -156,6 +157,14 @@ def judge_evidence(evidence: Evidence, judging: Judging) -> Report:
         created=judging.created,
         extra={**(node_view(evidence, benchmarks) or {}), **judging.policy.sbom} or None,
     )
+
+
+def _trusted(evidence: Evidence, chain: tuple[ChainLink, ...], trust: TrustInputs) -> Integrity:
+    """Integrity with what the user's own documents state: a signed manifest, and an update repository."""
+    from rocketaudit.analysis.trust.judge import judge_updates, with_signed_places
+
+    integrity = judge_integrity(with_signed_places(evidence, trust), chain)
+    return replace(integrity, updates=judge_updates(evidence, trust))
 
 
 def _chain(evidence: Evidence, trust: TrustInputs) -> tuple[ChainLink, ...]:

@@ -9,10 +9,20 @@ from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import Locator
 from rocketaudit.model.integrity import BankVerdict, Integrity, IntegrityVerdict
 from rocketaudit.model.report import Finding
+from rocketaudit.model.update import AnswerState
 from rocketaudit.model.verdict import Severity
 
 MAX_LISTED = 200
 
+_UPDATES = {
+    "release-offered": Severity.MEDIUM,
+    "update-newer": Severity.LOW,
+    "update-waves": Severity.LOW,
+    "update-migrations": Severity.MEDIUM,
+    "update-images": Severity.MEDIUM,
+    "update-root": Severity.HIGH,
+    "metadata-expiry": Severity.LOW,
+}
 _SEVERITY_ORDER = tuple(Severity)
 
 
@@ -23,6 +33,8 @@ def find_oddities(evidence: Evidence, integrity: Integrity) -> tuple[Finding, ..
         *_uncovered_bytes(evidence),
         *_disk_problems(evidence),
         *_bank_findings(evidence, integrity),
+        *_boot_findings(evidence),
+        *_update_findings(evidence, integrity),
         *_file_findings(evidence),
     ]
     return tuple(sorted(found, key=lambda f: (_SEVERITY_ORDER.index(f.severity), f.id, str(f.where), f.detail)))
@@ -98,6 +110,31 @@ def _bank_findings(evidence: Evidence, integrity: Integrity) -> Iterable[Finding
             yield Finding("empty-bank-boots", Severity.HIGH, "a bank that is empty is marked to boot", where)
         if bank.populated and not bank.boots_next and verdict is not None:
             yield from _rollback_finding(bank, verdict, where)
+
+
+def _boot_findings(evidence: Evidence) -> Iterable[Finding]:
+    """What makes a sound tree worth little: a kernel that does not enforce it, or code that runs before it."""
+    for entry in evidence.disk.boot_entries if evidence.disk is not None else ():
+        if entry.runs_first:
+            title = "an initrd that no tree covers may run before the root is mounted"
+            where = Locator(evidence.target.name, entry.scope, entry.path)
+            yield Finding("initrd-runs-first", Severity.HIGH, title, where, entry.runs_first)
+    for bank in evidence.verity:
+        for statement in bank.statements:
+            options = statement.parameters.options
+            if "ignore_corruption" in options:
+                title = "the kernel only logs blocks that do not fit the tree (ignore_corruption)"
+                yield Finding("verity-not-enforced", Severity.HIGH, title, statement.where, " ".join(options))
+            elif "check_at_most_once" in options:
+                title = "the kernel checks a block only when it is first read (check_at_most_once)"
+                yield Finding("verity-checked-once", Severity.MEDIUM, title, statement.where, " ".join(options))
+
+
+def _update_findings(evidence: Evidence, integrity: Integrity) -> Iterable[Finding]:
+    for one in integrity.updates:
+        if one.state is AnswerState.ATTENTION:
+            where = Locator(evidence.target.name, one.scope, one.where or None)
+            yield Finding(one.id, _UPDATES[one.id], f"update side: not so: {one.question}", where, one.answer)
 
 
 def _rollback_finding(bank: Bank, verdict: BankVerdict, where: Locator) -> Iterable[Finding]:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rocketaudit.cli.exit_code import ExitCode
-from rocketaudit.cli.options import Quiet, TempDir, Workers
+from rocketaudit.cli.options import AsOf, Quiet, TempDir, Workers
+from rocketaudit.cli.trust_options import TrustArguments, TufMetadata, TufRoot, TufState, check_trust
 from rocketaudit.errors import UsageError
 
 if TYPE_CHECKING:
+    from rocketaudit.analysis.trust.judge import TrustInputs
     from rocketaudit.model.bank_verity import BankVerity
     from rocketaudit.model.disk import Bank
     from rocketaudit.model.evidence import Evidence
@@ -27,18 +30,45 @@ Form = Annotated[str, typer.Option("-o", "--output", metavar="console|json", hel
 def banks(
     target: Annotated[Path, typer.Argument(help="A disk image in any container.")],
     output: Form = "console",
+    tuf_root: TufRoot = None,
+    tuf_metadata: TufMetadata = None,
+    tuf_state: TufState = None,
+    as_of: AsOf = None,
     workers: Workers = None,
     tmp_dir: TempDir = None,
     quiet: Quiet = False,
 ) -> int:
-    """The A/B banks of an image: GPT bits, which boots next, whether rolling back would work, and integrity."""
+    """The A/B banks of an image: GPT bits, which boots next, whether rolling back would work, and integrity.
+
+    With --tuf-root and --tuf-metadata (and manifest.json among the metadata) also the update side: is the release still
+    offered, what is newer, waves, migrations, expiry, and whether the bank trusts the same repository. That changes no
+    exit code; `scan` judges the signatures over the image.
+    """
+    if output not in ("console", "json"):
+        raise UsageError(f"--output {output!r}: console or json")
+    trust = _update_inputs(TrustArguments(tuf_root=tuf_root, tuf_metadata=tuf_metadata, tuf_state=tuf_state), as_of)
     evidence, integrity = look_at_banks(target, workers, tmp_dir, quiet=quiet)
+    if trust is not None:
+        from rocketaudit.analysis.trust.judge import judge_updates
+
+        integrity = replace(integrity, updates=judge_updates(evidence, trust))
     if output == "json":
         rows = [_bank_row(evidence, integrity, bank) for bank in _banks(evidence)]
         typer.echo(json.dumps(rows, indent=2))
     else:
         _print_banks(evidence, integrity)
     return code_of(integrity)
+
+
+def _update_inputs(given: TrustArguments, as_of: str | None) -> TrustInputs | None:
+    """The repository to ask; read before the target is opened."""
+    check_trust(given)
+    if not given.are_given:
+        return None
+    from rocketaudit.cli.running import moment_of
+    from rocketaudit.cli.trust_arguments import read_trust
+
+    return read_trust(given, moment_of(as_of))
 
 
 def verity_of_image(target: Path, output: str, workers: int | None) -> int:
@@ -100,6 +130,8 @@ def _verdict(integrity: Integrity, scope: str) -> BankVerdict | None:
 
 
 def _bank_row(evidence: Evidence, integrity: Integrity, bank: Bank) -> dict[str, Any]:
+    from rocketaudit.model.codec import encode
+
     verdict = _verdict(integrity, bank.scope)
     rollback = _rollback(evidence, integrity, bank)
     return {
@@ -116,6 +148,7 @@ def _bank_row(evidence: Evidence, integrity: Integrity, bank: Bank) -> dict[str,
         "why": "" if verdict is None else verdict.why,
         "root_hash": None if verdict is None else verdict.root_hash,
         "rollback": rollback,
+        "updates": [encode(one) for one in integrity.updates if bank.populated and one.scope in (bank.scope, "")],
     }
 
 
@@ -153,6 +186,8 @@ def _print_banks(evidence: Evidence, integrity: Integrity) -> None:
         typer.echo(f"  root hash {row['root_hash'] or '-'}")
         typer.echo(f"  {terminal(row['why'])}")
         typer.echo(f"  rollback: {terminal(row['rollback'])}")
+        for one in row["updates"]:
+            typer.echo(f"  {one['state']}: {terminal(one['question'])}: {terminal(one['answer'])}")
 
 
 def _tree_row(integrity: Integrity, bank: BankVerity) -> dict[str, Any]:

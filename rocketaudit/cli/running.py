@@ -219,8 +219,16 @@ def _trust(run: Run, as_of: date | None, min_version: str | None) -> TrustInputs
         return None
     from rocketaudit.cli.trust_arguments import read_trust  # signatures need heavy libraries
 
-    moment = None if as_of is None else datetime.combine(as_of, time(), UTC)
-    return read_trust(run.trust, moment, min_version)
+    return read_trust(run.trust, _midnight(as_of), min_version)
+
+
+def moment_of(as_of: str | None) -> datetime | None:
+    """The moment that --as-of names; UsageError for what is no date."""
+    return None if as_of is None else _midnight(_date(as_of))
+
+
+def _midnight(day: date | None) -> datetime | None:
+    return None if day is None else datetime.combine(day, time(), UTC)
 
 
 def read_policy(path: Path | None) -> tuple[Policy, str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,8 @@ from rocketaudit.model.trust import Anchor, AnchorKind
 MAX_ANCHOR = 4 << 20
 MAX_METADATA = 64 << 20
 MAX_METADATA_FILES = 4096
+MAX_MANIFESTS = 64
+_MANIFEST = re.compile(r"(?:[0-9a-f]{64,128}\.)?manifest\.json")
 
 
 def read_trust(given: TrustArguments, as_of: datetime | None, min_version: str | None = None) -> TrustInputs | None:
@@ -42,7 +45,19 @@ def read_trust(given: TrustArguments, as_of: datetime | None, min_version: str |
             _anchor(AnchorKind.SIGNING_CERTIFICATE, path) for path in given.signing_certificates
         ),
         parts=_maybe(given.tuf_targets, read_parts),
+        update_manifests=_manifests(given),
     )
+
+
+def _manifests(given: TrustArguments) -> dict[str, bytes]:
+    """Files that may be the target manifest.json, with or without its digest in front of the name."""
+    found: dict[str, bytes] = {}
+    for folder in (given.tuf_metadata, given.tuf_targets):
+        if folder is not None and folder.is_dir():
+            for path in sorted(folder.glob("*manifest.json"))[:MAX_MANIFESTS]:
+                if path.is_file() and _MANIFEST.fullmatch(path.name):
+                    found[path.name] = read_input(path, MAX_METADATA)
+    return found
 
 
 T = TypeVar("T")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rocketaudit.evidence import os_release
+from rocketaudit.evidence import os_release, updates
 from rocketaudit.evidence.identity import checked_disk, identified, prepare_worker
 from rocketaudit.evidence.schedule import WorkerFailure, run_tasks
 from rocketaudit.evidence.verity import RangeResult, VerityJob, check_range, finish_jobs, plan_jobs
 from rocketaudit.evidence.walking import walk_tree
-from rocketaudit.model.evidence import Coverage, Evidence, Wants
+from rocketaudit.model.evidence import Coverage, Evidence, SignedBlob, Wants
 from rocketaudit.model.fact import Fact
 from rocketaudit.model.progress import Progress
 from rocketaudit.model.reader import Reader
@@ -27,7 +27,7 @@ def collect_banks(source: Source, *, workers: int, progress: Progress) -> Eviden
     if any(bank.check is not None and bank.check.bad_blocks for bank in verity):
         progress.phase("Naming the files of bad blocks", 0)
         verity = finish_jobs(jobs, ranges, lost, [walk_tree(tree, source.budget) for tree in source.trees])
-    seen = list(os_release.STATIC.collect(source, Wants()))
+    seen = [*os_release.STATIC.collect(source, Wants()), *updates.STATIC.collect(source, Wants())]
     return Evidence(
         target=identified(source, seen),
         judged=source.judged,
@@ -36,6 +36,7 @@ def collect_banks(source: Source, *, workers: int, progress: Progress) -> Eviden
         verity=verity,
         covered=tuple(item for item in seen if isinstance(item, Coverage)),
         gaps=source.gaps,
+        blobs=tuple(item for item in seen if isinstance(item, SignedBlob)),
     )
 
 

@@ -11,12 +11,12 @@ from rocketaudit.evidence.collector import Collector, Seen
 from rocketaudit.model.evidence import Gap, SignedBlob, Wants
 from rocketaudit.model.fact import Plane
 from rocketaudit.model.filesystem import BadNode, FileSystem, FileType, Node
+from rocketaudit.source.boot_files import GRUB_PLACES
 from rocketaudit.source.protocol import Source
 from rocketaudit.source.tree import Tree
 
 MAX_TEXT = 1 << 20
 MAX_PROGRAM = 512 << 20
-GRUB_CFG = ("/grub/grub.cfg", "/boot/grub/grub.cfg")
 SIGNED_IMAGE = "signed-image"
 _PROGRAM_FOLDERS = ("/EFI/BOOT", "/EFI/Linux", "/EFI/systemd", "/efi/boot")
 _KERNELS = ("/vmlinuz", "/boot/vmlinuz")
@@ -49,7 +49,7 @@ def _collect(source: Source, wants: Wants) -> Iterator[Seen]:
 
 
 def _texts(tree: Tree) -> Iterator[Seen]:
-    for path in GRUB_CFG:
+    for path in GRUB_PLACES:
         for name in (path, f"{path}.sig"):
             try:
                 data = tree.read(name, MAX_TEXT)

@@ -10,6 +10,7 @@ from rocketaudit.errors import FormatError
 from rocketaudit.evidence.block_owners import find_owners
 from rocketaudit.evidence.walking import Walked
 from rocketaudit.formats.dm_verity_table import SECTOR, VerityTable, parse_table
+from rocketaudit.formats.kernel_arguments import parse_kernel_arguments
 from rocketaudit.formats.verity import SUPERBLOCK_SIZE, Layout, layout_of, parse_superblock
 from rocketaudit.formats.verity_judge import TreeCheckBuilder, check_one_block, find_slack
 from rocketaudit.formats.verity_tree import Digester, RangeCheck, range_size
@@ -43,7 +44,6 @@ KNOWN_OPTIONS = frozenset(
 BOOT_VARIABLES = frozenset({"$boot_uuid", "${boot_uuid}"})
 # what a kernel calls the first device that dm-mod.create makes
 ROOT_DEVICES = frozenset({"/dev/dm-0", "254:0", "253:0"})
-_ROOT = re.compile(r"(?<!\S)\"?root=(\S+)")
 _OFFSET = re.compile(r"PARTUUID=(?P<uuid>[^/]+)/PARTNROFF=(?P<offset>-?[0-9]+)")
 
 
@@ -218,8 +218,8 @@ def _table_problems(table: VerityTable, job: VerityJob, entry: BootEntry, disk: 
     for option in parameters.options:
         if option.split(" ")[0] not in KNOWN_OPTIONS:
             yield f"unknown verity option {option[:40]!r}: the kernel refuses the table"
-    mounted = _ROOT.findall(entry.command_line)
-    if mounted and mounted[-1].strip('"') not in ROOT_DEVICES | {f"/dev/mapper/{table.name}"}:
+    mounted = [one.value or "" for one in parse_kernel_arguments(entry.command_line).kernel if one.name == "root"]
+    if mounted and mounted[-1] not in ROOT_DEVICES | {f"/dev/mapper/{table.name}"}:
         yield f"the kernel mounts {mounted[-1][:60]!r} as its root, not the verity device"
     for what, device, partition in (("data", table.data_device, job.root), ("hash", table.hash_device, job.hash)):
         yield from _device_problems(what, device, partition, entry, disk)

@@ -44,9 +44,14 @@ class BootConfig:
 
 def extract_bootconfig(initrd: bytes) -> bytes | None:
     """The text that is appended to an initrd, None when there is none; FormatError for a wrong size or checksum."""
+    return split_initrd(initrd)[1]
+
+
+def split_initrd(initrd: bytes) -> tuple[bytes, bytes | None]:
+    """(what the kernel unpacks, the text appended to it or None); FormatError for a wrong size or checksum."""
     end = initrd.rstrip(b"\0") if not initrd.endswith(MAGIC) else initrd  # loaders may pad the file
     if not end.endswith(MAGIC):
-        return None
+        return initrd, None
     at = len(end) - len(MAGIC) - _FOOTER.size
     if at < 0:
         raise FormatError("a boot configuration without room for its footer", offset=0)
@@ -56,7 +61,7 @@ def extract_bootconfig(initrd: bytes) -> bytes | None:
     data = end[at - size : at]
     if sum(data) & 0xFFFFFFFF != checksum:
         raise FormatError("the checksum of the boot configuration is wrong", offset=at + 4)
-    return data.rstrip(b"\0")
+    return end[: at - size], data.rstrip(b"\0")
 
 
 def parse_bootconfig(data: bytes) -> BootConfig:

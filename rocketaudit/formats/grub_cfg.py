@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,10 @@ _LINUX = frozenset({"linux", "linuxefi", "linux16"})
 _INITRD = frozenset({"initrd", "initrdefi", "initrd16"})
 _ENTRY = frozenset({"menuentry", "hiddenentry"})
 _FLOW = frozenset({"if", "elif", "else", "fi", "then", "while", "until", "for", "do", "done", "function", "!"})
+# names that GRUB or the image that it was built into gives a value, which we do not know
+_OWN_VARIABLE = re.compile(
+    r"(?:feature|net|grub|pxe|config|shim|secure|tpm|smbios)_\w+|cmdpath|lang|locale_dir|chosen|pager|theme"
+)
 # neither set variables nor change what boots; every other command that we do not act on leaves the entry undecided
 _INERT = frozenset(
     {"background_color", "background_image", "clear", "echo", "export", "insmod", "loadfont", "play", "serial", "sleep"}
@@ -100,6 +105,9 @@ def parse_grub_cfg(data: bytes, environment: Mapping[str, str] | None = None) ->
     """
     if len(data) > MAX_SIZE:
         raise FormatError(f"a grub.cfg of {len(data)} bytes; at most {MAX_SIZE} are read")
+    if b"\0" in data:
+        raise FormatError("a zero byte, behind which GRUB does not see the rest of the line", offset=data.index(b"\0"))
+    data = data.replace(b"\r", b"")  # as grub_file_getline does, also inside words and quotes
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
@@ -229,10 +237,13 @@ class _Interpreter:
 
     def _value(self, name: str, offset: int) -> str:
         value = self._block.variables.get(name)
-        if value is None:
+        if not name.isidentifier():  # arguments and the last command's status, whatever was set
+            self._doubt(f"variable {name!r} is not evaluated", offset)
+        elif value is None and _OWN_VARIABLE.fullmatch(name):
+            self._doubt(f"variable {name!r} is set by GRUB itself", offset)
+        elif value is None:
             self._say(f"variable {name!r} is not set here and counts as empty", offset)
-            return ""
-        return value
+        return value or ""
 
     def _doubt(self, what: str, offset: int) -> None:
         """Something that we do not evaluate: the block that holds it, or all of them, may start something else."""

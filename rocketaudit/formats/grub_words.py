@@ -92,6 +92,8 @@ def _word(text: str, start: int) -> tuple[Token, int]:
 
 def _variable(text: str, at: int, pieces: list[Piece], *, is_quoted: bool) -> int:
     match = _VARIABLE.match(text, at)
+    if match is None and not is_quoted and text[at + 1 : at + 2] in ("'", '"'):
+        return at + 1  # $"text" is text to translate
     if match is None:
         pieces.append(Piece("$", is_variable=False, is_quoted=is_quoted))
         return at + 1

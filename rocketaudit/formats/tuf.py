@@ -43,6 +43,7 @@ class TrustedSet:
         envelope = parse_metadata(root, "root")
         self.root = _body(envelope, Root)
         _check_signed(envelope, self.root.roles["root"], "root by its own keys")
+        self.roots = {self.root.version: envelope.payload}  # what was signed, by version
         self.timestamp: Timestamp | None = None
         self.snapshot: Snapshot | None = None
         self.targets: dict[str, Targets] = {}
@@ -58,6 +59,7 @@ class TrustedSet:
         _check_signed(envelope, self.root.roles["root"], f"root {body.version} by root {self.root.version}")
         _check_signed(envelope, body.roles["root"], f"root {body.version} by its own keys")
         self.root = body
+        self.roots[body.version] = envelope.payload
 
     def check_root(self) -> None:
         """TrustError when the newest root has expired."""

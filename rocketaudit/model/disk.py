@@ -131,8 +131,8 @@ class BootEntry:
     `scope` is the partition's, `bank` the bank's ("bank-a") or "". `command_line` is what the kernel would get,
     with the loader's variables filled in where the file itself sets them. `verity_table` is the value of
     dm-mod.create ("" when there is none); `root_hash` that of roothash= or usrhash=, for images whose initrd sets
-    verity up. `undecided` says why the loader may start something else than this. Paths are BytePath text within the
-    partition.
+    verity up. `undecided` says why the loader may start something else than this; `runs_first` why an initrd may run
+    something before the root is mounted. Paths are BytePath text within the partition.
     """
 
     kind: BootKind
@@ -149,6 +149,7 @@ class BootEntry:
     kernel_version: str = ""
     root_hash: str = ""
     undecided: str = ""
+    runs_first: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from rocketaudit.model.fact import Locator
 from rocketaudit.model.trust import ChainLink
+from rocketaudit.model.update import UpdateAnswer
 
 
 class IntegrityVerdict(StrEnum):
@@ -61,7 +62,10 @@ class BankVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Integrity:
-    """The whole judgement; `chain` is empty when no anchor was given. `uncovered` names bytes that no tree protects."""
+    """The whole judgement; `chain` is empty when no anchor was given. `uncovered` names bytes that no tree protects.
+
+    `updates` is what the update repository of a TUF root says of the banks; it changes no verdict.
+    """
 
     verdict: IntegrityVerdict
     why: str
@@ -71,3 +75,4 @@ class Integrity:
     bad_blocks: tuple[BadBlockReport, ...] = ()
     bad_blocks_total: int = 0
     uncovered: tuple[str, ...] = ()
+    updates: tuple[UpdateAnswer, ...] = ()

@@ -20,6 +20,8 @@ from rocketaudit.report.escape import shorten, terminal
 WIDTH = 100
 MAX_TASKS = 8
 MAX_REASONS = 3
+MAX_PLACES = 8
+MAX_UPDATE_LINES = 6
 _TONE = {"good": "bold green", "bad": "bold red", "open": "bold yellow"}
 _VERDICT = {
     Verdict.PASS: "green",
@@ -121,6 +123,11 @@ def _figures(report: Report) -> RenderableType:
         table.add_row("", _bank(bank))
     if report.integrity.bad_blocks_total:
         table.add_row("", _bad_blocks(report))
+    agreement = summary.agreement_rows(report)
+    if agreement:
+        table.add_row("Agreement", _agreement(agreement))
+    for number, line in enumerate(summary.update_lines(report)[:MAX_UPDATE_LINES]):
+        table.add_row("" if number else "Updates", _text(line, "", 240))
     if report.assurance is not Assurance.DIRECT:
         table.add_row("Assurance", _text(report.assurance.value.replace("-", " "), "yellow"))
     table.add_row("Binaries", _text(_binaries(report)))
@@ -166,6 +173,18 @@ def _bad_blocks(report: Report) -> Text:
         "red",
         240,
     )
+
+
+def _agreement(rows: Sequence[tuple[str, str, str, str]]) -> RenderableType:
+    """Who states which root hash; who is the odd one out in anything."""
+    table = Table.grid(padding=(0, 2))
+    for scope, source, root_hash, agrees in rows[:MAX_PLACES]:
+        tone = "bold red" if agrees.startswith("differs") else ""
+        value = f"{root_hash[:16]}…" if root_hash else "-"
+        table.add_row(_text(scope, "", 24), _text(source, "", 30), _text(value), _text(agrees, tone, 80))
+    if len(rows) > MAX_PLACES:
+        table.add_row(_text(f"{len(rows) - MAX_PLACES} more"))
+    return table
 
 
 def _binaries(report: Report) -> str:

@@ -12,6 +12,7 @@ from rocketaudit.report.document import digest_of
 from rocketaudit.report.escape import markdown, markdown_code, shorten
 
 MAX_TASKS = 20
+MAX_PLACES = 32
 MAX_UNDECIDED = 50
 _SIGNS = {"good": "✅", "bad": "❌", "open": "❔"}
 
@@ -36,6 +37,9 @@ def _lines(report: Report) -> Iterator[str]:
     yield f"* {summary.plural(len(report.components), 'component')}; {unread} could not be read"
     for label, text in summary.node_lines(report):
         yield f"* {label}: {_text(text)}"
+    for line in summary.update_lines(report):
+        yield f"* Updates: {_text(line)}"
+    yield from _agreement(report)
     yield from _scores(report)
     yield from _tasks(report)
     yield from _undecided(report)
@@ -43,6 +47,18 @@ def _lines(report: Report) -> Iterator[str]:
     made_by = f"{markdown(report.tool.name)} {markdown(report.tool.version)}"
     yield f"<sub>{made_by}, evidence {markdown_code(digest_of(report))}. "
     yield f"{markdown(summary.NO_CIS_PRODUCT)}</sub>"
+
+
+def _agreement(report: Report) -> Iterator[str]:
+    rows = summary.agreement_rows(report)
+    if not rows:
+        return
+    yield ""
+    yield "| Bank | Stated by | Root hash | Agreement |"
+    yield "|---|---|---|---|"
+    for scope, source, root_hash, agrees in rows[:MAX_PLACES]:
+        value = markdown_code(root_hash) if root_hash else "-"
+        yield f"| {_text(scope)} | {_text(source)} | {value} | {_text(agrees)} |"
 
 
 def _scores(report: Report) -> Iterator[str]:

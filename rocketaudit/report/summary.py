@@ -10,6 +10,7 @@ from rocketaudit.model.integrity import IntegrityVerdict
 from rocketaudit.model.report import Report
 from rocketaudit.model.rule import Result, Score
 from rocketaudit.model.target import Target
+from rocketaudit.model.update import AnswerState
 from rocketaudit.model.verdict import Severity, Verdict
 
 SEVERITIES = tuple(Severity)
@@ -80,6 +81,36 @@ def integrity_sentence(report: Report) -> str:
     if report.assurance is Assurance.ASSERTED and report.integrity.verdict is not IntegrityVerdict.BROKEN:
         return f"as stated by the node, not verified: {report.integrity.verdict.value.replace('_', ' ')}"
     return said
+
+
+def agreement_rows(report: Report) -> list[tuple[str, str, str, str]]:
+    """(bank, who states it, root hash, whether all of it agrees with the other places), one row a place."""
+    rows: dict[tuple[str, str], tuple[str, list[bool | None], list[str]]] = {}
+    for place in report.integrity.places:
+        _, agrees, odd = rows.setdefault((place.scope, place.source), ("", [], []))
+        agrees.append(place.agrees)
+        if place.agrees is False:
+            odd.append(place.parameter.replace("_", " "))
+        if place.parameter == "root_hash":
+            rows[place.scope, place.source] = (place.value, agrees, odd)
+    said = {True: "agrees", False: "nothing to compare"}
+    return [
+        (scope, source, value, f"differs: {', '.join(odd)}" if odd else said[any(agrees)])
+        for (scope, source), (value, agrees, odd) in rows.items()
+    ]
+
+
+def update_lines(report: Report) -> list[str]:
+    """What the update repository leaves open or shows wrong, then what is well in one line."""
+    answers = report.integrity.updates
+    open_ones = [one for one in answers if one.state is not AnswerState.FINE]
+    lines = [
+        f"{one.scope + ': ' if one.scope else ''}{'unknown' if one.state is AnswerState.UNKNOWN else 'not so'}:"
+        f" {one.question}: {one.answer}"
+        for one in open_ones
+    ]
+    fine = list(dict.fromkeys(one.question for one in answers if one.state is AnswerState.FINE))
+    return [*lines, f"as it should be: {'; '.join(fine)}"] if fine else lines
 
 
 def results(report: Report) -> tuple[Result, ...]:

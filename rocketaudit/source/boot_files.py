@@ -17,13 +17,14 @@ from rocketaudit.formats.vmlinuz import parse_vmlinuz
 from rocketaudit.model import bytepath
 from rocketaudit.model.disk import Bank, BootEntry, BootKind, Partition, Problem
 from rocketaudit.model.filesystem import BadNode, FileType, Node
+from rocketaudit.source.initrd import what_runs_first
 from rocketaudit.source.tree import Tree
 
 MAX_GRUB = 1 << 20
 MAX_ENTRY = 64 << 10
 MAX_FILES = 256
 MAX_KERNELS = 8
-_GRUB_PLACES = ("/grub/grub.cfg", "/grub2/grub.cfg", "/boot/grub/grub.cfg", "/boot/grub2/grub.cfg")
+GRUB_PLACES = ("/grub/grub.cfg", "/grub2/grub.cfg", "/boot/grub/grub.cfg", "/boot/grub2/grub.cfg")
 _UKI_FOLDERS = ("/EFI/BOOT", "/EFI/Linux")
 _ROOT_HASH = ("roothash", "usrhash")
 _BOOT_ROLES = frozenset({Role.ESP, Role.ESP_BACKUP, Role.BOOT, Role.XBOOTLDR})
@@ -44,7 +45,8 @@ def find_boot_entries(
             if isinstance(found, Problem):
                 problems.append(found)
             else:
-                entries.append(_with_root_hash(found, partitions, banks))
+                first = what_runs_first(found.initrd_paths, (partition, tree), trees)
+                entries.append(replace(_with_root_hash(found, partitions, banks), runs_first=first))
     return tuple(entries), tuple(problems)
 
 
@@ -95,7 +97,7 @@ def _entries_of(partition: Partition, tree: Tree, names: Mapping[str, str], bank
 def _grub_entries(
     partition: Partition, tree: Tree, names: Mapping[str, str], bank: str
 ) -> Iterator[BootEntry | Problem]:
-    for path in _GRUB_PLACES:
+    for path in GRUB_PLACES:
         try:
             data = tree.read(path, MAX_GRUB)
         except EntryNotFoundError:

@@ -193,3 +193,30 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     except FormatError:
         return
     assert sum(entry.is_default for entry in config.entries) == (1 if config.entries else 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("lin\rux /k a\r=b\n", "BOOT_IMAGE=/k a=b"),
+        ('linux /k $"a b"\n', 'BOOT_IMAGE=/k "a b"'),
+    ],
+)
+def test_lines_are_read_as_grub_reads_them(text: str, expected: str) -> None:
+    """A carriage return is no blank, GRUB drops it wherever it stands; a dollar before a quote asks to translate."""
+    (entry,) = parse_grub_cfg(text.encode()).entries
+    assert (entry.command_line, entry.undecided) == (expected, "")
+
+
+def test_what_hides_behind_a_zero_byte_is_refused() -> None:
+    text = b'set v=evil\nset w="x" \0\nset v=good\nmenuentry x {\nlinux /k $v\n}\n'
+    with pytest.raises(FormatError, match="zero byte"):
+        parse_grub_cfg(text)
+
+
+@pytest.mark.parametrize("name", ["feature_menuentry_id", "grub_cpu", "cmdpath", "?", "1", "net_default_ip"])
+def test_variables_that_grub_sets_itself_leave_the_entry_undecided(name: str) -> None:
+    (entry,) = parse_grub_cfg(f"menuentry x {{\nlinux /k r=${{{name}}}good\n}}\n".encode()).entries
+    assert name in entry.undecided
+    (known,) = parse_grub_cfg(f"set {name}=v\nmenuentry x {{\nlinux /k ${name}\n}}\n".encode()).entries
+    assert bool(known.undecided) == (not name.isidentifier())

@@ -125,7 +125,7 @@ def _boots(one: DiskSummary, two: DiskSummary, where: Places) -> Iterator[Change
             yield from difference("boot", name, "entry", _command(left), _command(right), where)
             continue
         for attribute in ("title", "verity_table", "kernel_path", "initrd_paths", "kernel_version", "bank",
-                          "is_default", "partition", "root_hash", "undecided"):  # fmt: skip
+                          "is_default", "partition", "root_hash", "undecided", "runs_first"):  # fmt: skip
             yield from difference("boot", name, attribute, getattr(left, attribute), getattr(right, attribute), where)
         yield from difference("boot", name, "kind", left.kind.value, right.kind.value, where)
         if left.command_line != right.command_line:

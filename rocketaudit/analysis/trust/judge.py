@@ -14,23 +14,27 @@ from rocketaudit.analysis.trust.openpgp_chain import CHAIN as OPENPGP
 from rocketaudit.analysis.trust.openpgp_chain import openpgp_chain
 from rocketaudit.analysis.trust.secure_boot_chain import CHAIN as SECURE_BOOT
 from rocketaudit.analysis.trust.secure_boot_chain import Firmware, GrubBoot, grub_boot_chain, unified_kernel_chain
+from rocketaudit.analysis.trust.signed_place import with_signed_place
 from rocketaudit.analysis.trust.signed_text import parameters_of_command_line, parameters_of_grub_cfg
 from rocketaudit.analysis.trust.tree_link import tree_link
 from rocketaudit.analysis.trust.tuf_chain import CHAIN as TUF
 from rocketaudit.analysis.trust.tuf_chain import ObservedFile, file_link, tuf_chain
 from rocketaudit.analysis.trust.tuf_parts import SignedPart, part_links
+from rocketaudit.analysis.trust.unsigned_beside import unsigned_beside
+from rocketaudit.analysis.trust.update_side import update_answers
 from rocketaudit.errors import FormatError
 from rocketaudit.formats.signed_image import SignedImage, signed_image_from_json
 from rocketaudit.model.disk import Bank, BootKind, DiskSummary
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.trust import IMAGE_LINK, Anchor, ChainLink, LinkState, holds
+from rocketaudit.model.update import UpdateAnswer
 from rocketaudit.model.verity import TreeCheck, VerityParameters
 
 SIGNED_IMAGE = "signed-image:"
 _SHIM = ("/EFI/BOOT/BOOTX64.EFI", "/EFI/BOOT/BOOTAA64.EFI")
 _GRUB = ("/EFI/BOOT/grubx64.efi", "/EFI/BOOT/grubaa64.efi")
 _KERNEL = ("/vmlinuz", "/boot/vmlinuz")
-_GRUB_CFG = ("/grub/grub.cfg", "/boot/grub/grub.cfg")
+_GRUB_CFG = ("/grub/grub.cfg", "/grub2/grub.cfg", "/boot/grub/grub.cfg", "/boot/grub2/grub.cfg")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,7 @@ class TrustInputs:
     root_hash_signatures: tuple[bytes, ...] = ()
     signing_certificates: tuple[Anchor, ...] = ()
     parts: tuple[SignedPart, ...] | None = None
+    update_manifests: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
     def are_given(self) -> bool:
@@ -82,6 +87,22 @@ def judge_trust(evidence: Evidence, inputs: TrustInputs) -> tuple[ChainLink, ...
     if inputs.min_version is not None and links:
         links.extend(release_links(evidence, inputs.min_version))
     return tuple(links)
+
+
+def judge_updates(evidence: Evidence, inputs: TrustInputs) -> tuple[UpdateAnswer, ...]:
+    """What the repository of the user's TUF root says of every bank; empty without such a root."""
+    root = inputs.tuf_root
+    if root is None:
+        return ()
+    chain = tuf_chain(root, inputs.tuf_metadata, as_of=inputs.as_of, seen=inputs.tuf_seen)
+    return update_answers(evidence, chain, root, inputs.tuf_metadata, inputs.update_manifests, inputs.as_of)
+
+
+def with_signed_places(evidence: Evidence, inputs: TrustInputs) -> Evidence:
+    """The evidence with what a signed manifest states of each bank, for the table of agreement."""
+    if inputs.manifest is None:
+        return evidence
+    return with_signed_place(evidence, inputs.manifest_keys, inputs.manifest, inputs.as_of)
 
 
 def _whole_target(evidence: Evidence) -> tuple[ObservedFile, ...]:
@@ -121,11 +142,11 @@ def _every_bank(evidence: Evidence, chain: str, links_of: Callable[[Bank], Itera
 
 
 def _openpgp(evidence: Evidence, bank: Bank, inputs: TrustInputs) -> Iterator[ChainLink]:
-    text, signature = _grub_texts(evidence, bank)
-    links = openpgp_chain(inputs.grub_keys, text, signature, as_of=inputs.as_of)
-    yield from links
-    if holds(links):
-        yield _tree(evidence, bank, OPENPGP, text, parameters_of_grub_cfg)
+    for text, signature in _grub_texts(evidence, bank):
+        links = openpgp_chain(inputs.grub_keys, text, signature, as_of=inputs.as_of)
+        yield from links
+        if holds(links):
+            yield _tree(evidence, bank, OPENPGP, text, parameters_of_grub_cfg)
 
 
 def _secure_boot(evidence: Evidence, bank: Bank, inputs: TrustInputs) -> Iterator[ChainLink]:
@@ -142,10 +163,7 @@ def _secure_boot(evidence: Evidence, bank: Bank, inputs: TrustInputs) -> Iterato
             yield from links
             if holds(links) and image is not None:
                 yield _tree(evidence, bank, SECURE_BOOT, image.sections[".cmdline"], parameters_of_command_line)
-        for entry in entries:
-            if entry.kind is BootKind.LOADER_ENTRY:
-                why = "nothing signs the options of a loader entry"
-                yield ChainLink(SECURE_BOOT, "command line is signed", LinkState.MISSING, why, entry.path)
+        yield from unsigned_beside(evidence, entries, scopes)
         if not unified or any(entry.kind is BootKind.GRUB for entry in entries):
             yield from _grub(evidence, bank, firmware, scopes)
     except FormatError as error:
@@ -153,12 +171,12 @@ def _secure_boot(evidence: Evidence, bank: Bank, inputs: TrustInputs) -> Iterato
 
 
 def _grub(evidence: Evidence, bank: Bank, firmware: Firmware, scopes: Sequence[str]) -> Iterator[ChainLink]:
-    text, signature = _grub_texts(evidence, bank)
     shim, grub, kernel = (_image(evidence, scopes, paths) for paths in (_SHIM, _GRUB, _KERNEL))
-    links = grub_boot_chain(firmware, GrubBoot(shim, grub, kernel, text, signature))
-    yield from links
-    if holds(links):
-        yield _tree(evidence, bank, SECURE_BOOT, text, parameters_of_grub_cfg)
+    for text, signature in _grub_texts(evidence, bank):
+        links = grub_boot_chain(firmware, GrubBoot(shim, grub, kernel, text, signature))
+        yield from links
+        if holds(links):
+            yield _tree(evidence, bank, SECURE_BOOT, text, parameters_of_grub_cfg)
 
 
 def _pkcs7(evidence: Evidence, bank: Bank, inputs: TrustInputs) -> Iterator[ChainLink]:
@@ -210,15 +228,16 @@ def _blob(evidence: Evidence, scopes: Sequence[str], names: Sequence[str]) -> by
     return None
 
 
-def _grub_texts(evidence: Evidence, bank: Bank) -> tuple[bytes | None, bytes | None]:
-    """grub.cfg and its signature, from the same path."""
+def _grub_texts(evidence: Evidence, bank: Bank) -> list[tuple[bytes | None, bytes | None]]:
+    """Every grub.cfg of a bank with the signature beside it: the loader's own prefix decides which one it reads."""
     assert evidence.disk is not None
-    scopes = _scopes(evidence.disk, bank)
-    for path in _GRUB_CFG:
-        text = _blob(evidence, scopes, (path,))
-        if text is not None:
-            return text, _blob(evidence, scopes, (f"{path}.sig",))
-    return None, None
+    found: list[tuple[bytes | None, bytes | None]] = []
+    for scope in _scopes(evidence.disk, bank):
+        for path in _GRUB_CFG:
+            text = _blob(evidence, (scope,), (path,))
+            if text is not None:
+                found.append((text, _blob(evidence, (scope,), (f"{path}.sig",))))
+    return found or [(None, None)]
 
 
 def _image(evidence: Evidence, scopes: Sequence[str], paths: Sequence[str]) -> SignedImage | None:

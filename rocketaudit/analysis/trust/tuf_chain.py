@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from rocketaudit.errors import FormatError, TrustError
 from rocketaudit.formats.tuf import MAX_DELEGATIONS, MAX_ROOTS, TrustedSet, load_seen
-from rocketaudit.formats.tuf_metadata import Delegation, Snapshot, TargetFile, Timestamp
+from rocketaudit.formats.tuf_metadata import Delegation, Role, Snapshot, TargetFile, Timestamp
 from rocketaudit.model.trust import Anchor, ChainLink, LinkState
 
 CHAIN = "tuf"
@@ -138,13 +138,16 @@ class _Builder:
             return _version(trusted.targets["targets"])
 
         self._link("snapshot names targets", name, step)
-        loaded = {"targets"}
+        loaded: dict[str, Role] = {}
         pending = list(trusted.targets["targets"].delegations)
         while pending and len(loaded) < MAX_DELEGATIONS:
             delegation = pending.pop(0)
+            if loaded.get(delegation.name, delegation.role) != delegation.role:
+                name = delegation.name[:80]
+                self._stop(f"targets delegate to {name}", "", "two roles delegate to this name with different keys")
             if delegation.name not in loaded and self._delegated(trusted, delegation):
                 pending.extend(trusted.targets[delegation.name].delegations)
-            loaded.add(delegation.name)
+            loaded[delegation.name] = delegation.role
 
     def _delegated(self, trusted: TrustedSet, delegation: Delegation) -> bool:
         """One delegated role; when its metadata was not given, targets that it speaks for stay unknown."""
@@ -229,18 +232,21 @@ def file_link(chain: TufChain, file: ObservedFile) -> ChainLink:
 
 
 def _candidates(trusted: TrustedSet, file: ObservedFile) -> Iterator[str]:
-    """Names under which the file may be signed; equal content under another name is the same release renamed."""
+    """Names under which the file may be signed: its own, then those of equal content, as of a file that was renamed.
+
+    A file that has the name of one target and the content of another is not what its name says.
+    """
     plain = file.name.rpartition("/")[2]
     prefix = _DIGEST_PREFIX.match(plain)
+    yield plain
+    if prefix is not None:
+        yield plain[prefix.end() :]
     signed = sorted({name for body in trusted.targets.values() for name in body.targets})
     yield from (
         name
         for name in signed
         if any(_same(file, body.targets[name]) for body in trusted.targets.values() if name in body.targets)
     )
-    yield plain
-    if prefix is not None:
-        yield plain[prefix.end() :]
 
 
 def _same(file: ObservedFile, target: TargetFile) -> bool:

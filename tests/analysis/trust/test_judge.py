@@ -17,6 +17,8 @@ from rocketaudit.formats.signed_image import read_signed_image, signed_image_to_
 from rocketaudit.model.disk import BootEntry, BootKind
 from rocketaudit.model.evidence import SignedBlob
 from rocketaudit.model.fact import Locator
+from rocketaudit.model.files import FileRecord
+from rocketaudit.model.filesystem import FileType
 from rocketaudit.model.reader import BytesReader
 from rocketaudit.model.trust import Anchor, AnchorKind, LinkState, first_failure, holds
 from tests.gnupg import Gpg
@@ -216,3 +218,38 @@ def test_two_tables_on_a_command_line_vouch_for_nothing(unified):
     other = line.replace(stated.root_hash.encode(), stated.root_hash[::-1].encode())
     with pytest.raises(FormatError, match="different verity tables"):
         parameters_of_command_line(line.partition(b" -- ")[0] + b" " + other)
+
+
+def test_every_grub_cfg_of_a_bank_must_be_signed(sound, gpg):
+    """Which one is read lies in the loader's own prefix: an old signed text as a decoy vouches for nothing."""
+    key = anchor(AnchorKind.OPENPGP_KEY, gpg.make("decoy"))
+    signed = signed_grub(sound, gpg, "decoy")
+    scope, text = grub_cfg(sound)
+    efi = next(one.scope for one in sound.disk.partitions if one.number == sound.disk.banks[0].efi)
+    for place, name in ((scope, "/grub2/grub.cfg"), (efi, GRUB_CFG)):
+        links = judge_trust(with_blob(signed, place, name, text + b"# changed\n"), inputs(grub_keys=(key,)))
+        assert first_failure(links).why == "grub.cfg.sig is not there"
+
+
+def changed_entry(evidence, **changes):
+    disk = replace(evidence.disk, boot_entries=tuple(replace(one, **changes) for one in evidence.disk.boot_entries))
+    return replace(evidence, disk=disk, _facts={}, _files={}, _children={})
+
+
+def test_an_initrd_that_nobody_signed_breaks_a_chain_of_secure_boot(unified, tmp_path):
+    needs_tools("sbsign")
+    evidence, given = signed_uki(unified, tmp_path)
+    links = judge_trust(changed_entry(evidence, runs_first="initrd x holds more than boot arguments"), given)
+    assert first_failure(links).name == "bank-a: initrd is signed"
+
+
+@pytest.mark.parametrize(
+    "path", ["/EFI/BOOT/BOOTX64.EFI.extra.d/a.addon.efi", "/loader/addons/b.addon.efi", "/loader/credentials/c.cred"]
+)
+def test_what_is_added_to_a_signed_unified_kernel_is_named(unified, tmp_path, path):
+    needs_tools("sbsign")
+    evidence, given = signed_uki(unified, tmp_path)
+    (entry,) = evidence.disk.boot_entries
+    beside = FileRecord(entry.scope, path, FileType.REGULAR, 0o644, 0, 0, 1, 0)
+    added = replace(evidence, files=(*evidence.files, beside), _facts={}, _files={}, _children={})
+    assert first_failure(judge_trust(added, given)).where == path

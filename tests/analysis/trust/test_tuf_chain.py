@@ -9,7 +9,7 @@ import pytest
 from rocketaudit.analysis.trust.tuf_chain import ObservedFile, file_link, tuf_chain
 from rocketaudit.model.trust import Anchor, AnchorKind, LinkState, first_failure, holds
 from tests.support import shared_data
-from tests.tuf_repository import NOW, PAST, Repository
+from tests.tuf_repository import NOW, PAST, Repository, Signer
 
 
 def anchor_of(raw):
@@ -134,3 +134,36 @@ def test_garbage_as_a_root_is_a_broken_link():
 
 def test_an_empty_chain_proves_nothing():
     assert not holds([])
+
+
+def test_a_file_with_the_name_of_one_target_and_the_content_of_another_is_neither(repository):
+    link = file_link(chain_of(repository), observed(b"the boot partition", "image.img.lz4"))
+    assert link.state is LinkState.BROKEN
+    assert "other content" in link.why
+
+
+def test_a_name_that_two_roles_delegate_to_with_different_keys_vouches_for_nothing(repository):
+    """Whoever may sign for one path must not speak for those of another role by taking over its name."""
+    weak, strong, shared = (Signer("ed25519") for _ in range(3))
+
+    def delegation(name, signer, path):
+        role = {"name": name, "keyids": [signer.id], "threshold": 1, "terminating": False, "paths": [path]}
+        return {"keys": {signer.id: signer.public()}, "roles": [role]}
+
+    def role(targets, delegations):
+        body = repository.body("targets") | {"version": 1, "targets": targets}
+        return body | ({"delegations": delegations} if delegations else {})
+
+    top = delegation("weak", weak, "weak-*")
+    other = delegation("strong", strong, "strong-*")
+    repository.delegations = {"keys": top["keys"] | other["keys"], "roles": top["roles"] + other["roles"]}
+    content = b"evil"
+    evil = {"strong-x": {"length": 4, "hashes": {"sha256": hashlib.sha256(content).hexdigest()}}}
+    repository.delegated = {
+        "weak": (role({}, delegation("shared", weak, "weak-*")), [weak]),
+        "strong": (role({}, delegation("shared", shared, "strong-*")), [strong]),
+        "shared": (role(evil, None), [weak]),
+    }
+    chain = chain_of(repository)
+    assert "two roles delegate" in first_failure(chain.links).why
+    assert file_link(chain, observed(content, "strong-x")).state is not LinkState.VERIFIED

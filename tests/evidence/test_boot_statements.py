@@ -1,0 +1,113 @@
+"""What a command line makes of a sound tree: a kernel that mounts something else, or runs something first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rocketaudit.analysis.findings import find_oddities
+from rocketaudit.analysis.integrity import judge_integrity
+from rocketaudit.audit import Looking, look
+from rocketaudit.evidence.verity import plan_jobs
+from rocketaudit.model.budget import Budget
+from rocketaudit.model.evidence import Evidence
+from rocketaudit.model.progress import NoProgress
+from rocketaudit.source.image import ImageSource, open_image
+from tests.images import Built
+from tests.images.release import bootconfig
+from tests.source.packed import run
+from tests.support import find_tool, needs_tools
+
+
+@pytest.fixture(scope="module")
+def opened(small_erofs_image: Built) -> ImageSource:
+    source = open_image(small_erofs_image.path, budget=Budget(), tmp_dir=None, progress=NoProgress())
+    yield source
+    source.close()
+
+
+def problems(source: ImageSource, change: tuple[str, str]) -> tuple[str, ...]:
+    (entry,) = source.disk.boot_entries
+    assert change[0] in entry.command_line
+    line = entry.command_line.replace(*change)
+    disk = replace(source.disk, boot_entries=(replace(entry, command_line=line),))
+    job = plan_jobs(disk, source.reader, "image")[0]
+    return tuple(text for one in job.statements for text in one.problems)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "root=/dev/sda3",
+        'root=/dev/sda3 x="y root=/dev/dm-0 z"',
+        'root=/dev/sda3 "x=y root=/dev/dm-0"',
+        "root=/dev/dm-0 root=/dev/sda3",
+        'root="/dev/sda3"',
+        '"root=/dev/sda3"',
+        "root=/dev/sda3 -- root=/dev/dm-0",
+        "root=/dev/mapper/other",
+    ],
+)
+def test_a_kernel_that_mounts_something_else_is_said(opened: ImageSource, line: str) -> None:
+    (found,) = problems(opened, ("root=/dev/dm-0", line))
+    assert "not the verity device" in found
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "root=/dev/dm-0",
+        '"root=/dev/dm-0"',
+        'root="/dev/dm-0"',
+        "root=/dev/sda3 root=/dev/dm-0",
+        "root=/dev/mapper/root",
+    ],
+)
+def test_a_kernel_that_mounts_the_verity_device_is_no_problem(opened: ImageSource, line: str) -> None:
+    assert problems(opened, ("root=/dev/dm-0", line)) == ()
+
+
+def with_initrd(image: Built, out: Path, data: bytes) -> Evidence:
+    """The image with another bootconfig.data on PRIVATE, written by e2fsprogs."""
+    needs_tools("debugfs")
+    tool = find_tool("debugfs") or "debugfs"
+    part = next(one for one in image.partitions.values() if one.label == "BOTTLEROCKET-PRIVATE")
+    raw = image.path.read_bytes()
+    private, content = out.with_suffix(".private"), out.with_suffix(".data")
+    private.write_bytes(raw[part.start : part.start + part.length])
+    content.write_bytes(data)
+    run(tool, "-w", "-R", "rm /bootconfig.data", str(private))
+    run(tool, "-w", "-R", f"write {content} /bootconfig.data", str(private))
+    out.write_bytes(raw[: part.start] + private.read_bytes() + raw[part.start + part.length :])
+    return look(out, Looking(verity_only=True), ())
+
+
+ARCHIVE = b"070701" + b"0" * 104 + b"TRAILER!!!\0\0\0\0"
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (bootconfig("kernel.quiet\n"), ""),
+        (b"", ""),
+        (bytes(4096) + bootconfig("kernel.quiet\n"), ""),
+        (ARCHIVE, "more than boot arguments"),
+        (ARCHIVE + bootconfig("kernel.quiet\n"), "more than boot arguments"),
+        (bootconfig("kernel.quiet\n")[:-13] + b"\xff#BOOTCONFIG\n", "no boot configuration"),
+        (b"x" * (300 << 10), "cannot be read"),
+    ],
+    ids=["arguments", "empty", "padded", "archive", "archive with arguments", "wrong checksum", "big"],
+)
+def test_an_initrd_on_private_that_may_run_programs_is_a_finding(
+    small_erofs_image: Built, tmp_path: Path, data: bytes, said: str
+) -> None:
+    """Nothing signs PRIVATE: arguments there are known and said, an archive there would replace the system."""
+    evidence = with_initrd(small_erofs_image, tmp_path / "i.img", data)
+    assert evidence.disk is not None
+    (entry,) = evidence.disk.boot_entries
+    assert said in entry.runs_first
+    assert bool(said) == bool(entry.runs_first)
+    ids = {one.id for one in find_oddities(evidence, judge_integrity(evidence))}
+    assert ("initrd-runs-first" in ids) == bool(said)
