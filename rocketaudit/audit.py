@@ -141,7 +141,7 @@ def judge_evidence(evidence: Evidence, judging: Judging) -> Report:
         integrity=integrity,
         findings=findings,
         census=counted,
-        components=components(evidence),
+        components=components(evidence, supplier=judging.policy.sbom.get("sbom:supplier", "")),
         benchmarks=benchmarks,
         unread=evidence.gaps,
         policy=PolicyResult(

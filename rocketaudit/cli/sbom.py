@@ -81,7 +81,9 @@ def _write(run: object, spec_version: str, purl_type: str, *, missing: bool) -> 
     outputs = parse_outputs(names or ([] if missing else [default]), quiet=missing or run.quiet)
     report = audit_target(run)
     if purl_type != "rpm":
-        report = replace(report, components=components(report.evidence, purl_type))
+        report = replace(
+            report, components=components(report.evidence, purl_type, (report.extra or {}).get("sbom:supplier", ""))
+        )
     write_outputs(report, outputs, Screen.of_stdout())
     if missing:
         print_bytes(elements_text(elements(report)).encode())

@@ -1,4 +1,4 @@
-"""Licences as the image states them: the tree of attribution texts, plain or as licenses.squashfs."""
+"""Licences and copyright as the image states them: the tree of licence texts, plain or as licenses.squashfs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from rocketaudit.errors import EntryNotFoundError, FormatError, SourceError
 from rocketaudit.evidence.collector import Collector, Seen
 from rocketaudit.evidence.config_files import MAX_FACTS, Facts, read_config, root_trees
 from rocketaudit.formats.attribution import FILE_NAME, HEAD, parse_attribution
+from rocketaudit.formats.copyright_notice import MAX_STATEMENTS, MAX_TEXT, parse_copyright
 from rocketaudit.formats.squashfs import open_squashfs
 from rocketaudit.model import bytepath
 from rocketaudit.model.budget import Budget
@@ -29,21 +30,25 @@ PROBLEMS = Key("attribution_problems", ("tree",))
 
 @dataclass(slots=True)
 class _Found:
-    """Licences by package and folder below it, and what could not be read."""
+    """Licences and copyright notices by package and folder below it, and what could not be read.
 
+    `wants_notices`: whether the texts themselves are read for notices; only a bill of materials asks for them.
+    """
+
+    wants_notices: bool
     licences: dict[str, dict[str, str]] = field(default_factory=dict)
+    notices: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     texts: int = 0
 
 
-def _collect(source: Source, wants: Wants) -> Iterator[Seen]:  # noqa: ARG001
+def _collect(source: Source, wants: Wants) -> Iterator[Seen]:
     for tree in root_trees(source):
-        yield from _of_tree(tree, source.budget)
+        yield from _of_tree(tree, source.budget, _Found(wants_notices=wants.sha512))
 
 
-def _of_tree(tree: Tree, budget: Budget) -> Iterator[Seen]:
+def _of_tree(tree: Tree, budget: Budget, found: _Found) -> Iterator[Seen]:
     facts = Facts(tree)
-    found = _Found()
     where = tree.locate(PLAIN)
     try:
         _, node = tree.lookup(PLAIN)
@@ -69,11 +74,15 @@ def _of_tree(tree: Tree, budget: Budget) -> Iterator[Seen]:
 def _facts(facts: Facts, found: _Found, where: Locator) -> Iterator[Seen]:
     for package in sorted(found.licences)[:MAX_FACTS]:
         yield facts.present(Key("attribution", (package,)), dict(sorted(found.licences[package].items())), where)
+    for package in sorted(found.notices)[:MAX_FACTS]:
+        yield facts.present(Key("copyright", (package,)), dict(sorted(found.notices[package].items())), where)
     if found.problems:
         yield facts.unread(PROBLEMS, where, "; ".join(found.problems[:10]))
     else:
         yield facts.covers("attribution:*")
         yield facts.covers("attribution_problems:*")
+        if found.wants_notices:
+            yield facts.covers("copyright:*")
 
 
 def _walk(fs: FileSystem, top: Node, budget: Budget, found: _Found) -> None:
@@ -106,12 +115,24 @@ def _entry(
     elif node.type is FileType.DIRECTORY and node.number not in seen and len(parts) < MAX_DEPTH:
         seen.add(node.number)
         pending.append((parts, node))
-    elif parts[-1] == FILE_NAME and len(parts) > 1 and node.type is FileType.REGULAR:
+    elif len(parts) > 1 and node.type is FileType.REGULAR and (found.wants_notices or parts[-1] == FILE_NAME):
         found.texts += 1
         if found.texts > MAX_TEXTS:
-            raise FormatError(f"more than {MAX_TEXTS} attribution texts")
-        licence = parse_attribution(fs.read(node, 0, min(HEAD, node.size)))
-        found.licences.setdefault(parts[0], {})["/".join(parts[1:-1])] = licence or ""
+            raise FormatError(f"more than {MAX_TEXTS} licence texts")
+        _text(fs, parts, node, found)
 
 
-STATIC = Collector("attribution", Plane.STATIC, ("attribution:*", "attribution_problems:*"), _collect)
+def _text(fs: FileSystem, parts: tuple[str, ...], node: Node, found: _Found) -> None:
+    """The licence that an attribution.txt states, and the notices of any text."""
+    package, folder = parts[0], "/".join(parts[1:-1])
+    data = fs.read(node, 0, min(MAX_TEXT if found.wants_notices else HEAD, node.size))
+    if parts[-1] == FILE_NAME:
+        found.licences.setdefault(package, {})[folder] = parse_attribution(data[:HEAD]) or ""
+    if found.wants_notices:
+        notices = found.notices.setdefault(package, {})
+        known = dict.fromkeys((*notices.get(folder, ()), *parse_copyright(data)))
+        if known:
+            notices[folder] = tuple(known)[:MAX_STATEMENTS]
+
+
+STATIC = Collector("attribution", Plane.STATIC, ("attribution:*", "attribution_problems:*", "copyright:*"), _collect)

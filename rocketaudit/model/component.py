@@ -12,6 +12,7 @@ class Component:
     """`kind` is CycloneDX's type. `purl` is "" for a file that nobody packaged. `found_by` names the method.
 
     `parent` and `depends_on` hold the `ref` of other components. `confidence` is 0..1.
+    `copyright` holds the notices of its licence texts, one a line.
     """
 
     ref: str
@@ -30,3 +31,4 @@ class Component:
     depends_on: tuple[str, ...] = ()
     properties: tuple[tuple[str, str], ...] = ()
     description: str = ""
+    copyright: str = ""

@@ -55,6 +55,8 @@ def component_object(component: Component) -> dict[str, Any]:
     licences = licence_choice(component.licences)
     if licences:
         out["licenses"] = licences
+    if component.copyright:
+        out["copyright"] = component.copyright
     if _CPE.match(component.cpe):
         out["cpe"] = component.cpe
     if component.purl:

@@ -22,7 +22,8 @@ FILES = {
     "containerd/vendor/github.com/a/b/attribution.txt": TEXT.format("MIT"),
     "apiserver/vendor/serde-1.0.228/attribution.txt": TEXT.format("MIT OR Apache-2.0"),
     "apiserver/vendor/bare-1.0.0/attribution.txt": "nothing",
-    "apiserver/LICENSE": "text",
+    "apiserver/LICENSE": "text\nCopyright (c) 2020 Someone\n",
+    "apiserver/vendor/serde-1.0.228/LICENSE-MIT": "Copyright (c) 2014 Erick Example\n",
 }
 EXPECTED = {
     "containerd": {"": "Apache-2.0", "vendor/github.com/a/b": "MIT"},
@@ -33,9 +34,11 @@ SBOM = json.dumps(
 ).encode()
 
 
-def run(collector: Collector, paths: dict[str, object]) -> tuple[dict[str, Fact], list[str]]:
+def run(
+    collector: Collector, paths: dict[str, object], wants: Wants | None = None
+) -> tuple[dict[str, Fact], list[str]]:
     source = MemorySource({"root": paths})  # type: ignore[dict-item]
-    seen = list(collector.collect(source, Wants()))
+    seen = list(collector.collect(source, wants or Wants()))
     facts = {str(item.key): item for item in seen if isinstance(item, Fact)}
     return facts, [item.pattern for item in seen if isinstance(item, Coverage)]
 
@@ -46,6 +49,20 @@ def test_plain_licence_trees_are_collected() -> None:
     )
     assert {fact.key.subject[0]: fact.value for fact in facts.values()} == EXPECTED
     assert "attribution:*" in covered
+
+
+def test_notices_are_read_for_a_bill_of_materials_only() -> None:
+    paths = {f"/usr/share/licenses/{name}": file(text) for name, text in FILES.items()}
+    without, covered = run(attribution.STATIC, dict(paths))
+    assert not [name for name in without if name.startswith("copyright")]
+    assert "copyright:*" not in covered
+    facts, covered = run(attribution.STATIC, dict(paths), Wants(sha512=True))
+    assert facts["copyright:apiserver"].value == {
+        "": ("Copyright (c) 2020 Someone",),
+        "vendor/serde-1.0.228": ("Copyright (c) 2014 Erick Example",),
+    }
+    assert facts["attribution:apiserver"].value == EXPECTED["apiserver"]
+    assert "copyright:*" in covered
 
 
 def test_packed_licence_trees_give_the_same(tmp_path: Path) -> None:

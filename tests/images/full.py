@@ -60,14 +60,15 @@ def add_packages(tree: Tree, release: Release) -> None:
 
 def kernel_package() -> str:
     """The kernel package that the moving one depends on today."""
-    said = _apt("apt-cache", "depends", KERNEL)
+    said = ask_apt("apt-cache", "depends", KERNEL)
     found = re.search(r"Depends: (linux-image-\S+)", said)
     if found is None:
         raise FileNotFoundError(f"no kernel package: apt-cache says {said!r}")
     return found[1]
 
 
-def _apt(*command: str, folder: Path | None = None) -> str:
+def ask_apt(*command: str, folder: Path | None = None) -> str:
+    """What an apt command prints; FileNotFoundError when it is not there or fails."""
     if find_tool(command[0]) is None:
         raise FileNotFoundError(f"{command[0]} is not installed")
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
@@ -83,7 +84,7 @@ def fetch(names: Iterable[str]) -> list[Path]:
     wanted = {name: sorted(folder.glob(f"{name}_*.deb")) for name in names}
     missing = [name for name, found in wanted.items() if not found]
     if missing:
-        _apt("apt-get", "-q", "download", *missing, folder=folder)
+        ask_apt("apt-get", "-q", "download", *missing, folder=folder)
     return [max(folder.glob(f"{name}_*.deb")) for name in wanted]
 
 

@@ -15,6 +15,7 @@ from tests.images.assemble import assemble, flip_byte
 from tests.images.bottlerocket import label, small_tree
 from tests.images.cache import digest, forget_old, locked
 from tests.images.full import add_edges, add_packages
+from tests.images.licensed import add_licences
 from tests.images.plants import Flip
 from tests.images.spec import Bank, Built, ImageSpec
 from tests.images.tree import manifest_of
@@ -61,6 +62,7 @@ def make_banks(spec: ImageSpec) -> dict[str, Bank]:
         tree = small_tree(spec.release, root_fs=spec.root_fs)
         if spec.tree == "full":
             add_packages(tree, spec.release)
+            add_licences(tree, spec.release)
         if spec.tree in ("full", "edges"):
             add_edges(tree, spec.release)
         banks = {"A": Bank(tree, spec.release)}

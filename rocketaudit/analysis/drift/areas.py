@@ -63,6 +63,7 @@ _OF_NAMESPACE = {
     "vendor_sbom": "packages",
     "attribution": "licences",
     "attribution_problems": "licences",
+    "copyright": "licences",
 }
 
 

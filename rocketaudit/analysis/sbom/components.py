@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from rocketaudit.analysis.ownership import owners
 from rocketaudit.analysis.sbom.binaries import binary_components
@@ -13,11 +14,15 @@ from rocketaudit.analysis.sbom.system import OS_REF, system_component
 from rocketaudit.model.component import Component
 from rocketaudit.model.evidence import Evidence
 
+FROM_POLICY = ("rocketaudit:supplier-from", "policy: who distributes the image")
 
-def components(evidence: Evidence, purl_type: str = "rpm") -> tuple[Component, ...]:
+
+def components(evidence: Evidence, purl_type: str = "rpm", supplier: str = "") -> tuple[Component, ...]:
     """Everything that the judged root is made of, the system first, then by `ref`; refs are unique.
 
-    `purl_type` is one of `PURL_TYPES`. Every parent and every dependency is the ref of a component.
+    `purl_type` is one of `PURL_TYPES`. Every parent and every dependency is the ref of a component. `supplier` is who
+    distributes the image, as the policy states it: CycloneDX counts a distributor as the supplier of what it hands
+    on, so a component that names no supplier of its own gets this one, with a property that says so.
     """
     owner_of = owners(evidence)
     packages = tuple(package_components(evidence, purl_type))
@@ -35,7 +40,14 @@ def components(evidence: Evidence, purl_type: str = "rpm") -> tuple[Component, .
     by_name = {name.removeprefix("bottlerocket-"): ref for name, ref in refs.items()} | refs
     carried = carried_components(evidence, frozenset(known), by_name)
     everything = _unique((*known.values(), *carried))
-    return tuple(with_licences(_sorted(everything), evidence))
+    found = with_licences(_sorted(everything), evidence)
+    return tuple(_supplied(component, supplier) for component in found)
+
+
+def _supplied(component: Component, supplier: str) -> Component:
+    if component.supplier or not supplier:
+        return component
+    return replace(component, supplier=supplier, properties=(*component.properties, FROM_POLICY))
 
 
 def _unique(found: Iterable[Component]) -> dict[str, Component]:

@@ -1,4 +1,4 @@
-"""Licences and carried code out of the attribution facts."""
+"""Licences, copyright notices and carried code out of the facts of the licence tree."""
 
 from __future__ import annotations
 
@@ -63,27 +63,55 @@ def attributed_packages(evidence: Evidence) -> tuple[str, ...]:
 
 
 def with_licences(components: Iterator[Component], evidence: Evidence) -> Iterator[Component]:
-    """The same components with the licences that the image states; crates and modules by name, crates by version."""
-    packages = package_licences(evidence)
-    carried = {item.ref: item.licence for item in attributed(evidence) if item.licence}
+    """The same components with the licences and notices that the image states; crates by name and version."""
     everything = tuple(components)
     names = {component.ref: component.name for component in everything}
+    licences = _Said(package_licences(evidence), {i.ref: i.licence for i in attributed(evidence) if i.licence})
+    notices = _notices(evidence)
     for component in everything:
-        licence = ""
+        licence, notice = licences.of(component, names), notices.of(component, names)
+        with_one = replace(component, licences=(licence,)) if licence and not component.licences else component
+        yield replace(with_one, copyright=notice) if notice else with_one
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """One text for each package, by name, and for each thing that a package carries, by ref."""
+
+    packages: Mapping[str, str]
+    carried: Mapping[str, str]
+
+    def of(self, component: Component, names: Mapping[str, str]) -> str:
+        """What is said of a component, or ""; `names` are those of all components by ref."""
         if component.found_by == "inventory":
-            licence = _of_package(component.name, packages)
-        elif component.found_by == "source-package":  # what its packages say, when they agree
-            said = {_of_package(names[ref], packages) for ref in component.depends_on if ref in names}
-            licence = said.pop() if len(said) == 1 else _of_package(component.name, packages)
-        elif component.ref.startswith("crate:"):
-            licence = carried.get(component.ref, "")
-        elif component.ref.startswith("go:"):
-            licence = carried.get(f"go:{component.name}@", "")
-        yield replace(component, licences=(licence,)) if licence and not component.licences else component
+            return self._of_package(component.name)
+        if component.found_by == "source-package":  # what its packages say, when they agree
+            said = {self._of_package(names[ref]) for ref in component.depends_on if ref in names}
+            return said.pop() if len(said) == 1 else self._of_package(component.name)
+        if component.ref.startswith("go:"):
+            return self.carried.get(f"go:{component.name}@", "")
+        return self.carried.get(component.ref, "")
+
+    def _of_package(self, name: str) -> str:
+        return self.packages.get(name) or self.packages.get(name.removeprefix("bottlerocket-"), "")
 
 
-def _of_package(name: str, licences: Mapping[str, str]) -> str:
-    return licences.get(name) or licences.get(name.removeprefix("bottlerocket-"), "")
+def _notices(evidence: Evidence) -> _Said:
+    packages: dict[str, str] = {}
+    carried: dict[str, str] = {}
+    for fact in evidence.find("copyright", Plane.STATIC):
+        if fact.state is not State.PRESENT or not isinstance(fact.value, Mapping):
+            continue
+        name = fact.key.subject[0]
+        for folder, statements in fact.value.items():
+            text = "\n".join(map(str, statements)) if isinstance(statements, tuple) else ""
+            inner = parse_carried(folder)
+            if inner is None:
+                packages[name] = text
+                packages.setdefault(name.removeprefix("bottlerocket-"), text)
+            else:
+                carried.setdefault(Attributed(name, inner, "", fact.where).ref, text)
+    return _Said(packages, carried)
 
 
 def carried_components(evidence: Evidence, known: frozenset[str], packages: Mapping[str, str]) -> Iterator[Component]:

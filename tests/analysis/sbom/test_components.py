@@ -47,6 +47,28 @@ def image() -> Evidence:
     )  # fmt: skip
 
 
+def test_notices_of_the_licence_texts_reach_packages_and_crates() -> None:
+    value = image()
+    notices = {"": ("Copyright 2020 A", "Copyright 2021 B"), "vendor/tokio-1.40.0": ("Copyright 2022 C",)}
+    found = by_ref(replace(value, facts=(*value.facts, fact("copyright", "apiserver", notices)), _facts={}))
+    (package,) = (part for part in found.values() if part.name == "apiserver")
+    assert package.copyright == "Copyright 2020 A\nCopyright 2021 B"
+    assert found["crate:tokio@1.40.0"].copyright == "Copyright 2022 C"
+    assert not found["file:/usr/bin/nc"].copyright
+
+
+def test_who_distributes_the_image_supplies_what_names_no_supplier_and_that_is_said() -> None:
+    plain = {component.ref: component for component in components(image())}
+    assert not plain["file:/usr/bin/nc"].supplier
+    told = {component.ref: component for component in components(image(), supplier="Example")}
+    assert all(component.supplier for component in told.values())
+    for ref, component in told.items():
+        was = plain[ref].supplier
+        assert component.supplier == (was or "Example")
+        said = dict(component.properties).get("rocketaudit:supplier-from")
+        assert said == (None if was else "policy: who distributes the image")
+
+
 def by_ref(value: Evidence, purl_type: str = "rpm") -> dict[str, Component]:
     return {component.ref: component for component in components(value, purl_type)}
 
