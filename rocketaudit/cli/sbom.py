@@ -16,12 +16,18 @@ _FORMATS = ("cyclonedx", "cyclonedx-1.7")
 def sbom(
     words: Annotated[
         list[str],
-        typer.Argument(metavar="TARGET | diff A B", help="An image, a folder or an evidence file; or two of them."),
+        typer.Argument(
+            metavar="TARGET | diff A B | sign SBOM | verify SBOM",
+            help="An image, a folder or an evidence file; two of them; or a document that `-o cyclonedx=FILE` wrote.",
+        ),
     ],
     output: Annotated[
         list[str] | None,
         typer.Option(
-            "-o", "--output", metavar="FORMAT[=PATH]", help="Default: cyclonedx (diff: console, json, markdown)."
+            "-o",
+            "--output",
+            metavar="FORMAT[=PATH]",
+            help="cyclonedx; diff: console, json, markdown; sign: jsf, dsse.",
         ),
     ] = None,
     spec_version: Annotated[str, typer.Option("--spec-version", help="CycloneDX 1.6 or 1.7.")] = "1.6",
@@ -32,6 +38,12 @@ def sbom(
         bool,
         typer.Option("--missing", help="Print which elements of NTIA, CISA and BSI are there or missing, and why."),
     ] = False,
+    key: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--key", metavar="PEM", help="sign: one private key (Ed25519 or ECDSA P-256); verify: public keys."
+        ),
+    ] = None,
     policy: PolicyPath = None,
     workers: Workers = None,
     tmp_dir: TempDir = None,
@@ -39,13 +51,15 @@ def sbom(
     quiet: Quiet = False,
     no_color: NoColor = False,
 ) -> int:
-    """Write the bill of materials of a target (CycloneDX), or compare two: `rocketaudit sbom diff A B`."""
+    """Write the bill of materials of a target (CycloneDX); compare two; sign one, or check who signed it."""
     from rocketaudit.analysis.sbom.purl import PURL_TYPES
     from rocketaudit.cli.running import Run
     from rocketaudit.errors import UsageError
     from rocketaudit.report.cyclonedx import SPEC_VERSIONS
 
     del no_color
+    if words[0] in ("sign", "verify"):
+        return _signing(words, key or [], list(output or ()), quiet=quiet)
     for name, value, known in (("--spec-version", spec_version, SPEC_VERSIONS), ("--purl-type", purl_type, PURL_TYPES)):
         if value not in known:
             raise UsageError(f"{name} does not know {value!r}", hint=f"one of: {', '.join(known)}")
@@ -66,6 +80,17 @@ def sbom(
     if len(words) != 1:
         raise UsageError("sbom takes one target", hint="rocketaudit sbom IMAGE, or rocketaudit sbom diff A B")
     return _write(run, spec_version, purl_type, missing=missing)
+
+
+def _signing(words: list[str], keys: list[Path], output: list[str], *, quiet: bool) -> int:
+    from rocketaudit.cli.sbom_signing import sign_sbom, verify_sbom
+    from rocketaudit.errors import UsageError
+
+    if len(words) != 2:
+        raise UsageError(f"{words[0]} takes one document", hint=f"rocketaudit sbom {words[0]} SBOM.json --key KEY.pem")
+    if words[0] == "sign":
+        return sign_sbom(Path(words[1]), keys, output)
+    return verify_sbom(Path(words[1]), keys, quiet=quiet)
 
 
 def _write(run: object, spec_version: str, purl_type: str, *, missing: bool) -> int:

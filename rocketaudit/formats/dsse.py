@@ -37,10 +37,10 @@ def pre_authentication_encoding(payload_type: str, payload: bytes) -> bytes:
     return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
 
 
-def parse_envelope(raw: bytes) -> Envelope:
+def parse_envelope(raw: bytes, *, max_bytes: int = MAX_ENVELOPE) -> Envelope:
     """An envelope, signed or not yet; FormatError says what is wrong with it."""
     what = "DSSE envelope"
-    record = loads(raw, what=what, max_bytes=MAX_ENVELOPE)
+    record = loads(raw, what=what, max_bytes=max_bytes)
     kind = member(record, "payloadType", str, what)
     payload = _decode(member(record, "payload", str, what), f"payload of {what}")
     entries = member(record, "signatures", list, what)

@@ -126,10 +126,34 @@ def test_two_bills_of_materials_are_compared(
     assert "| removed | package | glibc |" in markdown.read_text()
 
 
+def test_a_signed_bill_of_materials_is_valid_and_verifies_by_its_key_only(
+    evidence_file: Path, keys: tuple[Path, Path], tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    private, public = keys
+    plain, signed, envelope = tmp_path / "s.json", tmp_path / "signed.json", tmp_path / "s.dsse"
+    assert main(["sbom", str(evidence_file), "-o", f"cyclonedx={plain}", "-q"]) == 0
+    arguments = ["sbom", "sign", str(plain), "--key", str(private), "-o", f"jsf={signed}", "-o", f"dsse={envelope}"]
+    assert main(arguments) == 0
+    document = json.loads(signed.read_bytes())
+    assert problems(document, "1.6") == []
+    assert document.pop("signature")["algorithm"] == "Ed25519"
+    assert document == json.loads(plain.read_bytes())
+    capsysbinary.readouterr()
+    for path in (signed, envelope):
+        assert main(["sbom", "verify", str(path), "--key", str(public)]) == 0
+        assert capsysbinary.readouterr().out.startswith(b"signed by ")
+    assert main(["sbom", "verify", str(plain), "--key", str(public)]) == 3
+    signed.write_bytes(signed.read_bytes().replace(b'"version": 1', b'"version": 2', 1))
+    assert main(["sbom", "verify", str(signed), "--key", str(public)]) != 0
+    assert main(["sbom", "sign", str(plain), "--key", str(private)]) == 0  # in place
+    assert main(["sbom", "verify", str(plain), "--key", str(public)]) == 0
+
+
 @pytest.mark.parametrize(
     "arguments",
     [["sbom", "a", "b"], ["sbom", "diff", "a"], ["sbom", "a", "--spec-version", "1.2"], ["report"],
-     ["sbom", "a", "--purl-type", "deb"], ["report", "a", "b"], ["report", "sign", "a"]],
+     ["sbom", "a", "--purl-type", "deb"], ["report", "a", "b"], ["report", "sign", "a"],
+     ["sbom", "sign", "a"], ["sbom", "verify", "a"], ["sbom", "sign"]],
 )  # fmt: skip
 def test_wrong_words_are_wrong_usage(arguments: list[str]) -> None:
     assert main(arguments) == 2
