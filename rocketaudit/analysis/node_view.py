@@ -124,7 +124,8 @@ def _covers(evidence: Evidence) -> Iterable[Finding]:
             continue
         expected = str(fact.value).startswith("expected")
         severity = Severity.INFO if expected else Severity.HIGH
-        title = f"a mount hides the protected {point}"
+        what = "what the kernel shows in" if point.startswith(("/proc", "/sys")) else "the protected"
+        title = f"a mount hides {what} {point}"
         yield Finding("mount-hides-protected", severity, title, _at(fact, point), str(fact.value), (fact,))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from rocketaudit.errors import FormatError
 from rocketaudit.evidence.device_mapper import table_line
@@ -26,7 +27,20 @@ def running_statements(source: Source) -> Mapping[str, tuple[Statement, ...]]:
     if not isinstance(source, LiveSource):
         return {}
     found = (*_from_command_line(source), *_from_table(source))
+    moved = tuple(_moved(source))
+    if found and moved:
+        found = (replace(found[0], problems=(*found[0].problems, *moved)), *found[1:])
     return {source.judged: found} if found else {}
+
+
+def _moved(source: LiveSource) -> Iterator[str]:
+    """Where the disk's partition table no longer says what the kernel read of it at start: we read other bytes then."""
+    if source.disk is None:
+        return
+    stated = {one.number: (one.start, one.length) for one in source.disk.partitions}
+    for part in source.running.parts:
+        if part.partition is not None and stated.get(part.partition) != (part.start, part.size):
+            yield f"the kernel uses partition {part.partition} elsewhere than the partition table on the disk says"
 
 
 def running_entry(source: LiveSource) -> BootEntry | None:

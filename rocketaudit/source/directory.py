@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 from rocketaudit.errors import FormatError, SourceError
@@ -16,6 +17,7 @@ from rocketaudit.model.target import Target, TargetKind
 from rocketaudit.source.tree import Tree
 
 PIECE = 1 << 20
+MAX_NAMES = 500_000  # in one folder: whoever fills a live one must not fill our memory
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOATIME
 _FILE_ATIME = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -49,8 +51,7 @@ class DirectoryFileSystem:
 
     def entries(self, directory: Node) -> Iterator[tuple[bytes, Node | BadNode]]:
         with self._guard(directory), self._directory(_path(directory)) as handle:
-            names = sorted(os.fsencode(name) for name in os.listdir(handle))
-            for name in names:
+            for name in _names(handle):
                 try:
                     status = os.stat(name, dir_fd=handle, follow_symlinks=False)
                 except OSError as error:
@@ -127,6 +128,14 @@ class DirectoryFileSystem:
             yield handle
         finally:
             os.close(handle)
+
+
+def _names(handle: int) -> list[bytes]:
+    with os.scandir(handle) as listing:
+        names = [os.fsencode(entry.name) for entry in islice(listing, MAX_NAMES + 1)]
+    if len(names) > MAX_NAMES:
+        raise FormatError(f"a folder of more than {MAX_NAMES} entries")
+    return sorted(names)
 
 
 def _open_quietly(name: bytes, directory: int) -> int:

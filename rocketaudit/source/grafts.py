@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from rocketaudit.errors import FormatError, SourceError
+from rocketaudit.model.filesystem import BadNode, FileType, Node
 from rocketaudit.source.device_mapper import block_device
 from rocketaudit.source.directory import DirectoryFileSystem
 from rocketaudit.source.mounts import Mount, is_below, visible
 from rocketaudit.source.node_tree import Graft
-from rocketaudit.source.places import Places, error_text
+from rocketaudit.source.places import Places
 
 MAX_GRAFTS = 64
 _INTERFACES = (
@@ -53,7 +55,7 @@ _SYS_ROOT = "-bottlerocket-linux-gnu/sys-root"
 
 @dataclass(frozen=True, slots=True)
 class Cover:
-    """A mount that hides a part of the protected root; `is_expected` where every boot does so."""
+    """A mount that hides a part of the protected root or of the kernel's own files; `is_expected`: every boot does."""
 
     mount: Mount
     path: str
@@ -125,14 +127,23 @@ def _is_loop(places: Places, number: str) -> bool:
 
 
 def find_covers(mounts: Iterable[Mount], protected: str) -> Iterator[Cover]:
-    """Mounts that lie on folders of the protected root that hold the system's own programs and libraries."""
+    """Mounts on the system's own programs and libraries, and on what the kernel itself shows in /proc and /sys."""
     for mount in visible(tuple(mounts)):
         path = _short(mount.point)
+        if _hides_kernel(mount):
+            yield Cover(mount, path, is_expected=False)
         if mount.point == "/" or not any(is_below(path, folder) for folder in _SYSTEM):
             continue
         same = mount.device == protected and mount.root == mount.point
         if not same:
             yield Cover(mount, path, _is_expected(mount, path))
+
+
+def _hides_kernel(mount: Mount) -> bool:
+    """A mount in /proc or /sys that is no interface of the kernel, or only a piece of one."""
+    if not any(is_below(mount.point, top) for top in ("/proc", "/sys")):
+        return False
+    return mount.fstype not in KERNEL_INTERFACES or mount.root != "/"
 
 
 def _is_expected(mount: Mount, path: str) -> bool:
@@ -158,18 +169,27 @@ def upper_names(places: Places, mount: Mount, limit: int = 1000) -> tuple[str, .
     top = places.rootfs_path(upper.lstrip("/"))
     if not _is_plain(places, top):
         raise SourceError(f"the way to {upper} goes through a link")
+    fs = DirectoryFileSystem(str(top))
+    try:
+        return tuple(sorted(_names_below(fs, upper, limit)))
+    except FormatError as error:
+        raise SourceError(f"{upper}: {error}") from error
+    finally:
+        fs.close()
+
+
+def _names_below(fs: DirectoryFileSystem, upper: str, limit: int) -> list[str]:
     found: list[str] = []
-    pending: list[Path] = [top]
+    pending: list[tuple[str, Node]] = [("", fs.root())]
     while pending:
-        folder = pending.pop()
-        try:
-            entries = sorted(folder.iterdir())
-        except OSError as error:
-            raise SourceError(f"{upper}: {error_text(error)}") from error
-        for entry in entries:
+        prefix, folder = pending.pop()
+        for raw, node in fs.entries(folder):
+            name = prefix + os.fsdecode(raw)
             if len(found) >= limit:
                 raise SourceError(f"{upper} holds more than {limit} entries")
-            found.append(str(entry.relative_to(top)))
-            if entry.is_dir() and not entry.is_symlink():
-                pending.append(entry)
-    return tuple(sorted(found))
+            if isinstance(node, BadNode):
+                raise SourceError(f"{upper}/{name}: {node.reason}")
+            found.append(name)
+            if node.type is FileType.DIRECTORY:
+                pending.append((f"{name}/", node))
+    return found

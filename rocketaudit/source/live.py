@@ -106,8 +106,7 @@ class LiveSource:
 
 def open_node(places: Places, budget: Budget, asking: Asking) -> LiveSource:
     """The node seen from `places`; what cannot be seen is a gap or a reason, never an error."""
-    environment = os.environ if asking.environment is None else asking.environment
-    standing = find_standing(places, environment)
+    standing = find_standing(places, os.environ if asking.environment is None else asking.environment)
     running = _ask_running(places, standing)
     image, disk_reason = _open_disk(places, running, budget, asking.rate)
     target = _target(places, asking.name)
@@ -187,6 +186,7 @@ def _devices(places: Places, numbers: tuple[str, ...]) -> tuple[BlockDevice, ...
 def _open_disk(places: Places, running: Running, budget: Budget, rate: float | None) -> tuple[ImageSource | None, str]:
     """The disk under the running root as an image, or why it cannot be read."""
     disk = next((part.disk for part in running.parts if part.disk), "") or _labelled_disk(places)
+    number = quiet_text(places.sys / "block" / disk / "dev") or ""
     if not disk:
         return None, "no disk with the node's partitions is shown by sysfs"
     reason = f"no device file of {disk}"
@@ -195,7 +195,7 @@ def _open_disk(places: Places, running: Running, budget: Budget, rate: float | N
         if path is None or not path.exists():
             continue
         try:
-            return _open_image(path, quiet_text(places.sys / "block" / disk / "dev") or "", budget, rate), ""
+            return _open_image(path, number, budget, rate, is_real=places.is_real), ""
         except (RocketauditError, OSError) as error:
             reason = error_text(error)
     return None, reason
@@ -208,10 +208,12 @@ def _labelled_disk(places: Places) -> str:
     return ""
 
 
-def _open_image(path: Path, number: str, budget: Budget, rate: float | None) -> ImageSource:
+def _open_image(path: Path, number: str, budget: Budget, rate: float | None, *, is_real: bool) -> ImageSource:
     raw, identity = open_raw(path)
     try:
         status = os.fstat(raw.descriptor)
+        if is_real and not stat.S_ISBLK(status.st_mode):
+            raise SourceError(f"{path} is no block device: somebody put a file in its place")
         if stat.S_ISBLK(status.st_mode) and f"{os.major(status.st_rdev)}:{os.minor(status.st_rdev)}" != number:
             raise SourceError(f"{path} is not the device {number} that the kernel means")
         container = Container("raw", ("raw",), raw.size, raw.size)
@@ -226,8 +228,7 @@ def _as_node(image: ImageSource, running: Running, name: str) -> ImageSource:
     """The image with the running bank's scope called "node", and without the partitions that users write."""
     numbers = {part.partition for part in running.parts if part.partition is not None}
     summary = image.disk
-    active = next((bank for bank in summary.banks if bank.root in numbers), None)
-    old = image.judged if active is None else active.scope
+    old = next((bank.scope for bank in summary.banks if bank.root in numbers), image.judged)
 
     def renamed(scope: str) -> str:
         return NODE if scope == old else scope

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rocketaudit.errors import SourceError
+from rocketaudit.source.kernel_files import is_genuine
 
 MAX_TEXT = 1 << 20
 ROOTFS = ".bottlerocket/rootfs"  # where host containers with superpowers see the host's root
@@ -26,6 +27,11 @@ class Places:
     proc: Path
     sys: Path
     api: Path
+
+    @property
+    def is_real(self) -> bool:
+        """Whether this is the machine itself, not a folder that looks like one."""
+        return self.base == Path("/")
 
     @property
     def host_proc(self) -> Path | None:
@@ -47,12 +53,15 @@ class Places:
 def read_bytes(path: Path, limit: int = MAX_TEXT) -> bytes:
     """A file of /proc or /sys, up to `limit` bytes; OSError when it cannot be read, SourceError when it has more.
 
-    Only regular files are opened: a fifo would hang, a device would act.
+    Only regular files are read: a fifo would hang, a device would act. A file that somebody mounted over one of the
+    kernel's is refused.
     """
     descriptor = os.open(path, _OPEN)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise SourceError(f"{path} is no regular file")
+        if not is_genuine(descriptor, str(path)):
+            raise SourceError(f"{path} is not the kernel's own: something else is mounted over it")
         parts: list[bytes] = []
         left = limit + 1
         while left > 0 and (piece := os.read(descriptor, min(left, 1 << 16))):

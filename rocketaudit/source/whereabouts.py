@@ -125,14 +125,28 @@ def _own_name(folder: Path) -> str:
 
 
 def _shares_network(places: Places, where: Whereabouts, *, host_pids: bool) -> bool | None:
-    """Host containers always share the host's network; otherwise only a comparison with process 1 tells."""
+    """Host containers always share the host's network; otherwise only a comparison with process 1 tells.
+
+    Without CAP_SYS_PTRACE the kernel does not name the namespace of process 1, but each namespace has its own entries
+    under net, whose inode numbers no other has (fs/proc/generic.c: proc_alloc_inum).
+    """
     if where not in (Whereabouts.POD, Whereabouts.PRIVILEGED_POD, Whereabouts.CONTAINER):
         return True
     first = places.proc / "1" if host_pids else None if places.host_proc is None else places.host_proc / "1"
     if first is None:
         return None
     mine, theirs = _link(places.proc / "self/ns/net"), _link(first / "ns/net")
-    return mine == theirs if mine and theirs else None
+    if mine and theirs:
+        return mine == theirs
+    own, its = _inode(places.proc / "self/net/tcp"), _inode(first / "net/tcp")
+    return own == its if own and its else None
+
+
+def _inode(path: Path) -> int:
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return 0
 
 
 def _link(path: Path) -> str:

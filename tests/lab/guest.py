@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import sysconfig
+import time
 from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
@@ -19,11 +20,12 @@ from tests.support import CACHE, REPO, find_tool
 
 KERNEL_PACKAGE = "linux-image-cloud-amd64"
 MODULES = ("virtio_pci", "virtio_blk", "dm-mod", "dm-verity", "erofs")
-TOOLS = ("dmsetup", "veritysetup", "jq")
+TOOLS = ("dmsetup", "veritysetup", "jq", "bwrap")
 NEEDED = ("qemu-system-x86_64", "busybox", "mke2fs", "apt-get", "apt-cache", "dpkg-deb", *TOOLS)
 _LEFT_OUT = ("test", "tests", "idlelib", "tkinter", "lib2to3", "ensurepip", "turtledemo", "pydoc_data", "site-packages")
 HERE = Path(__file__).parent
 FOLDER = CACHE / "lab"
+A_DAY = 86_400
 
 
 def run(*command: object, **options: object) -> str:
@@ -134,7 +136,8 @@ def tools_disk() -> Path:
     with locked(FOLDER / "tools.lock"):
         if not out.exists():
             for old in FOLDER.glob("tools-*.img"):
-                old.unlink()
+                if time.time() - old.stat().st_mtime > A_DAY:  # another checkout may be booting from a younger one
+                    old.unlink()
             stage = FOLDER / "stage"
             shutil.rmtree(stage, ignore_errors=True)
             stage.mkdir(parents=True)

@@ -27,6 +27,7 @@ from rocketaudit.model.fact import JsonValue, Key, Plane, State
 from rocketaudit.model.integrity import IntegrityVerdict
 from rocketaudit.model.policy import Policy
 from rocketaudit.model.report import Report
+from rocketaudit.model.verity import TreeVerdict
 from tests.conftest import SMALL_EROFS, SMALL_EXT4, built
 from tests.fake_node import command_line_of, open_it
 from tests.lab.guest import NEEDED
@@ -37,6 +38,13 @@ pytestmark = pytest.mark.lab_node
 RUNTIME = Plane.RUNTIME
 BENCHMARKS = ("container_host", "bottlerocket", "kubernetes_worker")
 HIDDEN = "/usr/bin/kubelet"  # nothing of this file is read while the node starts
+VERITYSETUP = """
+set -- $(native dmsetup table root)
+part() { $B sed -n s/^DEVNAME=//p "/sys/dev/block/$1/uevent"; }
+native veritysetup dump "/dev/$(part $6)" >/run/out/dump
+native veritysetup verify "/dev/$(part $5)" "/dev/$(part $6)" "${12}" 2>/run/out/verify
+echo $? >/run/out/verify.code
+"""
 
 
 def probe(out: str) -> str:
@@ -57,7 +65,7 @@ def kit(tmp_path_factory: pytest.TempPathFactory) -> Kit:
 def clean(kit: Kit) -> Boot:
     """EROFS, locked down, the whole command."""
     image = built(SMALL_EROFS).path
-    script = """
+    script = f"""{VERITYSETUP}
 native dmsetup table root >/run/out/table
 native dmsetup status root >/run/out/status
 $B sysctl -a >/run/out/sysctl 2>/dev/null
@@ -78,54 +86,9 @@ echo $? >/run/out/code
 
 @pytest.fixture(scope="module")
 def shapes(kit: Kit) -> Boot:
-    """The same node, seen from places that are mounted like host containers and a pod."""
+    """The same node, seen from the containers that `shapes.sh` makes."""
     image = built(SMALL_EROFS).path
-    script = "shapes() {\n" + SHAPES + "}\nshapes\n"
-    return boot(kit, "shapes", image, command_line_of(image), script)
-
-
-SHAPES = """
-for shape in control superpowered pod; do
-    top=/local/$shape
-    $B mkdir -p $top/mnt $top/proc $top/sys $top/run $top/tmp $top/dev $top/usr $top/etc
-    $B mount -o bind /mnt $top/mnt
-    $B mount -o bind /mnt/audit $top/mnt/audit
-    case $shape in
-    control) $B mkdir -p $top/.bottlerocket/host-containers/control ;;
-    superpowered)
-        $B mkdir -p $top/.bottlerocket/host-containers/audit $top/.bottlerocket/rootfs
-        $B mount -o rbind,ro / $top/.bottlerocket/rootfs ;;
-    pod)
-        $B mkdir -p $top/host $top/var/run/secrets/kubernetes.io
-        $B mount -o rbind,ro / $top/host
-        $B mount -t tmpfs tmpfs $top/host/dev ;;
-    esac
-    $B cat /mnt/audit/probe.py >$top/probe.py
-    $B cat /mnt/audit/keys.json >$top/keys.json
-    $B unshare -m -p -f $B chroot $top /mnt/bin/busybox sh -c '
-        B=/mnt/bin/busybox
-        $B mount -t proc proc /proc
-        $B mount -t sysfs sysfs /sys
-        PYTHONHOME=/mnt/py PYTHONPATH=/mnt/audit PYTHONDONTWRITEBYTECODE=1 /mnt/lib/ld-linux-x86-64.so.2 \\
-            --library-path /mnt/lib /mnt/py/bin/python3 /probe.py /keys.json /evidence.json'
-    $B cat $top/evidence.json >/run/out/$shape.json
-    if [ $shape = control ]; then
-        $B cat /mnt/audit/collect.sh >$top/collect.sh
-        $B mkdir -p $top/bin
-        for tool in cat date gzip head readlink sed timeout tr; do $B ln -s /mnt/bin/busybox $top/bin/$tool; done
-        echo '#!/mnt/bin/busybox sh
-exec /mnt/lib/ld-linux-x86-64.so.2 --library-path /mnt/lib /mnt/bin/jq "$@"' >$top/bin/jq
-        $B chmod 755 $top/bin/jq
-        $B unshare -m -p -f $B chroot $top /mnt/bin/busybox sh -c '
-            B=/mnt/bin/busybox
-            $B mount -t proc proc /proc
-            $B mount -t sysfs sysfs /sys
-            $B mount -t tmpfs tmpfs /dev && $B mknod -m 666 /dev/null c 1 3
-            PATH=/bin $B sh /collect.sh --nonce lab-1 >/bundle'
-        $B cat $top/bundle >/run/out/bundle
-    fi
-done
-"""
+    return boot(kit, "shapes", image, command_line_of(image), Path(__file__).with_name("shapes.sh").read_text())
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +108,7 @@ def corrupt(kit: Kit) -> tuple[Boot, str]:
         file.seek(-1, 1)
         file.write(bytes([byte[0] ^ 1]))
     script = probe("evidence.json") + (
-        "native dmsetup status root >/run/out/status\nsend\n"
+        f"{VERITYSETUP}native dmsetup status root >/run/out/status\nsend\n"
         f"echo READING >/dev/kmsg\n$B cat {HIDDEN} >/dev/null\necho SURVIVED >/dev/kmsg\n"
     )
     return boot(kit, "corrupt", disk, command_line_of(disk), script), path
@@ -228,6 +191,18 @@ def test_kernel_and_disk_state_the_same_tree(clean: Boot) -> None:
     assert bank.check is not None and bank.check.recomputed_root_hash == bank.statements[0].parameters.root_hash
 
 
+def test_tree_is_what_veritysetup_says_of_it(clean: Boot) -> None:
+    """Not `veritysetup status`: it knows only devices that it named itself (an uuid that starts with CRYPT-VERITY)."""
+    evidence = evidence_of(clean)
+    told = dict(re.findall(r"^([A-Za-z ]+):\s+(\S+)", clean.text("dump"), re.MULTILINE))
+    assert told["Salt"] == value(evidence, "dm:root#salt")
+    assert told["Hash algorithm"] == value(evidence, "dm:root#algorithm")
+    assert int(told["Data blocks"]) == value(evidence, "dm:root#data_blocks")
+    bank = next(one for one in evidence.verity if one.scope == "node")
+    assert bank.check is not None
+    assert (bank.check.verdict is TreeVerdict.VERIFIED) == (clean.text("verify.code").strip() == "0")
+
+
 def test_kernel_parameters_are_what_sysctl_prints(clean: Boot) -> None:
     evidence = evidence_of(clean)
     told = dict(line.split(" = ", 1) for line in clean.text("sysctl").splitlines() if " = " in line)
@@ -273,6 +248,9 @@ def test_corrupt_node_survives_the_audit_and_names_the_file(corrupt: tuple[Boot,
     assert report.integrity.verdict is IntegrityVerdict.BROKEN
     assert [block.path for block in report.integrity.bad_blocks] == [path]
     assert evidence_of(node).get(Key.parse("mounted_view:hidden"), RUNTIME).state is State.UNREAD
+    assert node.text("verify.code").strip() != "0"
+    (block,) = report.integrity.bad_blocks
+    assert f"at position {block.block * 4096}" in node.text("verify")
     assert node.text("status").split()[-1] == "V"  # the kernel has still not seen the bad block
 
 
@@ -311,25 +289,38 @@ def test_bank_that_runs_is_judged_and_the_other_one_is_told_to_be_next(swapped: 
 
 
 @pytest.mark.parametrize(
-    ("shape", "where", "disk", "files"),
+    ("shape", "where", "capabilities", "disk", "mounts"),
     [
-        ("control", "the control container", False, False),
-        ("superpowered", "a custom host container with superpowers (audit)", True, True),
-        ("pod", "a privileged Kubernetes pod", False, False),
+        ("control", "the control container", "00000000a80425fb", False, False),
+        ("superpowered", "a custom host container with superpowers (audit)", "000001ffffffffff", True, True),
+        ("bootstrap", "a bootstrap container (verify)", "00000000e82535fb", True, True),
+        ("pod", "a Kubernetes pod", "0000000000000000", False, True),
     ],
 )
-def test_every_place_knows_itself_and_what_it_sees(
-    shapes: Boot, shape: str, where: str, disk: bool, files: bool
+def test_every_place_knows_itself_and_sees_all_that_it_may(
+    shapes: Boot, shape: str, where: str, capabilities: str, disk: bool, mounts: bool
 ) -> None:
+    """No privilege beyond those that the place is said to have: the kernel would refuse."""
     evidence = evidence_of(shapes, f"{shape}.json")
     assert value(evidence, "node:where") == where
-    assert (evidence.get(Key.parse("sight:raw_disk"), RUNTIME).state is State.PRESENT) == disk
-    release = evidence.get(Key.parse("os_release:ID"), Plane.STATIC)
-    assert (release.state is State.PRESENT) == files
+    assert value(evidence, "node:capabilities") == capabilities
     assert value(evidence, "kernel_arg:root") == "/dev/dm-0"
     assert value(evidence, "sysctl:kernel.randomize_va_space") == "2"
-    mounts = evidence.get(Key.parse("mount:/tmp#options"), RUNTIME)
-    assert (mounts.state is State.PRESENT) == (shape != "control")
-    if not disk:
-        bank = next(one for one in evidence.verity if one.scope == "node")
+    assert value(evidence, "sysctl:net.ipv4.conf.all.send_redirects") in ("0", "1")
+    for key, seen in (
+        ("sight:raw_disk", disk),
+        ("dm:root#table", disk),
+        ("mount:/tmp#options", mounts),
+        ("lockdown:mode", mounts),
+        ("unit:chronyd.service#active", True),
+        ("listening:sockets", True),
+    ):
+        fact = evidence.get(Key.parse(key), RUNTIME)
+        assert (fact.state is State.PRESENT) == seen, f"{key}: {fact.state} {fact.reason}"
+    release = evidence.get(Key.parse("os_release:ID"), Plane.STATIC)
+    assert (release.state is State.PRESENT) == disk
+    bank = next(one for one in evidence.verity if one.scope == "node")
+    if disk:
+        assert bank.check is not None and bank.check.verdict is TreeVerdict.VERIFIED
+    else:
         assert bank.check is None and bank.statements[0].source == "kernel command line"

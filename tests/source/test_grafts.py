@@ -85,6 +85,42 @@ def test_only_what_a_boot_puts_there_is_an_expected_cover(line: str, expected: b
     assert [cover.is_expected for cover in find_covers(mounts, "253:0")] == [expected]
 
 
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("0:24 /fake /proc/cmdline ro - tmpfs tmpfs rw", True),
+        ("0:20 /version /proc/cmdline rw - proc proc rw", True),
+        ("253:9 /x /sys/kernel/security/lockdown ro - ext4 /dev/vda9 rw", True),
+        ("0:30 / /sys/kernel/security rw - securityfs securityfs rw", False),
+        ("0:31 / /proc/sys/fs/binfmt_misc rw - autofs systemd-1 rw", False),
+        ("0:32 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw", False),
+        ("0:33 / /system rw - tmpfs tmpfs rw", False),
+    ],
+)
+def test_a_mount_over_what_the_kernel_shows_is_an_unexpected_cover(line: str, found: bool) -> None:
+    device, root, point, rest = line.split(" ", 3)
+    mounts = parse_mountinfo(f"{ROOT_MOUNT}\n50 21 {device} {root} {point} {rest}\n".encode())
+    assert [(cover.path, cover.is_expected) for cover in find_covers(mounts, "253:0")] == [(point, False)] * found
+
+
+def test_names_in_an_upper_layer_are_counted_before_they_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = tmp_path / "node"
+    FakeNode(base).make()
+    for number in range(30):
+        (base / f"var/upper/{number % 3}/{number}").mkdir(parents=True)
+    places = find_places(base, rootfs=None, api=None)
+    line = b"50 21 0:50 / /lib/modules rw - overlay overlay rw,lowerdir=/a,upperdir=/var/upper,workdir=/w\n"
+    (mount,) = parse_mountinfo(line)
+    assert len(upper_names(places, mount)) == 33
+    with pytest.raises(SourceError, match="more than 20 entries"):
+        upper_names(places, mount, limit=20)
+    monkeypatch.setattr("rocketaudit.source.directory.MAX_NAMES", 5)
+    with pytest.raises(SourceError, match="more than 5 entries"):
+        upper_names(places, mount)
+
+
 @pytest.mark.parametrize("folder", ["/var/lib/bottlerocket", "/local", "/var/lib/containerd", "/var/lib/kubelet/pods"])
 def test_data_and_secrets_stay_closed_whatever_is_mounted_there(tmp_path: Path, folder: str) -> None:
     (tmp_path / folder.lstrip("/")).mkdir(parents=True)

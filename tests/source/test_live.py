@@ -7,16 +7,20 @@ from pathlib import Path
 
 import pytest
 
+from rocketaudit.analysis.integrity import judge_integrity
 from rocketaudit.analysis.node_view import node_findings
 from rocketaudit.audit import Looking, look_at
 from rocketaudit.cli.running import read_benchmarks
+from rocketaudit.errors import SourceError
+from rocketaudit.model.budget import Budget
 from rocketaudit.model.evidence import OUTSIDE, Evidence
 from rocketaudit.model.fact import Key, Plane, State
 from rocketaudit.model.filesystem import BadNode, FileType
+from rocketaudit.model.integrity import IntegrityVerdict
 from rocketaudit.model.progress import NoProgress
 from rocketaudit.model.target import TargetKind
 from rocketaudit.source.device_mapper import MappedDevice
-from rocketaudit.source.live import LiveSource
+from rocketaudit.source.live import LiveSource, _open_image
 from rocketaudit.source.node_tree import NodeFileSystem
 from rocketaudit.source.protocol import find_tree
 from rocketaudit.source.tree import Entry, Tree
@@ -185,6 +189,24 @@ def test_table_of_another_bank_is_a_problem(node: FakeNode, monkeypatch: pytest.
     assert "not the data partition of the running bank" in problems
     assert "not read-only" in problems
     assert "status C" in problems
+
+
+def test_partition_table_that_was_moved_under_the_running_kernel_is_a_problem(node: FakeNode) -> None:
+    """Who rewrites the table lets us read a clean copy, while the kernel goes on with what it read at start."""
+    (number,) = [part.partition for part in node.open().running.parts][:1]
+    start = node.base / f"sys/devices/pci0/vda/vda{number}/start"
+    start.write_text(f"{int(start.read_text()) + 8}\n")
+    evidence = looked_at(node.open())
+    bank = next(bank for bank in evidence.verity if bank.scope == "node")
+    assert f"partition {number} elsewhere" in " ".join(problem for one in bank.statements for problem in one.problems)
+    assert judge_integrity(evidence).verdict is IntegrityVerdict.BROKEN
+
+
+def test_a_file_in_place_of_the_disk_is_not_read_on_a_real_node(tmp_path: Path) -> None:
+    disk = tmp_path / "vda"
+    disk.write_bytes(b"\0" * 8192)
+    with pytest.raises(SourceError, match="somebody put a file in its place"):
+        _open_image(disk, "254:0", Budget(), None, is_real=True)
 
 
 def test_argument_that_no_boot_file_states_is_a_problem(tmp_path: Path, small_erofs_image: Built) -> None:

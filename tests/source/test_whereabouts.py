@@ -68,6 +68,22 @@ def test_a_pod_in_the_hosts_network_knows_it_by_comparison(tmp_path: Path) -> No
     assert standing_of(tmp_path, KUBERNETES_SERVICE_HOST="10.0.0.1")[2] is False
 
 
+def test_without_the_right_to_trace_the_kernels_tables_tell_networks_apart(tmp_path: Path) -> None:
+    """Each network has its own inodes; here a hard link stands for the same one."""
+    FakeNode(tmp_path, is_host=False).make()
+    host_below(tmp_path / "host")
+    table = tmp_path / "host/proc/1/net/tcp"
+    table.parent.mkdir(parents=True)
+    own = tmp_path / "proc/self/net/tcp"
+    own.parent.mkdir(parents=True)
+    own.write_text("")
+    table.hardlink_to(own)
+    assert standing_of(tmp_path, KUBERNETES_SERVICE_HOST="10.0.0.1")[2] is True
+    table.unlink()
+    table.write_text("another")
+    assert standing_of(tmp_path, KUBERNETES_SERVICE_HOST="10.0.0.1")[2] is False
+
+
 def test_what_is_no_node_is_a_container_of_unknown_kind(tmp_path: Path) -> None:
     assert standing_of(tmp_path) == (Whereabouts.CONTAINER, None, None)
 
