@@ -213,7 +213,7 @@ api() {
     | {path: $path, found: (reduce $path[] as $name ([$all];
         if length == 1 and (.[0] | type) == "object" and (.[0] | has($name)) then [.[0][$name]] else [] end))}
     | if (.found | length) == 0 then {path}
-      elif (.found[0] | type) == "object" or (.found[0] | tostring | test("//[^/ ]*@")) then {path, kept: true}
+      elif (.found[0] | type) == "object" or (.found[0] | tostring | test("//[^/ ]*@|//[^ ?]*[?]")) then {path, kept: true}
       else {path, value: .found[0]} end]'
   ask /updates/status '{update_state: (.update_state // .["update-state"]),
     chosen_update: (.chosen_update // .["chosen-update"]), active_partition: (.active_partition // .["active-partition"])}'

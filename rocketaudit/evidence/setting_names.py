@@ -67,7 +67,7 @@ _ALLOWED = (
     "updates/targets-base-url",
     "updates/version-lock",
 )
-_USER_IN_URL = re.compile(r"//[^/\s]*@")
+_USER_IN_URL = re.compile(r"//[^/\s]*@|//[^\s?]*\?")  # or a query, which may be a signature or a key
 
 
 def may_leave(path: tuple[str, ...], value: JsonValue, asked: frozenset[tuple[str, ...]] = frozenset()) -> bool:
@@ -78,7 +78,7 @@ def may_leave(path: tuple[str, ...], value: JsonValue, asked: frozenset[tuple[st
 
 
 def _holds_user(value: JsonValue) -> bool:
-    """A name and password in an address: https://user:password@registry/."""
+    """A name and password in an address: https://user:password@registry/, or https://bucket/?signature=..."""
     if isinstance(value, str):
         return bool(_USER_IN_URL.search(value))
     if isinstance(value, tuple):

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from rocketaudit.errors import FormatError, TruncatedError
 
-MAX_BODY = 8 << 20
+MAX_BODY = 2 << 20  # settings with certificates take some hundred KiB; JSON unfolds to many times its text
 MAX_HEAD = 64 << 10
 MAX_CHUNK_LINE = 4096
 SECONDS = 20.0

@@ -27,6 +27,7 @@ class DirectoryFileSystem:
     """The live tree below one folder, as a FileSystem: walked by descriptor, no link ever followed.
 
     A folder on another device is not entered unless `cross_devices`: it is listed with a BadNode that says so.
+    `inside` is a folder below `path` to begin at, to which no link may lead.
     """
 
     kind = "directory"
@@ -35,13 +36,27 @@ class DirectoryFileSystem:
     features: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
-    def __init__(self, path: str, *, cross_devices: bool = False) -> None:
+    def __init__(self, path: str, *, cross_devices: bool = False, inside: str = "") -> None:
         try:
             self._root = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             raise SourceError(f"{path}: {error.strerror}") from error
+        if inside:
+            self._go_inside(path, inside)
         self._device = os.fstat(self._root).st_dev
         self._cross_devices = cross_devices
+
+    def _go_inside(self, path: str, inside: str) -> None:
+        try:
+            if ".." in inside.split("/"):
+                raise SourceError(f"{path}/{inside} leads out of {path}")
+            with self._directory(os.fsencode(inside)) as handle:
+                deeper = os.dup(handle)
+        except OSError as error:
+            raise SourceError(f"{path}/{inside} is no folder, or a link leads there: {error.strerror}") from error
+        finally:
+            os.close(self._root)
+        self._root = deeper
 
     def close(self) -> None:
         os.close(self._root)

@@ -103,10 +103,15 @@ def _enter(places: Places, mount: Mount, problems: dict[str, str]) -> Graft | No
             return Graft(None, "a symbolic link leads there, perhaps out of the host's root")
         if not path.is_dir():
             return None  # a file is mounted over a file: see `find_covers`
-        return Graft(DirectoryFileSystem(str(path)))
+        return Graft(_open_inside(places, mount.point))
     except (SourceError, OSError) as error:
         problems[mount.point] = str(error)
         return Graft(None, str(error))
+
+
+def _open_inside(places: Places, path: str) -> DirectoryFileSystem:
+    """A folder of the host, opened step by step: what was no link a moment ago may be one now."""
+    return DirectoryFileSystem(str(places.rootfs_path("")), inside=path.strip("/"))
 
 
 def _is_plain(places: Places, path: Path) -> bool:
@@ -169,7 +174,7 @@ def upper_names(places: Places, mount: Mount, limit: int = 1000) -> tuple[str, .
     top = places.rootfs_path(upper.lstrip("/"))
     if not _is_plain(places, top):
         raise SourceError(f"the way to {upper} goes through a link")
-    fs = DirectoryFileSystem(str(top))
+    fs = _open_inside(places, upper)
     try:
         return tuple(sorted(_names_below(fs, upper, limit)))
     except FormatError as error:

@@ -135,6 +135,9 @@ def test_bundle_gives_the_verdict_of_the_node_for_every_rule_that_it_decides(con
     assert decided == {rule: here[rule] for rule in decided}
     lost = {rule for rule, verdict in here.items() if verdict in (Verdict.PASS, Verdict.FAIL)} - set(decided)
     assert lost == set(), "rules that Python decides in the same container and the shell does not"
+    rest = {rule: verdict for rule, verdict in there.items() if rule not in decided}
+    assert {rule for rule, verdict in rest.items() if verdict not in (Verdict.UNKNOWN, here[rule])} == set()
+    assert Verdict.UNKNOWN in rest.values()
 
 
 def test_bundle_states_the_same_facts_as_the_node(control: FakeNode, tmp_path: Path) -> None:
@@ -206,6 +209,7 @@ def test_nothing_that_may_be_a_secret_is_in_a_bundle(control: FakeNode, tmp_path
     settings["kubernetes"] = {"bootstrap-token": CANARY}
     settings["host-containers"]["admin"]["user-data"] = CANARY
     settings["updates"]["metadata-base-url"] = f"https://user:{CANARY}@updates.example/"
+    settings["updates"]["targets-base-url"] = f"https://updates.example/?signature={CANARY}"
     with api_double(control.base / "run/api.sock") as double:
         double.replies["/settings"] = answer(200, settings)
         data = collect(control, tools(tmp_path / "bin"))

@@ -35,6 +35,7 @@ def test_harmless_settings_are_shown(path: str, value: JsonValue) -> None:
         ("network/https-proxy", "http://proxy"),
         ("boot/kernel-parameters/token", ("x",)),
         ("updates/metadata-base-url", "https://user:password@updates.example/"),
+        ("updates/metadata-base-url", "https://bucket.example/m/?X-Amz-Signature=0b5e"),
         ("ntp/time-servers", ("http://user:password@host",)),
         ("ntp/time-servers", {"a": "b"}),
         ("kernel/lockdown/deeper", "x"),

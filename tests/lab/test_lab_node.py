@@ -159,6 +159,7 @@ def test_shell_collector_gives_the_verdicts_of_python_in_the_control_container(s
     decided = {rule: verdict for rule, verdict in there.items() if verdict in ("pass", "fail")}
     assert len(decided) >= 20
     assert decided == {rule: here[rule] for rule in decided}
+    assert [rule for rule, verdict in there.items() if verdict not in ("unknown", here[rule])] == []
     for fact in said.facts:
         other = read.get(fact.key, RUNTIME)
         if fact.state is not State.UNREAD and fact.key.namespace not in ("node", "os") and other.state is State.PRESENT:

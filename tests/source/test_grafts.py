@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from rocketaudit.errors import SourceError
+from rocketaudit.source.directory import DirectoryFileSystem
 from rocketaudit.source.grafts import find_covers, plan_grafts, upper_names
 from rocketaudit.source.mounts import parse_mountinfo
 from rocketaudit.source.node_tree import Graft
@@ -66,6 +67,18 @@ def test_no_link_leads_out_of_the_hosts_root(tmp_path: Path) -> None:
     line = b"50 21 0:50 / /lib/modules rw - overlay overlay rw,lowerdir=/a,upperdir=/srv/inner,workdir=/w\n"
     with pytest.raises(SourceError, match="link"):
         upper_names(places, parse_mountinfo(line)[0])
+
+
+@pytest.mark.parametrize("inside", ["srv/inner", "var/../../outside", "srv"])
+def test_a_folder_that_becomes_a_link_after_it_was_looked_at_is_not_entered(tmp_path: Path, inside: str) -> None:
+    """Opened step by step: the look before it may be out of date when somebody owns the node."""
+    base = tmp_path / "node"
+    (tmp_path / "outside/inner").mkdir(parents=True)
+    (base / "var").mkdir(parents=True)
+    (base / "srv").symlink_to(tmp_path / "outside")
+    with pytest.raises(SourceError):
+        DirectoryFileSystem(str(base), inside=inside)
+    DirectoryFileSystem(str(base), inside="var").close()
 
 
 @pytest.mark.parametrize(
