@@ -8,7 +8,7 @@ from dataclasses import replace
 from rocketaudit.analysis.advisories import compare_advisories, installed
 from rocketaudit.analysis.benchmark import judge
 from rocketaudit.analysis.binaries import census
-from rocketaudit.analysis.drift.components import NOT_HELD, compare_components, not_held
+from rocketaudit.analysis.drift.components import NOT_HELD, compare_components, compare_releases, not_held
 from rocketaudit.analysis.drift.conditions import Case
 from rocketaudit.analysis.drift.judge import assemble, judge_drift, lower_assurance
 from rocketaudit.analysis.drift.relation import relate_targets
@@ -81,6 +81,7 @@ def _compare_less(before: Opened, after: Opened, judging: Judging) -> Drift:
 
 def _less(before: Opened, after: Opened, one: Report | None, two: Report | None) -> Iterator[Change]:
     where = (Locator(before.target.name), Locator(after.target.name))
+    yield from compare_releases(before.target, after.target, where)
     yield from compare_components(_components(before, one), _components(after, two), where)
     areas: tuple[str, ...] = NOT_HELD
     if one is not None and two is not None:

@@ -57,28 +57,20 @@ def look_at_target(run: Run, benchmarks: tuple[Benchmark, ...]) -> Evidence:
     """As much evidence as there is, so that two sides that are looked at by different rules still compare."""
     from rocketaudit.audit import look
     from rocketaudit.cli.progress import TerminalProgress, choose_progress
-    from rocketaudit.cli.running import read_looking
+    from rocketaudit.cli.running import read_looking, with_shipped
 
     progress = choose_progress(quiet=run.quiet)
     try:
-        return look(run.target, replace(read_looking(run), signatures=True), _all_rules(benchmarks), progress)
+        return look(run.target, replace(read_looking(run), signatures=True), with_shipped(benchmarks), progress)
     finally:
         if isinstance(progress, TerminalProgress):
             progress.close()
 
 
-def _all_rules(benchmarks: tuple[Benchmark, ...]) -> tuple[Benchmark, ...]:
-    """The given rules and all that are shipped: evidence is collected for every one of them."""
-    from rocketaudit.cli.running import SHIPPED, read_benchmarks
-
-    named = {benchmark.id for benchmark in benchmarks}
-    return (*benchmarks, *(one for one in read_benchmarks(SHIPPED) if one.id not in named))
-
-
 def _look_at_node(run: Run, benchmarks: tuple[Benchmark, ...]) -> Evidence:
-    from rocketaudit.cli.running import NodeRun, node_evidence
+    from rocketaudit.cli.running import NodeRun, node_evidence, with_shipped
 
-    return node_evidence(run, NodeRun(rate=NODE_RATE), _all_rules(benchmarks))
+    return node_evidence(run, NodeRun(rate=NODE_RATE), with_shipped(benchmarks))
 
 
 def _is_json(path: Path) -> bool:

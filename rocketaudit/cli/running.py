@@ -72,8 +72,15 @@ def run_audit(run: Run) -> int:
         target_digest=keeps or run.trust.tuf_root is not None,
         signatures=keeps or run.trust.are_given,
     )
-    report = judge_evidence(_look(run, looking, judging.benchmarks), judging)
+    asking = with_shipped(judging.benchmarks) if keeps else judging.benchmarks
+    report = judge_evidence(_look(run, looking, asking), judging)
     return finish(run, report, outputs)
+
+
+def with_shipped(benchmarks: tuple[Benchmark, ...]) -> tuple[Benchmark, ...]:
+    """The given rules and all that are shipped: what is kept is collected for every one of them."""
+    named = {benchmark.id for benchmark in benchmarks}
+    return (*benchmarks, *(one for one in read_benchmarks(SHIPPED) if one.id not in named))
 
 
 def run_collect(run: Run, path: Path) -> int:
@@ -103,7 +110,8 @@ def run_node(run: Run, node: NodeRun) -> int:
     judging = read_judging(run)
     keeps = any(output.writer.name in KEEPING for output in outputs)
     signatures = keeps or run.trust.are_given
-    evidence = node_evidence(run, node, judging.benchmarks, sha512=wants_sha512(outputs), signatures=signatures)
+    asking = with_shipped(judging.benchmarks) if keeps else judging.benchmarks
+    evidence = node_evidence(run, node, asking, sha512=wants_sha512(outputs), signatures=signatures)
     report = judge_evidence(evidence, judging)
     return finish(run, report, outputs)
 

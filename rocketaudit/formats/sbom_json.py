@@ -17,6 +17,7 @@ from rocketaudit.model.target import Target, TargetKind
 MAX_COMPONENTS = 1_000_000
 MAX_BYTES = 512 << 20
 _DEPTH = 32
+_OURS = "rocketaudit:"  # starts the names of properties that our own documents hold
 
 
 def is_sbom(record: object) -> bool:
@@ -39,7 +40,17 @@ def _target(record: Mapping[str, Any], name: str) -> Target:
     root = metadata.get("component") if isinstance(metadata, Mapping) else None
     if not isinstance(root, Mapping) or root.get("type") != "operating-system":
         return Target(name, TargetKind.IMAGE)
-    return Target(name, TargetKind.IMAGE, os_name=_text(root, "name"), version=_text(root, "version"))
+    said = {_text(one, "name"): _text(one, "value") for one in _list(root, "properties") if isinstance(one, Mapping)}
+    return Target(
+        name,
+        TargetKind.IMAGE,
+        os_id=_text(root, "name").lower(),  # of both names this is the one that os-release writes in small letters
+        os_name=_text(root, "name"),
+        variant=said.get(f"{_OURS}variant", ""),
+        version=_text(root, "version"),
+        build=said.get(f"{_OURS}build-id", ""),
+        arch=said.get(f"{_OURS}arch", ""),
+    )
 
 
 def _bounded(found: Iterator[Component]) -> Iterator[Component]:

@@ -262,3 +262,43 @@ def test_an_image_is_compared_with_its_own_evidence_and_with_another(
 def test_a_baseline_is_not_made_under_the_signature_of_another(small_erofs_image: Built) -> None:
     Path("base.json.dsse").write_text("x")
     assert main(["baseline", "create", str(small_erofs_image.path), "-o", "base.json", "-q"]) == 2
+
+
+def sbom(name: str, version: str, package: str) -> str:
+    said = [{"name": "rocketaudit:variant", "value": "aws-k8s-1.34"}, {"name": "other"}, 7]
+    root = {"type": "operating-system", "name": "Bottlerocket", "version": version, "properties": said}
+    library = {"type": "library", "name": "glibc", "version": package, "purl": f"pkg:rpm/bottlerocket/glibc@{package}"}
+    document = {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "metadata": {"component": root},
+        "components": [library],
+    }
+    Path(name).write_text(json.dumps(document))
+    return name
+
+
+def test_bills_of_materials_of_two_releases_follow_from_each_other() -> None:
+    older, newer = sbom("a.json", "1.62.0", "2.43-1"), sbom("b.json", "1.63.0", "2.44-1")
+    code, document = drift(older, newer)
+    assert (code, document["relation"], areas(document)) == (0, "upgrade", set())
+    code, document = drift(newer, older)
+    assert (code, document["relation"], areas(document)) == (1, "downgrade", {"identity"})
+    assert drift(older, older)[1]["relation"] == "same-release"
+    code, document = drift(older, put("evidence.json", NEXT))
+    assert document["relation"] == "upgrade"
+
+
+def test_a_report_of_an_older_release_is_a_downgrade() -> None:
+    for name, evidence in (("old", SAME), ("new", NEXT)):
+        main(["judge", put(f"{name}.e.json", evidence), "-q", "--fail-on", "never", "-o", f"json={name}.json"])
+    code, document = drift("new.json", "old.json")
+    assert (code, document["relation"]) == (1, "downgrade")
+    told = {c["attribute"]: c["decided_by"] for c in document["changes"] if c["area"] == "identity"}
+    assert told == {"version": "downgrade", "build": "downgrade"}
+
+
+def test_evidence_that_a_scan_keeps_holds_as_much_as_what_drift_collects(small_erofs_image: Built) -> None:
+    main(["scan", str(small_erofs_image.path), "-q", "--fail-on", "never", "-o", "evidence=e.json"])
+    code, document = drift(str(small_erofs_image.path), "e.json")
+    assert (code, document["changes"]) == (0, [])

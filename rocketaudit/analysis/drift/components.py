@@ -9,6 +9,7 @@ from rocketaudit.analysis.drift.sides import difference, not_comparable
 from rocketaudit.model.change import Change
 from rocketaudit.model.component import Component
 from rocketaudit.model.fact import JsonValue, Locator
+from rocketaudit.model.target import Target
 
 LABEL = "sbom"
 # what no bill of materials holds, and no report in full
@@ -35,6 +36,14 @@ def compare_components(
     for kind in sorted(kinds_before ^ kinds_after):
         why = f"a bill of materials without any {kind} does not hold it"
         yield not_comparable("files" if kind == "file" else "packages", f"{LABEL}:{kind}", "kind", where, why)
+
+
+def compare_releases(before: Target, after: Target, where: tuple[Locator, Locator]) -> Iterator[Change]:
+    """What both say of the release that they are of."""
+    for name in ("os_id", "variant", "version", "build", "arch"):
+        one, two = getattr(before, name), getattr(after, name)
+        if one and two:
+            yield from difference("identity", "release", name, one, two, where)
 
 
 def not_held(

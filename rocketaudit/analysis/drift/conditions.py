@@ -162,12 +162,12 @@ def _ordered(text: str) -> tuple[str, str, str]:
 
 
 def marks_first_boot(case: Case) -> bool:
-    """The bank's bit that a first boot sets, or the same of PRIVATE (bit 57); nothing else with it."""
+    """The bit that a first boot sets of the bank that boots next, or PRIVATE's (bit 57); nothing else with it."""
     change = case.change
     if change.kind is not ChangeKind.CHANGED:
         return False
     if change.area == "banks" and isinstance(change.before, Mapping) and isinstance(change.after, Mapping):
-        return dict(change.after) == {**change.before, "successful": True}
+        return change.before.get("boots_next") is True and dict(change.after) == {**change.before, "successful": True}
     if change.area == "partitions" and change.attribute == "attributes":
         return int(str(change.after), 16) == int(str(change.before), 16) | 1 << 57
     return False

@@ -15,6 +15,7 @@ from rocketaudit.model.target import TargetKind
 # derived from other evidence that is compared itself (files, verity, the arguments one by one and the boot entries),
 # or about whoever looked
 DERIVED = frozenset({"integrity", "file", "kernel_command_line", "node", "sight"})
+NOT_ASKED = "not collected: evidence of `collect`, `baseline create`, or kept by `-o evidence` holds every fact"
 
 
 def compare_facts(sides: Sides) -> Iterator[Change]:
@@ -31,7 +32,7 @@ def compare_facts(sides: Sides) -> Iterator[Change]:
             two = held[1] or sides.after.get(key, plane, after)
             unasked = (held[0] is None and one.state is State.UNREAD) or (held[1] is None and two.state is State.UNREAD)
             for change in _compare(label, one, two):
-                yield replace(change, decided_by=NOT_LOOKED_AT) if unasked else change
+                yield replace(change, decided_by=NOT_LOOKED_AT, why=NOT_ASKED) if unasked else change
 
 
 def _facts(sides: Sides, evidence: Evidence, scope: str) -> dict[tuple[Key, Plane], Fact]:

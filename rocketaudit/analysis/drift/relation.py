@@ -17,10 +17,9 @@ def relate(before: Evidence, after: Evidence) -> Relation:
 
 
 def relate_targets(one: Target, two: Target, *, same_root: bool = False) -> Relation:
-    """By what the two state of themselves: system, variant and architecture must agree for one to follow the other."""
+    """By what the two state of themselves: system, variant and architecture must not differ for one to follow."""
     known = one.version and two.version and one.os_id and two.os_id
-    same_arch = one.arch == two.arch or not (one.arch and two.arch)
-    alike = (one.os_id, one.variant) == (two.os_id, two.variant) and same_arch
+    alike = one.os_id == two.os_id and _agree(one.variant, two.variant) and _agree(one.arch, two.arch)
     if not known or not alike:
         return Relation.SAME_RELEASE if same_root else Relation.UNRELATED
     order = compare_evr(("", one.version, ""), ("", two.version, ""))
@@ -28,7 +27,12 @@ def relate_targets(one: Target, two: Target, *, same_root: bool = False) -> Rela
         return Relation.UPGRADE
     if order > 0:
         return Relation.DOWNGRADE
-    return Relation.SAME_RELEASE if one.build == two.build or same_root else Relation.UNRELATED
+    return Relation.SAME_RELEASE if _agree(one.build, two.build) or same_root else Relation.UNRELATED
+
+
+def _agree(one: str, two: str) -> bool:
+    """Whether both say the same, or one says nothing, as a bill of materials; that it went is a change by itself."""
+    return one == two or not (one and two)
 
 
 def has_same_root(before: Evidence, scope_before: str, after: Evidence, scope_after: str) -> bool:

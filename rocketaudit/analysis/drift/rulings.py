@@ -59,6 +59,8 @@ RULINGS: tuple[Ruling, ...] = (
     Ruling("workloads", is_of_workloads, E, INFO, "comes and goes with what runs on the node"),
     Ruling("same-root-hash", lambda c: c.same_root and is_protected_file(c), U, CRITICAL,
            "the root hash is the same on both sides, so no protected file may differ", binding=True),
+    Ruling("fixed-content", lambda c: c.relation is Relation.SAME_RELEASE and is_protected_file(c), U, CRITICAL,
+           "within one release no protected file may differ"),
     Ruling("tree-broken", is_broken_tree, U, CRITICAL, "the hash tree does not hold as it did", binding=True),
     Ruling("tree-repaired", is_repaired_tree, U, LOW, "the hash tree was repaired"),
     Ruling("bank-filled", attribute("integrity", "tree"), U, MEDIUM, "a bank was filled or emptied"),
@@ -112,8 +114,6 @@ RULINGS: tuple[Ruling, ...] = (
     Ruling("share-fell", share_falls, U, LOW, "less of the code is memory-safe"),
     Ruling("score-moved", area("score", "languages"), E, INFO, "not less than before"),
     Ruling("update", lambda c: c.moves and c.change.area in RELEASE_AREAS, E, INFO, "follows from the declared update"),
-    Ruling("fixed-content", lambda c: c.relation is Relation.SAME_RELEASE and is_protected_file(c), U, CRITICAL,
-           "within one release no protected file may differ"),
     Ruling("anything-else", lambda _: True, U, MEDIUM, "nothing declared accounts for it"),
 )  # fmt: skip
 NAMES = frozenset(ruling.name for ruling in RULINGS)

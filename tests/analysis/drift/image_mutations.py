@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from uuid import UUID
 
 from rocketaudit.model.change import Change
 from tests.images import Built
@@ -18,12 +19,17 @@ CAPABILITY = bytes.fromhex("0100000200200000000000000000000000000000")  # VFS_CA
 
 @dataclass(frozen=True)
 class Made:
-    """`area`, `subject` (an end of it) and `attribute` of the change that must be there; "" is any."""
+    """`area`, `subject` (an end of it), `attribute` and `ruling` of the change that must be there; "" is any.
+
+    `is_sealed`: the hash tree was made anew over the changed root, and the boot text names it.
+    """
 
     kind: str
     area: str
     subject: str
     attribute: str
+    ruling: str
+    is_sealed: bool = False
 
     def is_told_by(self, change: Change) -> bool:
         return (
@@ -85,6 +91,25 @@ class Disk:
     def sgdisk(self, *words: str) -> None:
         subprocess.run([str(find_tool("sgdisk")), *words, str(self.path)], check=True, capture_output=True)
 
+    def seal(self) -> str:
+        """Make the hash tree anew over the root as it is now, and put its root hash into the boot text."""
+        tree, root, place = self.built.verity["A"], self.partition("ROOT-A"), self.partition("HASH-A")
+        data, hashes = self.path.with_suffix(".data"), self.path.with_suffix(".hash")
+        with self.path.open("rb") as file:
+            file.seek(root.start)
+            data.write_bytes(file.read(tree.data_blocks * 4096))
+        hashes.unlink(missing_ok=True)
+        words = [str(find_tool("veritysetup")), "format", f"--salt={tree.salt}", f"--uuid={UUID(int=7)}"]
+        said = subprocess.run([*words, str(data), str(hashes)], check=True, capture_output=True, text=True).stdout
+        root_hash = next(line.split()[-1] for line in said.splitlines() if line.startswith("Root hash"))
+        made = hashes.read_bytes()
+        assert len(made) <= place.length
+        with self.path.open("r+b") as file:
+            file.seek(place.start)
+            file.write(made)
+        self.replace("BOOT-A", "/grub/grub.cfg", tree.root_hash.encode(), root_hash.encode())
+        return root_hash
+
     def number(self, partition: str) -> int:
         return list(self.built.partitions).index(partition) + 1
 
@@ -108,39 +133,44 @@ def _choose(disk: Disk, chance: random.Random, *ends: str) -> str:
 
 def added(disk: Disk, chance: random.Random) -> Made:
     path = f"{disk.usr}/share/added-{chance.randrange(10**6)}"
-    disk.debugfs("ROOT-A", f"symlink {path} /etc/passwd")
-    return Made("added", "files", f":{path}", "file")
+    content = disk.path.with_suffix(".added")
+    content.write_bytes(chance.randbytes(chance.randrange(1, 9000)))
+    folder, _, name = path.rpartition("/")
+    made = (f"symlink {path} /etc/passwd", f"mkdir {path}", f"write {content} {path}")
+    device = (f"cd {folder}", f"mknod {name} {chance.choice(['p', 'c 1 3', 'b 8 0'])}")
+    disk.debugfs("ROOT-A", *chance.choice([*((one,) for one in made), device]))
+    return Made("added", "files", f":{path}", "file", "same-root-hash")
 
 
 def removed(disk: Disk, chance: random.Random) -> Made:
     path = _choose(disk, chance)
     disk.debugfs("ROOT-A", f"rm {path}")
-    return Made("removed", "files", f":{path}", "file")
+    return Made("removed", "files", f":{path}", "file", "same-root-hash")
 
 
 def byte(disk: Disk, chance: random.Random, *ends: str) -> Made:
     path = _choose(disk, chance, *ends)
     size = next(entry.size for entry in disk.built.manifest if entry.path.decode("utf-8", "replace") == path)
     disk.flip(disk.block_of("ROOT-A", path) + chance.randrange(min(size, 4096)), 1 << chance.randrange(8))
-    return Made("byte", "files", f":{path}", "content")
+    return Made("byte", "files", f":{path}", "content", "same-root-hash")
 
 
 def mode(disk: Disk, chance: random.Random) -> Made:
     path = _choose(disk, chance)
     disk.debugfs("ROOT-A", f"set_inode_field {path} mode 010{chance.choice(['4755', '0777', '2755', '0600'])}")
-    return Made("mode", "files", f":{path}", "mode")
+    return Made("mode", "files", f":{path}", "mode", "same-root-hash")
 
 
 def owner(disk: Disk, chance: random.Random) -> Made:
     path = _choose(disk, chance)
     disk.debugfs("ROOT-A", f"set_inode_field {path} {chance.choice(['uid', 'gid'])} {chance.randrange(1, 60000)}")
-    return Made("owner", "files", f":{path}", "owner")
+    return Made("owner", "files", f":{path}", "owner", "same-root-hash")
 
 
 def label(disk: Disk, chance: random.Random) -> Made:
     path = _choose(disk, chance)
     disk.debugfs("ROOT-A", f'ea_set {path} security.selinux "system_u:object_r:any_t:s0\\000"')
-    return Made("label", "files", f":{path}", "selinux")
+    return Made("label", "files", f":{path}", "selinux", "same-root-hash")
 
 
 def capability(disk: Disk, chance: random.Random) -> Made:
@@ -148,14 +178,14 @@ def capability(disk: Disk, chance: random.Random) -> Made:
     value = disk.path.with_suffix(".capability")
     value.write_bytes(CAPABILITY)
     disk.debugfs("ROOT-A", f"ea_set -f {value} {path} security.capability")
-    return Made("capability", "files", f":{path}", "capability")
+    return Made("capability", "files", f":{path}", "capability", "same-root-hash")
 
 
 def target(disk: Disk, chance: random.Random) -> Made:
     links = [entry.path.decode() for entry in disk.built.manifest if entry.type == "symlink" and entry.path.isascii()]
     path = chance.choice(links)
     disk.debugfs("ROOT-A", f"rm {path}", f"symlink {path} /elsewhere/{chance.randrange(1000)}")
-    return Made("target", "files", f":{path}", "target")
+    return Made("target", "files", f":{path}", "target", "same-root-hash")
 
 
 def unit(disk: Disk, chance: random.Random) -> Made:
@@ -170,7 +200,7 @@ def sysctl_value(disk: Disk, chance: random.Random) -> Made:
     del chance
     path = f"{disk.usr}/lib/sysctl.d/80-release.conf"
     disk.replace("ROOT-A", path, b"kernel.kptr_restrict", b"kernel.kptr_restrixt")
-    return Made("sysctl value", "sysctls", "sysctl:kernel.kptr_restrict", "static")
+    return Made("sysctl value", "sysctls", "sysctl:kernel.kptr_restrict", "static", "anything-else")
 
 
 def module(disk: Disk, chance: random.Random) -> Made:
@@ -179,19 +209,19 @@ def module(disk: Disk, chance: random.Random) -> Made:
 
 def root_json(disk: Disk, chance: random.Random) -> Made:
     byte(disk, chance, "updog/root.json")
-    return Made("root.json", "tuf-root", ":root.json", "bytes")
+    return Made("root.json", "tuf-root", ":root.json", "bytes", "tuf-root")
 
 
 def boot_line(disk: Disk, chance: random.Random) -> Made:
     old, new = chance.choice([(b"selinux=1", b"selinux=0"), (b"enforcing=1", b"enforcing=0"), (b"quiet", b"debug")])
     disk.replace("BOOT-A", "/grub/grub.cfg", old, new)
-    return Made("boot line", "boot", "/grub/grub.cfg", "command_line")
+    return Made("boot line", "boot", "/grub/grub.cfg", "command_line", "boot-text")
 
 
 def verity_option(disk: Disk, chance: random.Random) -> Made:
     del chance
     disk.replace("BOOT-A", "/grub/grub.cfg", b"restart_on_corruption", b"ignore_corruption    ")
-    return Made("verity option", "integrity", ":boot text", "options")
+    return Made("verity option", "integrity", ":boot text", "options", "verity-weaker")
 
 
 def root_hash(disk: Disk, chance: random.Random) -> Made:
@@ -199,20 +229,20 @@ def root_hash(disk: Disk, chance: random.Random) -> Made:
     digit = chance.randrange(64)
     new = old[:digit] + ("1" if old[digit] == "0" else "0") + old[digit + 1 :]
     disk.replace("BOOT-A", "/grub/grub.cfg", old.encode(), new.encode())
-    return Made("root hash", "integrity", ":boot text", "root_hash")
+    return Made("root hash", "integrity", ":boot text", "root_hash", "fixed-tree")
 
 
 def gpt_bit(disk: Disk, chance: random.Random) -> Made:
     """Priority 48 to 51, tries 52 to 55, successful 56: of either bank."""
     bank = chance.choice("AB")
     disk.sgdisk("-A", f"{disk.number(f'BOOT-{bank}')}:toggle:{chance.randrange(48, 57)}")
-    return Made("GPT bit", "banks", f"bank-{bank.lower()}", "state")
+    return Made("GPT bit", "banks", f"bank-{bank.lower()}", "state", "bank-state")
 
 
 def other_bit(disk: Disk, chance: random.Random) -> Made:
     name = chance.choice(["ROOT-A", "HASH-A", "PRIVATE", "BOOT-A"])
     disk.sgdisk("-A", f"{disk.number(name)}:toggle:{chance.choice([0, 2, 60, 63])}")
-    return Made("another bit", "partitions", disk.partition(name).label, "attributes")
+    return Made("another bit", "partitions", disk.partition(name).label, "attributes", "partitions")
 
 
 def swap_banks(disk: Disk, chance: random.Random) -> Made:
@@ -220,41 +250,41 @@ def swap_banks(disk: Disk, chance: random.Random) -> Made:
     bits = [49, 56] if chance.random() < 0.5 else [49, 52, 56]
     words = [word for bit in bits for word in ("-A", f"{disk.number('BOOT-B')}:set:{bit}")]
     disk.sgdisk(*words)
-    return Made("bank swap", "banks", "bank-b", "state")
+    return Made("bank swap", "banks", "bank-b", "state", "bank-state")
 
 
 def partition_name(disk: Disk, chance: random.Random) -> Made:
     number = disk.number(chance.choice(["ROOT-A", "BOOT-B", "PRIVATE"]))
     disk.sgdisk("-c", f"{number}:SOMETHING-{chance.randrange(100)}")
-    return Made("partition name", "partitions", str(number), "name")
+    return Made("partition name", "partitions", str(number), "name", "partitions")
 
 
 def partition_guid(disk: Disk, chance: random.Random) -> Made:
     name = chance.choice(["ROOT-B", "HASH-B", "RESERVED-A"])
     disk.sgdisk("-u", f"{disk.number(name)}:{random.Random(chance.random()).randbytes(16).hex()}")
-    return Made("partition GUID", "partitions", disk.partition(name).label, "unique_guid")
+    return Made("partition GUID", "partitions", disk.partition(name).label, "unique_guid", "partitions")
 
 
 def hash_block(disk: Disk, chance: random.Random) -> Made:
     leaves = -(-disk.built.verity["A"].data_blocks // 128)
     disk.flip(disk.partition("HASH-A").start + 4096 + chance.randrange(leaves) * 4096 + chance.randrange(32))
-    return Made("hash block", "integrity", "bank-a", "bad_blocks")
+    return Made("hash block", "integrity", "bank-a", "bad_blocks", "tree-broken")
 
 
 def superblock(disk: Disk, chance: random.Random) -> Made:
     disk.flip(disk.partition("HASH-A").start + 88 + chance.randrange(32))  # the salt
-    return Made("superblock", "integrity", ":superblock", "salt")
+    return Made("superblock", "integrity", ":superblock", "salt", "fixed-tree")
 
 
 def slack(disk: Disk, chance: random.Random) -> Made:
     part = disk.partition("HASH-A")
     disk.flip(part.start + part.length - chance.randrange(4096, 65536))
-    return Made("slack", "integrity", "bank-a", "")
+    return Made("slack", "integrity", "bank-a", "", "unprotected-bytes")
 
 
 def boot_file(disk: Disk, chance: random.Random) -> Made:
     disk.flip(disk.block_of("BOOT-A", "/vmlinuz") + chance.randrange(1024, 4096))
-    return Made("kernel", "files", "boot-a:/vmlinuz", "content")
+    return Made("kernel", "files", "boot-a:/vmlinuz", "content", "boot-files")
 
 
 KINDS: tuple[Callable[[Disk, random.Random], Made], ...] = (
@@ -262,3 +292,11 @@ KINDS: tuple[Callable[[Disk, random.Random], Made], ...] = (
     boot_line, verity_option, root_hash, gpt_bit, other_bit, swap_banks, partition_name, partition_guid, hash_block,
     superblock, slack, boot_file,
 )  # fmt: skip
+IN_THE_ROOT = KINDS[:13]
+
+
+def sealed(kind: Callable[[Disk, random.Random], Made], disk: Disk, chance: random.Random) -> Made:
+    """The same change by somebody who makes the hash tree anew as well, as whoever builds images can."""
+    made = kind(disk, chance)
+    disk.seal()
+    return replace(made, is_sealed=True, ruling="fixed-content" if made.ruling == "same-root-hash" else made.ruling)

@@ -13,6 +13,7 @@ import pytest
 
 from rocketaudit.analysis.benchmark import load_benchmarks
 from rocketaudit.analysis.drift import judge_drift
+from rocketaudit.analysis.drift.judge import decide
 from rocketaudit.audit import Looking, look
 from rocketaudit.cli.running import SHIPPED, rule_files
 from rocketaudit.formats.evidence_file import evidence_digest
@@ -21,13 +22,32 @@ from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.policy import DriftPolicy
 from rocketaudit.model.rule import Benchmark
 from rocketaudit.model.verdict import Severity
-from tests.analysis.drift.image_mutations import KINDS, Disk, Made
+from tests.analysis.drift.image_mutations import (
+    IN_THE_ROOT,
+    KINDS,
+    Disk,
+    Made,
+    byte,
+    capability,
+    mode,
+    sealed,
+    swap_banks,
+)
 from tests.conftest import built
 from tests.images import Built, Flip, damaged_copy
 from tests.images.assemble import assemble
 from tests.images.recipe import make_banks
 from tests.images.tree import manifest_of
 from tests.support import needs_tools
+
+HIGH, CRITICAL = Severity.HIGH, Severity.CRITICAL
+SEALING = (
+    "integrity",
+    "boot",
+    "kernel-arguments",
+    "signed-texts",
+    "partitions",
+)  # changed by a new tree
 
 
 @cache
@@ -55,26 +75,63 @@ def test_one_change_is_found_placed_and_unexpected(
     check(kind, 0, pristine, Disk(small_ext4_image, tmp_path / "disk.img"))
 
 
+@pytest.mark.parametrize("kind", [byte, mode, capability], ids=lambda kind: kind.__name__)
+def test_one_change_below_a_new_hash_tree_is_found_placed_and_unexpected(
+    kind: Callable[[Disk, random.Random], Made], pristine: Evidence, small_ext4_image: Built, tmp_path: Path
+) -> None:
+    check(kind, 1, pristine, Disk(small_ext4_image, tmp_path / "disk.img"))
+
+
 def check(kind: Callable[[Disk, random.Random], Made], number: int, pristine: Evidence, disk: Disk) -> None:
-    """Change the disk and look at what is told of it."""
-    needs_tools("debugfs", "sgdisk")
-    made = kind(disk, random.Random(f"{kind.__name__} {number}"))
+    """Change the disk and look at what is told of it; with an odd number changes in the root are sealed anew."""
+    needs_tools("debugfs", "sgdisk", "veritysetup")
+    chance = random.Random(f"{kind.__name__} {number}")
+    made = sealed(kind, disk, chance) if number % 2 and kind in IN_THE_ROOT else kind(disk, chance)
     found = drift(pristine, see(disk.path))
     told = [change for change in found.changes if made.is_told_by(change)]
     assert told, (made, [(c.area, c.subject, c.attribute) for c in found.changes])
-    assert {change.judgement for change in told} == {Judgement.UNEXPECTED}
+    assert {(change.judgement, change.decided_by) for change in told} == {(Judgement.UNEXPECTED, made.ruling)}
+    assert decide(found, "unexpected")[0] == 1
     blamed = {change.subject for change in found.changes if change.area == "files"}
     if made.area == "files":
-        assert all(change.severity in (Severity.CRITICAL, Severity.HIGH) for change in told)
-        assert {subject for subject in blamed if not is_kin(subject, made.subject)} == set(), made
+        assert {change.severity for change in told} == {HIGH if made.ruling == "boot-files" else CRITICAL}
+        assert {subject for subject in blamed if not is_kin(subject, made)} == set(), made
     elif made.area in ("banks", "partitions"):
         assert blamed == set()
+    if made.kind in ("owner", "mode", "label", "capability"):
+        assert {change.area for change in found.changes} <= {"files", *SEALING}, made
+    if made.kind == "GPT bit":
+        rest = {(change.area, change.attribute) for change in found.changes if change.area != "banks"}
+        assert rest <= {("partitions", "problems")}, made  # where no bank would boot any more
+    check_tree(made, found)
 
 
-def is_kin(subject: str, changed: str) -> bool:
-    """The file itself, a hard link of it, or the folder that holds it."""
-    path = changed.removeprefix("boot-a").removeprefix(":")
-    return subject.endswith(changed) or path.startswith(subject.partition(":")[2])
+def check_tree(made: Made, found: Drift) -> None:
+    """A changed root no longer fits its tree, unless that was made anew: then the tree is another one."""
+    rulings = {change.decided_by for change in found.changes if change.area == "integrity"}
+    if made.is_sealed:
+        assert "fixed-tree" in rulings and "tree-broken" not in rulings, made
+    elif made.kind in {kind.__name__ for kind in IN_THE_ROOT}:
+        assert "tree-broken" in rulings, made
+
+
+def is_kin(subject: str, made: Made) -> bool:
+    """The file itself, a hard link of it, or the folder that holds it; of a new seal also the boot text."""
+    path = made.subject.removeprefix("boot-a").removeprefix(":")
+    sealing = made.is_sealed and subject == "boot-a:/grub/grub.cfg"
+    return sealing or subject.endswith(made.subject) or path.startswith(subject.partition(":")[2])
+
+
+def test_two_sound_banks_that_are_swapped_change_which_one_boots_and_nothing_else(
+    two_bank_image: Built, tmp_path: Path
+) -> None:
+    disk = Disk(two_bank_image, tmp_path / "disk.img")
+    swap_banks(disk, random.Random(1))
+    changes = drift(see(two_bank_image.path), see(disk.path)).changes
+    assert [(c.area, c.subject, c.attribute, c.decided_by) for c in changes] == [
+        ("banks", "bank-a", "state", "bank-state"),
+        ("banks", "bank-b", "state", "bank-state"),
+    ]
 
 
 def test_an_image_that_is_built_twice_has_not_drifted(
