@@ -21,7 +21,7 @@ MAX_JSON = 8 << 20
 MAX_CRATES = 20_000
 MAX_PATHS = 300_000
 
-_TAIL = re.compile(rb"[A-Za-z0-9_+./@-]*\Z")
+_PATH_LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+./@-"
 _NAME_VERSION = re.compile(rb"([A-Za-z0-9_][A-Za-z0-9_-]*?)-(\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?)")
 _TOOLCHAIN = re.compile(rb"(?:rust/deps|/cargo/registry/[0-9a-f]{16})\Z")
 _SOURCES = {
@@ -74,8 +74,8 @@ def crates_by_paths(elf: ElfFile, ranges: Ranges) -> tuple[Crate, ...]:
     seen: set[bytes] = set()
     hay = elf.haystack
     for at in hay.find_all(b".rs", ranges, MAX_PATHS):
-        tail = _TAIL.search(hay.window(at - 220, at))
-        folders = b"" if tail is None else tail[0].rpartition(b"/")[0]
+        before = hay.window(at - 220, at)
+        folders = before[len(before.rstrip(_PATH_LETTERS)) :].rpartition(b"/")[0]
         if folders in seen:
             continue
         seen.add(folders)

@@ -61,7 +61,7 @@ class _Called:
 def hardening(elf: ElfFile, names: Names, language: Language, *, packed: bool, search: bool) -> Hardening:
     """All hardening properties of a file whose language is known."""
     tags = elf.tags
-    called = _called(elf, names)
+    called = _called(names)
     flags, flags_1 = tags.get(DT_FLAGS, 0), tags.get(DT_FLAGS_1, 0)
     rpath, runpath = _path(elf, DT_RPATH), _path(elf, DT_RUNPATH)
     x86, aarch64 = _property(elf, _PROPERTY_X86), _property(elf, _PROPERTY_AARCH64)
@@ -104,28 +104,27 @@ def is_static(elf: ElfFile) -> bool:
     return program and elf.interpreter is None and DT_NEEDED not in elf.tags
 
 
-def _called(elf: ElfFile, names: Names) -> _Called:
+def _called(names: Names) -> _Called:
     undefined = names.dynamic.undefined
-    everything = names.dynamic.names
+    telling = names.dynamic.telling
     fortified = {_CHECKED[name] for name in undefined & _CHECKED.keys()}
     plain = undefined & FORTIFIABLE
-    canary = not everything.isdisjoint(_CANARIES) or _in_static_names(elf, names)
+    canary = not telling.isdisjoint(_CANARIES) or _in_static_names(names)
     return _Called(
         canary=canary,
         fortified=len(fortified),
         fortifiable=len(fortified | plain),
-        sanitizers=tuple(sorted(_SANITIZERS[name] for name in everything & _SANITIZERS.keys())),
-        any_names=bool(everything or names.static.names),
+        sanitizers=tuple(sorted(_SANITIZERS[name] for name in telling & _SANITIZERS.keys())),
+        any_names=names.dynamic.has_names or names.static.has_names,
     )
 
 
-def _in_static_names(elf: ElfFile, names: Names) -> bool:
+def _in_static_names(names: Names) -> bool:
     """Is a canary routine among the static names? Their text is searched, since only a sample of rows was read."""
-    if not names.static.names:
+    if not names.static.has_names:
         return False
-    start, size = names.static.strings
-    end = min(start + size, elf.size)
-    return any(elf.haystack.find(b"\0" + name + b"\0", ((start, end),)) >= 0 for name in sorted(_CANARIES))
+    text = names.static.text
+    return any(b"\0" + name + b"\0" in text for name in _CANARIES)
 
 
 def _relro(elf: ElfFile, *, now: bool) -> Relro:

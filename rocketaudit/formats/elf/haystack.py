@@ -1,4 +1,4 @@
-"""Byte search over a file that may be bytes, a map or a view of one, copied at most once and only when asked."""
+"""Byte search over a file that may be bytes, a map or a view of one; of a view only the searched ranges are copied."""
 
 from __future__ import annotations
 
@@ -14,52 +14,55 @@ Ranges = tuple[tuple[int, int], ...]
 class Haystack:
     """Finds needles in a buffer; a view of a whole map or bytes object is searched in place.
 
-    A memoryview has no `find`, but the object behind it does when the view covers all of it.
+    A memoryview has no `find`, but the object behind it does when the view covers all of it. Otherwise each range is
+    copied when it is first asked for, and kept for the next needle.
     """
 
-    __slots__ = ("_buffer", "_found")
+    __slots__ = ("_buffer", "_copies", "_whole")
 
     def __init__(self, buffer: Buffer) -> None:
         self._buffer = buffer
-        self._found: Any = buffer if hasattr(buffer, "find") else None
+        self._copies: list[tuple[int, int, bytes]] = []
+        behind: Any = buffer if hasattr(buffer, "find") else getattr(buffer, "obj", None)
+        self._whole: Any = behind if hasattr(behind, "find") and len(behind) == len(buffer) else None
 
-    @property
-    def searchable(self) -> Any:
-        """An object with bytes' `find` and the buffer protocol over the same bytes."""
-        if self._found is None:
-            whole: Any = getattr(self._buffer, "obj", None)
-            if hasattr(whole, "find") and len(whole) == len(self._buffer):
-                self._found = whole
-            else:
-                self._found = bytes(self._buffer)
-        return self._found
+    def _text(self, start: int, end: int) -> tuple[Any, int]:
+        """An object with bytes' `find` that holds that range, and the offset of its first byte."""
+        if self._whole is not None:
+            return self._whole, 0
+        for first, last, copy in self._copies:
+            if first <= start and end <= last:
+                return copy, first
+        copy = bytes(self._buffer[start:end])
+        self._copies.append((start, end, copy))
+        return copy, start
 
     def find(self, needle: bytes, ranges: Ranges) -> int:
         """The offset of the first hit inside one of the ranges, or -1."""
-        find = self.searchable.find
         for start, end in ranges:
-            at: int = find(needle, start, end)
+            text, base = self._text(start, end)
+            at: int = text.find(needle, start - base, end - base)
             if at >= 0:
-                return at
+                return base + at
         return -1
 
     def find_all(self, needle: bytes, ranges: Ranges, limit: int) -> Iterator[int]:
         """Up to `limit` offsets, in order."""
-        find = self.searchable.find
         for start, end in ranges:
-            at = find(needle, start, end)
+            text, base = self._text(start, end)
+            at = text.find(needle, start - base, end - base)
             while at >= 0 and limit > 0:
-                yield at
+                yield base + at
                 limit -= 1
-                at = find(needle, at + 1, end)
+                at = text.find(needle, at + 1, end - base)
 
-    def match(self, pattern: re.Pattern[bytes], ranges: Ranges) -> re.Match[bytes] | None:
-        """The first match of a pattern inside one of the ranges; slower than `find`."""
+    def matches(self, pattern: re.Pattern[bytes], ranges: Ranges) -> Iterator[tuple[int, re.Match[bytes]]]:
+        """Every match of a pattern inside the ranges with its offset; slower than `find`."""
         for start, end in ranges:
-            if found := pattern.search(self.searchable, start, end):
-                return found
-        return None
+            text, base = self._text(start, end)
+            for found in pattern.finditer(text, start - base, end - base):
+                yield base + found.start(), found
 
     def window(self, start: int, end: int) -> bytes:
         """A copy of a small range, cut to the file."""
-        return bytes(self.searchable[max(0, start) : max(0, end)])
+        return bytes(self._buffer[max(0, start) : max(0, end)])

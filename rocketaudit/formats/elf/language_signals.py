@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rocketaudit.formats.elf.haystack import Ranges
@@ -16,15 +15,19 @@ from rocketaudit.formats.elf.header import (
     ET_DYN,
     ET_EXEC,
     PF_X,
+    SHF_ALLOC,
+    SHF_EXECINSTR,
     SHT_NOBITS,
     ElfFile,
 )
 from rocketaudit.formats.elf.language import Shares, Sign
 from rocketaudit.formats.elf.runtimes import RUNTIMES
-from rocketaudit.formats.elf.symbols import Mangling, SymbolTable, mangling
+from rocketaudit.formats.elf.symbols import MANGLED, Mangling, SymbolTable, mangling
 from rocketaudit.model.binary import Signal
 
 MAX_COMMENT = 1 << 16
+MAX_HOLES = 256  # sections looked at for bytes that need no search
+WORTH_A_HOLE = 1024
 
 _RUST_LIBRARY = re.compile(r"lib(?:std|rustc_driver|test|proc_macro|core|alloc)-[0-9a-f]{16}\.so")
 _CPP_LIBRARY = ("libstdc++.so", "libc++.so", "libc++abi")
@@ -44,7 +47,10 @@ _KNOWN_NAMES: Mapping[bytes, tuple[Sign, int]] = {
     b"_ITM_deregisterTMCloneTable": (Sign.C_STARTUP, 1),
     b"__cxa_finalize": (Sign.C_STARTUP, 1),
 }
-_MANGLED_STARTS = frozenset({b"_Z", b"_R"})
+STARTUP_NAMES = frozenset(name for name, (sign, _) in _KNOWN_NAMES.items() if sign is Sign.C_STARTUP)
+# gABI: RELA, HASH, REL, DYNSYM; RELR, GNU_HASH, versym, X86_64_UNWIND
+_TEXTLESS_TYPES = frozenset({4, 5, 9, 11, 19, 0x6FFFFFF6, 0x6FFFFFFF, 0x70000001})
+_UNWIND_SECTIONS = (".eh_frame", ".eh_frame_hdr", ".gcc_except_table")
 _MANGLED: Mapping[Mangling, Sign] = {
     Mangling.RUST: Sign.RUST_DYNAMIC_NAMES,
     Mangling.CPP: Sign.CPP_DYNAMIC_NAMES,
@@ -62,7 +68,7 @@ class Names:
     def functions(self) -> list[tuple[str, SymbolTable, Mapping[Mangling, tuple[int, int]]]]:
         """Where from, the table, and its functions by mangling, for the tables that describe all functions."""
         tables = (("symbols", self.static), ("mini-debug-info", self.debug))
-        return [(where, table, table.functions) for where, table in tables if table.names]
+        return [(where, table, table.functions) for where, table in tables if table.has_names]
 
 
 def metadata_signals(elf: ElfFile, names: Names) -> list[Signal]:
@@ -90,7 +96,7 @@ def symbol_shares(names: Names) -> Shares:
 
 def packer_signals(elf: ElfFile) -> list[Signal]:
     """UPX by its mark; other packers by code that does not compress any further and imports nothing."""
-    at = elf.haystack.find(b"UPX!", ((0, min(4096, elf.size)),))
+    at = bytes(elf.piece(0, 4096)).find(b"UPX!")
     if at < 0 and len(elf.segments) <= 5 and not elf.sections:
         at = elf.haystack.find(b"$Info: This file is packed with the UPX", ((0, elf.size),))
     if at >= 0:
@@ -106,7 +112,11 @@ def packer_signals(elf: ElfFile) -> list[Signal]:
 
 
 def search_ranges(elf: ElfFile) -> Ranges:
-    """Where strings can be: mapped bytes that are not code, as far as the layout keeps the two apart."""
+    """Where strings can be: mapped bytes that are not code, as far as the layout keeps the two apart.
+
+    Sections that hold code, relocations, symbols or unwind tables are left out. A section table that lies can hide
+    text this way, as leaving the text out could: less is found then, never more.
+    """
     apart = any(not segment.flags & 3 and segment.file_size > 4096 for segment in elf.loads)
     ranges = [
         (segment.offset, min(segment.offset + segment.file_size, elf.size))
@@ -125,7 +135,30 @@ def search_ranges(elf: ElfFile) -> Ranges:
             merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
         elif end > start:
             merged.append((start, end))
-    return tuple(merged)
+    return _without(merged, sorted(_textless(elf))) if elf.sections else tuple(merged)
+
+
+def _textless(elf: ElfFile) -> Iterator[tuple[int, int]]:
+    """(start, end) of mapped sections that hold no text."""
+    unwinding = {elf.section_index.get(name) for name in _UNWIND_SECTIONS}
+    for index, section in enumerate(elf.sections[:MAX_HOLES]):
+        mapped = section.flags & SHF_ALLOC and section.size > WORTH_A_HOLE and section.type != SHT_NOBITS
+        if mapped and (section.flags & SHF_EXECINSTR or section.type in _TEXTLESS_TYPES or index in unwinding):
+            yield section.offset, section.offset + section.size
+
+
+def _without(ranges: Iterable[tuple[int, int]], holes: Sequence[tuple[int, int]]) -> Ranges:
+    """The ranges without the holes; both sorted."""
+    kept: list[tuple[int, int]] = []
+    for start, end in ranges:
+        for first, last in holes:
+            if last > start and first < end:
+                if first > start:
+                    kept.append((start, first))
+                start = last
+        if start < end:
+            kept.append((start, end))
+    return tuple(kept)
 
 
 def _library_signals(elf: ElfFile) -> Iterator[Signal]:
@@ -179,19 +212,19 @@ def _section_signals(elf: ElfFile) -> Iterator[Signal]:
 
 def _dynamic_name_signals(table: SymbolTable) -> Iterator[Signal]:
     counts: Counter[Sign] = Counter()
-    names = table.names
+    names = table.telling
     undefined = table.undefined
     for name in names & _KNOWN_NAMES.keys():
         sign, weight = _KNOWN_NAMES[name]
         counts[sign] += weight
-    mangled = [name for name in names if name[:2] in _MANGLED_STARTS]
-    for name in mangled:
-        if b"17h" in name or name[:4] == b"_ZGV" or name[:2] == b"_R":
-            if (known := _MANGLED.get(mangling(name))) is not None:
-                counts[known] += 1
-        else:
-            counts[Sign.CPP_DYNAMIC_NAMES] += 1
-    if unwinder := sum(name.startswith(b"_Unwind_") for name in undefined):
+    for name in names:
+        if name[:2] in MANGLED:
+            if b"17h" in name or name[:4] == b"_ZGV" or name[:2] == b"_R":
+                if (known := _MANGLED.get(mangling(name))) is not None:
+                    counts[known] += 1
+            else:
+                counts[Sign.CPP_DYNAMIC_NAMES] += 1
+    if unwinder := sum(name.startswith(b"_Unwind_") for name in names & undefined):
         counts[Sign.UNWINDER] += unwinder
     plain = len(undefined - _KNOWN_NAMES.keys())
     if plain and not counts[Sign.RUST_DYNAMIC_NAMES] and not counts[Sign.CPP_DYNAMIC_NAMES]:
@@ -199,7 +232,7 @@ def _dynamic_name_signals(table: SymbolTable) -> Iterator[Signal]:
     for sign in sorted(counts):
         if counts[sign]:
             yield Signal(sign, str(counts[sign]), table.offset)
-    if runtime := _runtime_among(names - undefined):
+    if runtime := _runtime_among(table):
         yield Signal(Sign.RUNTIME_NAME, runtime, table.offset)
 
 
@@ -212,10 +245,10 @@ _RUNTIME_LEADS = re.compile(
 )
 
 
-def _runtime_among(names: AbstractSet[bytes]) -> str | None:
-    """The runtime that the alphabetically first telling name belongs to."""
-    telling = [name for name in names if name[:4] in _RUNTIME_STARTS and _RUNTIME_LEADS.match(name)]
-    for name in sorted(telling)[:1]:
+def _runtime_among(table: SymbolTable) -> str | None:
+    """The runtime that the alphabetically first telling name defined here belongs to."""
+    telling = [name for name in table.telling if name[:4] in _RUNTIME_STARTS and _RUNTIME_LEADS.match(name)]
+    for name in sorted(set(telling) - table.undefined)[:1] if telling else ():
         for runtime in RUNTIMES:
             if runtime.defines is not None and runtime.defines.match(name):
                 return f"{runtime.name}: {name[:80].decode('latin-1')}"
@@ -230,5 +263,5 @@ def _name_signals(table: SymbolTable, where: str, functions: Mapping[Mangling, t
     go = functions.get(Mangling.GO, (0, 0))[0]
     if go > 200:
         yield Signal(Sign.GO_NAMES, f"{go} in {where}", table.offset)
-    if runtime := _runtime_among(table.names - table.undefined):
+    if runtime := _runtime_among(table):
         yield Signal(Sign.RUNTIME_NAME, runtime, table.offset)

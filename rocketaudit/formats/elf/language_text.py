@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 
 from rocketaudit.errors import FormatError
 from rocketaudit.formats.elf.go_buildinfo import find_build_info, read_build_info
@@ -12,7 +13,9 @@ from rocketaudit.formats.elf.haystack import Ranges
 from rocketaudit.formats.elf.header import ElfFile
 from rocketaudit.formats.elf.language import Sign
 from rocketaudit.formats.elf.relocations import relative_slots
-from rocketaudit.formats.elf.runtimes import RUNTIMES
+from rocketaudit.formats.elf.runtimes import RUNTIMES, may_run
+from rocketaudit.formats.elf.searchable import C_FILES, CPP_FILES, GO_PANIC, Text
+from rocketaudit.formats.elf.symbols import SymbolTable
 from rocketaudit.formats.elf.unwind import LOCAL, personalities
 from rocketaudit.formats.elf.vtables import stored_vtables
 from rocketaudit.model.binary import Signal
@@ -25,7 +28,7 @@ _RUST_NEEDLES = (b"core/src/", b"alloc/src/", b"std/src/")
 _RUST_PANICS = (b"called `Option::unwrap()` on a `None` value", b"index out of bounds: the len is ")
 _RUST_BACKTRACE = b"__rust_begin_short_backtrace"
 _RUST_COMMIT = re.compile(rb"/rustc/[0-9a-f]{40}/")
-_PATH_TAIL = re.compile(rb"[A-Za-z0-9_+./@-]{1,200}\Z")
+_PATH_LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+./@-"
 
 # runtime/symtab.go of each Go release: magic, two zero bytes, instruction quantum, pointer size
 _FUNCTION_TABLE = re.compile(
@@ -37,14 +40,13 @@ _CPP_TYPE = re.compile(rb"N10__cxxabiv1\d+__[a-z_]+_type_infoE\0")
 _C_SOURCE = re.compile(rb"[\w/-]{2,}\.c\0")
 
 
-def go_text(elf: ElfFile, ranges: Ranges) -> Iterator[Signal]:
+def go_text(elf: ElfFile, text: Text) -> Iterator[Signal]:
     """Go without its sections: the runtime's names, backed by build info or a function table that hold together."""
-    hay = elf.haystack
-    at = hay.find(b"runtime.gopanic", ranges)
+    at = text.find(GO_PANIC)
     if at < 0:
         return
     yield Signal(Sign.GO_RUNTIME, "runtime.gopanic", at)
-    info = find_build_info(elf, ranges)
+    info = find_build_info(elf, text.ranges)
     if info is not None:
         try:
             version = read_build_info(elf, info).version
@@ -52,11 +54,10 @@ def go_text(elf: ElfFile, ranges: Ranges) -> Iterator[Signal]:
             version = None
         if version is not None and version.startswith(("go", "devel")):
             yield Signal(Sign.GO_BUILD_INFO, version[:60], info)
-    for start, end in ranges:
-        for table in _FUNCTION_TABLE.finditer(hay.searchable, start, end):
-            if _is_function_table(elf, table.start()):
-                yield Signal(Sign.GO_FUNCTION_TABLE, table[0].hex(), table.start())
-                return
+    for at, table in elf.haystack.matches(_FUNCTION_TABLE, text.ranges):
+        if _is_function_table(elf, at):
+            yield Signal(Sign.GO_FUNCTION_TABLE, table[0].hex(), at)
+            return
 
 
 def _is_function_table(elf: ElfFile, at: int) -> bool:
@@ -71,13 +72,12 @@ def _is_function_table(elf: ElfFile, at: int) -> bool:
     return bool(0 < functions < elf.size and 0 < files < elf.size and names < elf.size)
 
 
-def rust_text(elf: ElfFile, ranges: Ranges) -> Iterator[Signal]:
+def rust_text(text: Text) -> Iterator[Signal]:
     """Paths of Rust's own library, its runtime's marks and its panic messages."""
-    hay = elf.haystack
     hit = False
-    for needle in _RUST_NEEDLES:
-        for at in hay.find_all(needle, ranges, 16):
-            window = hay.window(at - 120, at + 120)
+    for needle in _RUST_NEEDLES if text.rust_files() else ():
+        for at in text.find_all(needle, 16):
+            window = text.window(at - 120, at + 120)
             found = _RUST_LIBRARY_PATH.search(window, max(0, min(at, 120) - 100))
             if found is not None:
                 hit = True
@@ -85,40 +85,39 @@ def rust_text(elf: ElfFile, ranges: Ranges) -> Iterator[Signal]:
                 break
         if hit:
             break
-    at = hay.find(_RUST_BACKTRACE, ranges)
+    at = text.find(_RUST_BACKTRACE)
     if at >= 0:
         hit = True
         yield Signal(Sign.RUST_RUNTIME, _RUST_BACKTRACE.decode(), at)
     if not hit:
         return
     for message in _RUST_PANICS:
-        at = hay.find(message, ranges)
+        at = text.find(message)
         if at >= 0:
             yield Signal(Sign.RUST_PANIC, message.decode(), at)
             break
-    at = hay.find(b"/rustc/", ranges)
-    if at >= 0 and (commit := _RUST_COMMIT.match(hay.window(at, at + 48))) is not None:
+    at = text.find(b"/rustc/")
+    if at >= 0 and (commit := _RUST_COMMIT.match(text.window(at, at + 48))) is not None:
         yield Signal(Sign.RUST_COMMIT, commit[0].decode(), at)
 
 
-def rust_location(elf: ElfFile, ranges: Ranges) -> Signal | None:
+def rust_location(elf: ElfFile, text: Text) -> Signal | None:
     """A panic location: somewhere a pointer to a `.rs` path is followed by that path's exact length.
 
     Rust's `&str` is a pointer and a length without a terminator; text that merely mentions a path has none.
     """
-    hay = elf.haystack
     spots: list[tuple[int, bytes]] = []
-    for at in hay.find_all(b".rs", ranges, 400):
-        tail = _PATH_TAIL.search(hay.window(at - 200, at))
-        if tail is not None:
-            spots.append((at + 3, tail[0] + b".rs"))
+    for at in text.rust_files():
+        before = text.window(at - 200, at)
+        if tail := before[len(before.rstrip(_PATH_LETTERS)) :]:
+            spots.append((at + 3, tail + b".rs"))
         if len(spots) >= 24:
             break
     if not spots:
         return None
     word = struct.Struct(elf.order + ("Q" if elf.bits == 64 else "I"))
     for end, path in spots[:6]:
-        if (place := _stored_in_place(elf, ranges, end, path, word)) is not None:
+        if (place := _stored_in_place(elf, text, end, path, word)) is not None:
             return place
     return _relocated(elf, spots, word)
 
@@ -131,16 +130,16 @@ def _lengths(path: bytes, *, all_of_them: bool) -> list[int]:
     return [len(path) - at for at in dict.fromkeys([0, *marks])][:8]
 
 
-def _stored_in_place(elf: ElfFile, ranges: Ranges, end: int, path: bytes, word: struct.Struct) -> Signal | None:
+def _stored_in_place(elf: ElfFile, text: Text, end: int, path: bytes, word: struct.Struct) -> Signal | None:
     address = elf.address(end - 1)
     if address is None:
         return None
-    small = sum(end - start for start, end in ranges) <= SMALL
+    small = sum(end - start for start, end in text.ranges) <= SMALL
     for length in _lengths(path, all_of_them=small):
         value = address + 1 - length
         if not 0 <= value < 1 << elf.bits:
             continue
-        at = elf.haystack.find(word.pack(value) + word.pack(length), ranges)
+        at = text.find(word.pack(value) + word.pack(length))
         if at >= 0:
             return Signal(Sign.RUST_LOCATION, path[-length:].decode("latin-1"), at)
     return None
@@ -167,17 +166,16 @@ def _relocated(elf: ElfFile, spots: list[tuple[int, bytes]], word: struct.Struct
     return None
 
 
-def cpp_text(elf: ElfFile, ranges: Ranges) -> Iterator[Signal]:
+def cpp_text(text: Text) -> Iterator[Signal]:
     """C++ that neither links nor names its library: type names of its runtime linked in, or vtables."""
-    hay = elf.haystack
-    at = hay.find(b"N10__cxxabiv1", ranges)
-    if at >= 0 and (name := _CPP_TYPE.match(hay.window(at, at + 64))) is not None:
+    at = text.find(b"N10__cxxabiv1")
+    if at >= 0 and (name := _CPP_TYPE.match(text.window(at, at + 64))) is not None:
         yield Signal(Sign.CPP_TYPES, name[0][:-1].decode(), at)
         return
-    for text in (b"St9exception", b"St9bad_alloc", b"basic_string::"):
-        at = hay.find(text, ranges)
+    for mark in (b"St9exception", b"St9bad_alloc", b"basic_string::"):
+        at = text.find(mark)
         if at >= 0:
-            yield Signal(Sign.CPP_RUNTIME, text.decode(), at)
+            yield Signal(Sign.CPP_RUNTIME, mark.decode(), at)
             break
 
 
@@ -187,18 +185,15 @@ def vtable_signals(elf: ElfFile) -> Iterator[Signal]:
         yield Signal(Sign.CPP_VTABLES, str(count), at)
 
 
-def source_paths(elf: ElfFile, ranges: Ranges) -> Iterator[Signal]:
+def source_paths(text: Text) -> Iterator[Signal]:
     """Names of C or C++ source files, as assertions and messages leave them."""
-    hay, ranges = elf.haystack, clipped(ranges, WEAK_SEARCH)
-    for needles, pattern, sign in (
-        ((b".c\0",), _C_SOURCE, Sign.C_PATH),
-        ((b".cpp\0", b".cc\0", b".hpp\0", b".hh\0", b".cxx\0"), _CPP_SOURCE, Sign.CPP_PATH),
-    ):
+    near = clipped(text.ranges, WEAK_SEARCH)
+    for needles, pattern, sign in ((C_FILES, _C_SOURCE, Sign.C_PATH), (CPP_FILES, _CPP_SOURCE, Sign.CPP_PATH)):
         for needle in needles:
-            at = hay.find(needle, ranges)
-            if at < 0:
+            at = text.find(needle)
+            if not any(start <= at <= end - len(needle) for start, end in near):
                 continue
-            found = pattern.search(hay.window(at - 80, at + len(needle)))
+            found = pattern.search(text.window(at - 80, at + len(needle)))
             if found is not None:
                 yield Signal(sign, found[0][:-1].decode("latin-1"), at)
                 break
@@ -214,34 +209,29 @@ def clipped(ranges: Ranges, limit: int) -> Ranges:
     return tuple(kept)
 
 
-def runtime_text(elf: ElfFile, ranges: Ranges) -> Iterator[Signal]:
-    """Texts of other runtimes, each set whole."""
-    places: dict[bytes, int] = {}
-
-    def find(text: bytes) -> int:
-        if (at := places.get(text)) is None:
-            at = places[text] = elf.haystack.find(text, ranges)
-        return at
-
+def runtime_text(text: Text, imports: AbstractSet[bytes]) -> Iterator[Signal]:
+    """Texts of other runtimes, each set whole; only of those that could run with what the file imports."""
     for runtime in RUNTIMES:
+        if imports and not may_run(runtime, imports):
+            continue
         for texts in runtime.texts:
-            if all(find(text) >= 0 for text in texts):
-                yield Signal(Sign.RUNTIME_TEXT, f"{runtime.name}: {texts[0].decode()}", find(texts[0]))
+            if all(text.find(mark) >= 0 for mark in reversed(texts)):
+                yield Signal(Sign.RUNTIME_TEXT, f"{runtime.name}: {texts[0].decode()}", text.find(texts[0]))
                 return
 
 
-def static_library_text(elf: ElfFile, ranges: Ranges) -> Iterator[Signal]:
+def static_library_text(text: Text) -> Iterator[Signal]:
     """A C library linked in: glibc names itself, every libc carries its error messages."""
-    for text in (b"GNU C Library", b"No such file or directory", b"(null)"):
-        at = elf.haystack.find(text, ranges)
+    for mark in (b"GNU C Library", b"No such file or directory", b"(null)"):
+        at = text.find(mark)
         if at >= 0:
-            yield Signal(Sign.C_STATIC_LIBRARY, text.decode(), at)
+            yield Signal(Sign.C_STATIC_LIBRARY, mark.decode(), at)
             return
 
 
-def personality_signal(elf: ElfFile) -> Signal:
+def personality_signal(elf: ElfFile, dynamic: SymbolTable) -> Signal:
     """Whether a personality routine is a function of this file, as Rust's always is."""
-    for personality in personalities(elf):
+    for personality in personalities(elf, dynamic):
         if personality.name == LOCAL:
             return Signal(Sign.LOCAL_PERSONALITY, "in .eh_frame", personality.offset)
     return Signal(Sign.NO_LOCAL_PERSONALITY, "none in .eh_frame")

@@ -44,19 +44,29 @@ def named_slots(elf: ElfFile, wanted: AbstractSet[int]) -> dict[int, bytes]:
     found: dict[int, bytes] = {}
     if elf.bits != 64 or symbols_at is None or strings_at is None or not wanted:
         return found
-    for slot, info, _ in _rela_rows(elf):
-        if slot in wanted and (symbol := info >> 32):
+    rows = _rela(elf)
+    for slot in wanted:
+        packed = struct.pack(elf.order + "Q", slot & (1 << 64) - 1)
+        at = rows.find(packed)
+        while at >= 0 and at % 24:
+            at = rows.find(packed, at + 1)
+        if at >= 0 and (symbol := struct.unpack_from(elf.order + "Q", rows, at + 8)[0] >> 32):
             raw = elf.piece(symbols_at + 24 * symbol, 4)
             number = int.from_bytes(raw, "little" if elf.order == "<" else "big") if len(raw) == 4 else 0
             found[slot] = elf.string(strings_at + number, 256)
     return found
 
 
-def _rela_rows(elf: ElfFile) -> Iterator[tuple[int, int, int]]:
+def _rela(elf: ElfFile) -> bytes:
+    """The rows of DT_RELA, whole ones only."""
     start = elf.tags.get(DT_RELA)
     offset = None if start is None else elf.file_offset(start)
     raw = elf.piece(-1 if offset is None else offset, min(elf.tags.get(DT_RELASZ, 0), 24 * MAX_RELOCATIONS))
-    return struct.iter_unpack(elf.order + "QQQ", raw[: len(raw) // 24 * 24])
+    return bytes(raw[: len(raw) // 24 * 24])
+
+
+def _rela_rows(elf: ElfFile) -> Iterator[tuple[int, int, int]]:
+    return struct.iter_unpack(elf.order + "QQQ", _rela(elf))
 
 
 def _relr(elf: ElfFile, found: dict[int, int]) -> None:

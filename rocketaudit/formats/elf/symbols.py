@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import re
 import struct
+import sys
+from array import array
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from itertools import accumulate, compress
-from operator import not_
+from itertools import compress
+from operator import itemgetter, not_
+from typing import Literal, NamedTuple
 
 from rocketaudit.formats.elf.header import (
     DT_GNU_HASH,
@@ -32,21 +35,48 @@ MAX_BUCKETS = 1 << 20
 MAX_NAME = 8192
 STT_FUNC = 2
 
-_ROW = {
-    (64, "<"): struct.Struct("<IBBHQQ"),
-    (64, ">"): struct.Struct(">IBBHQQ"),
-    (32, "<"): struct.Struct("<IIIBBH"),
-    (32, ">"): struct.Struct(">IIIBBH"),
+
+_Cell = tuple[Literal["H", "I", "Q"], int]  # the letter of `struct`, and the offset in the row
+
+
+class _Shape(NamedTuple):
+    """Where the fields of a symbol lie: elf(5), Elf32_Sym and Elf64_Sym."""
+
+    size: int
+    name: _Cell
+    info: int
+    section: _Cell
+    value: _Cell
+    length: _Cell
+
+
+_SHAPES = {
+    64: _Shape(24, ("I", 0), 4, ("H", 6), ("Q", 8), ("Q", 16)),
+    32: _Shape(16, ("I", 0), 12, ("H", 14), ("I", 4), ("I", 8)),
 }
+
+_IS_FUNCTION = bytes(info & 15 == STT_FUNC for info in range(256))
+
+# the first two bytes of names that C++ and Rust mangled, and the first four of all other names that anyone asks for
+MANGLED = frozenset({b"_Z", b"_R"})
+TELLING = frozenset(
+    b"__gx __ru rust dl_i _dl_ _Unw __cx __gm _ITM __st __in __as __ub __ts __ms __cf __sa"
+    b" stg_ hs_m ghcz caml _D3s _D4c _d_r __gn ada_ FPC_ NimM _gfo __ob _OBJ __cr kDar _kDa".split()
+)
+
+
+def _letters(index: int) -> bytes:
+    """For `translate`: 1 for each byte that stands at that place of a telling name."""
+    here = {lead[index] for lead in TELLING | MANGLED if index < len(lead)}
+    return bytes(index > 1 or letter in here for letter in range(256))
+
+
+_TELLING_LETTERS = tuple(map(_letters, range(2)))
 
 # https://doc.rust-lang.org/rustc/symbol-mangling: legacy names end in a 17-character hash, v0 names start with _R
 _RUST_LEGACY = re.compile(rb"17h[0-9a-f]{16}E(?:\.llvm\.\d+)?$")
 _RUST_V0 = re.compile(rb"_R(?:[NIMXYC]|[0-9])")
 _GO_NAME = re.compile(rb"(?:runtime|type:|go:|main|sync|internal/[\w/]+|[a-z0-9.-]+\.[a-z]+/[\w./-]+)\.")
-
-
-# a table's rows in columns, as `_ROW` unpacks them, since hundreds of thousands are read
-_Column = tuple[int, ...]
 
 
 class Mangling(StrEnum):
@@ -58,41 +88,86 @@ class Mangling(StrEnum):
 
 @dataclass(frozen=True)
 class SymbolTable:
-    """`offset` and `rows` say where the table lies; `texts` has one name per row that was read, None for a nameless."""
+    """`offset` and `rows` say where the table lies; its columns are unpacked when they are asked for.
+
+    `raw` holds the rows that were read, `step` apart, and `text` the string table that their names lie in.
+    """
 
     offset: int
     rows: int
-    texts: tuple[bytes | None, ...] = ()
-    sections: _Column = ()  # 0: undefined
-    info: _Column = ()
-    sizes: _Column = ()
-    values: _Column = ()
+    raw: bytes = b""
+    step: int = 1
+    shape: _Shape = _SHAPES[64]
+    order: str = "<"
+    text: bytes = b""
     strings: tuple[int, int] = (0, 0)  # file offset and size of the names
+
+    def _column(self, cell: _Cell) -> list[int]:
+        """One field of all rows; a slice of the whole table is many times faster than unpacking row by row."""
+        letter, first = cell
+        width = struct.calcsize(letter)
+        found = array(letter, self.raw)[first // width :: self.shape.size // width * self.step]
+        if (self.order == "<") != (sys.byteorder == "little"):
+            found.byteswap()
+        return found.tolist()
+
+    @cached_property
+    def _places(self) -> list[int]:
+        """Where the name of each row starts in `text`; 0 where it has none."""
+        places = self._column(self.shape.name)
+        if places and max(places) >= len(self.text):
+            return [place if place < len(self.text) else 0 for place in places]
+        return places
+
+    @cached_property
+    def _sections(self) -> list[int]:
+        """The section of each symbol; 0 means undefined."""
+        return self._column(self.shape.section)
+
+    @cached_property
+    def has_names(self) -> bool:
+        return any(self._places)
 
     @cached_property
     def undefined(self) -> AbstractSet[bytes]:
         """Names that other files must provide."""
-        return {name for name in compress(self.texts, map(not_, self.sections)) if name is not None}
+        return set(map(self._name, filter(None, compress(self._places, map(not_, self._sections)))))
 
     @cached_property
-    def names(self) -> AbstractSet[bytes]:
-        """Every name, defined here or not."""
-        return {name for name in self.texts if name is not None}
+    def telling(self) -> AbstractSet[bytes]:
+        """The names, defined here or not, that start as one of TELLING does.
+
+        Tables of 100,000 names are narrowed down letter by letter before any name is cut out.
+        """
+        places = list(filter(None, self._places))
+        for index, letters in enumerate(_TELLING_LETTERS):
+            if not places:
+                break
+            starts = itemgetter(*places, 0)(self.text[index:] + bytes(index))
+            places = list(compress(places, bytes(starts[:-1]).translate(letters)))
+        return {name for name in map(self._name, places) if name[:4] in TELLING or name[:2] in MANGLED}
+
+    def _name(self, place: int) -> bytes:
+        """The name at a place of `text`, cut at MAX_NAME bytes."""
+        end = self.text.find(b"\0", place, place + MAX_NAME)
+        return self.text[place : end if end >= 0 else place + MAX_NAME]
 
     def at(self, wanted: AbstractSet[int]) -> Iterator[tuple[int, bytes]]:
         """(value, name) of the symbols that have one of the wanted values."""
-        for value, name in zip(self.values, self.texts, strict=True):
-            if value in wanted and name is not None:
-                yield value, name
+        for value, place in zip(self._column(self.shape.value), self._places, strict=True):
+            if value in wanted and place:
+                yield value, self._name(place)
 
     @cached_property
     def functions(self) -> Mapping[Mangling, tuple[int, int]]:
         """Number and bytes of the functions read here, by whose compiler spelled their names."""
         counts: dict[Mangling, int] = {}
         sizes: dict[Mangling, int] = {}
-        for name, section, info, size in zip(self.texts, self.sections, self.info, self.sizes, strict=True):
-            if section and info & 15 == STT_FUNC and name is not None:
-                spelled = mangling(name)
+        kinds = self.raw[self.shape.info :: self.shape.size * self.step].translate(_IS_FUNCTION)
+        columns = zip(self._places, self._sections, self._column(self.shape.length), strict=True)
+        for place, section, size in compress(columns, kinds):
+            if section and place:
+                spelled = mangling(self._name(place))
                 counts[spelled] = counts.get(spelled, 0) + 1
                 sizes[spelled] = sizes.get(spelled, 0) + size
         return {spelled: (count, sizes[spelled]) for spelled, count in counts.items()}
@@ -104,6 +179,8 @@ EMPTY = SymbolTable(0, 0)
 def mangling(name: bytes) -> Mangling:
     """Which language's compiler spelled this name; libmvec's vector names (_ZGV) are C."""
     lead = name[:2]
+    if lead not in MANGLED and b"." not in name:
+        return Mangling.NONE
     if lead == b"_Z":
         if b"17h" in name and _RUST_LEGACY.search(name):
             return Mangling.RUST
@@ -140,7 +217,7 @@ def static_symbols(elf: ElfFile) -> SymbolTable:
     if table.link >= len(elf.sections) or elf.sections[table.link].type == SHT_NOBITS:
         return EMPTY
     strings = elf.sections[table.link]
-    rows = table.size // _ROW[elf.bits, elf.order].size
+    rows = table.size // _SHAPES[elf.bits].size
     return _read(elf, table.offset, rows, (strings.offset, strings.size), stride=-(-rows // SAMPLE) or 1)
 
 
@@ -150,7 +227,7 @@ def _dynamic_count(elf: ElfFile, table: int) -> int:
     The section says it, else the hash tables; where DT_GNU_HASH lists nothing (a program that exports nothing), the
     string table, which linkers lay right behind, does.
     """
-    row = _ROW[elf.bits, elf.order].size
+    row = _SHAPES[elf.bits].size
     section = elf.section(".dynsym")
     if section is not None and section.address == table and section.size >= row:
         return section.size // row
@@ -192,38 +269,10 @@ def _gnu_hash_count(elf: ElfFile, at: int) -> int | None:
 
 
 def _read(elf: ElfFile, offset: int, count: int, strings: tuple[int, int], *, stride: int = 1) -> SymbolTable:
-    layout = _ROW[elf.bits, elf.order]
-    if stride > 1:
-        layout = struct.Struct(f"{layout.format}{(stride - 1) * layout.size}x")
-    raw = elf.piece(offset, min(count // stride, MAX_SYMBOLS) * layout.size)
-    rows = len(raw) // layout.size
-    columns = tuple(zip(*layout.iter_unpack(raw[: rows * layout.size]), strict=True)) or ((),) * 6
-    if elf.bits == 64:
-        places, info, _, sections, values, sizes = columns
-    else:
-        places, values, sizes, info, _, sections = columns
-    texts = _texts(bytes(elf.piece(*strings)), places)
-    return SymbolTable(offset, rows * stride, texts, sections, info, sizes, values, strings)
-
-
-def _texts(strings: bytes, places: _Column) -> tuple[bytes | None, ...]:
-    """The names at the given places of a string table; None where there is none.
-
-    Most names begin where another ends, so one split of the table finds them; linkers merge common ends, and those
-    are found one by one.
-    """
-    limit, find = len(strings), strings.find
-    begun: dict[int, bytes] = {}
-    if limit <= 64 * len(places):
-        pieces = strings.split(b"\0")
-        begun = dict(zip(accumulate(map((1).__add__, map(len, pieces)), initial=0), pieces, strict=False))
-        begun.pop(0, None)
-        begun.pop(limit, None)
-        if len(max(pieces, key=len)) > MAX_NAME:
-            begun = {place: name[:MAX_NAME] for place, name in begun.items()}
-    texts: list[bytes | None] = list(map(begun.get, places))
-    for index, text in enumerate(texts):
-        if text is None and 0 < (place := places[index]) < limit:
-            end = find(b"\0", place, place + MAX_NAME)
-            texts[index] = strings[place : end if end >= 0 else place + MAX_NAME]
-    return tuple(texts)
+    shape = _SHAPES[elf.bits]
+    step = stride * shape.size
+    raw = bytes(elf.piece(offset, min(count // stride, MAX_SYMBOLS) * step))
+    rows = len(raw) // step
+    return SymbolTable(
+        offset, rows * stride, raw[: rows * step], stride, shape, elf.order, bytes(elf.piece(*strings)), strings
+    )

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import re
 import struct
+import sys
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from itertools import groupby
 from operator import itemgetter
 
 from rocketaudit.formats.elf.header import PT_GNU_EH_FRAME, ElfFile
 from rocketaudit.formats.elf.relocations import named_slots
-from rocketaudit.formats.elf.symbols import dynamic_symbols
+from rocketaudit.formats.elf.symbols import SymbolTable
 
 MAX_RECORDS = 400_000
 NEIGHBOURS = 24  # functions in a row without a personality that still count as their neighbours' language
@@ -23,6 +26,7 @@ LOCAL = "local"
 
 _AUGMENTED = re.compile(rb"z[RLSB]*P[RLSB]*\0")
 _PC_RELATIVE_4 = 0x1B  # DW_EH_PE_pcrel | DW_EH_PE_sdata4, what compilers use
+_USUAL_HEADER = b"\x01\x1b\x03\x3b"  # version 1, pcrel|sdata4, udata4, datarel|sdata4: what linkers write
 _FIXED = {0x2: "H", 0x3: "I", 0x4: "Q", 0xA: "h", 0xB: "i", 0xC: "q"}
 
 
@@ -66,7 +70,7 @@ def frame_region(elf: ElfFile) -> tuple[int, int, int] | None:
     return None
 
 
-def personalities(elf: ElfFile) -> tuple[Personality, ...]:
+def personalities(elf: ElfFile, dynamic: SymbolTable) -> tuple[Personality, ...]:
     """The personality routines that the file's CIEs name, found by their augmentation strings."""
     region = frame_region(elf)
     if region is None:
@@ -83,7 +87,7 @@ def personalities(elf: ElfFile) -> tuple[Personality, ...]:
             places.setdefault(slot, offset + start)
         if len(places) >= MAX_PERSONALITIES:
             break
-    names = _symbol_slots(elf, places.keys())
+    names = _symbol_slots(elf, places.keys(), dynamic)
     found: dict[str, Personality] = {}
     for slot, place in places.items():
         name = names.get(slot, LOCAL)
@@ -91,33 +95,41 @@ def personalities(elf: ElfFile) -> tuple[Personality, ...]:
     return tuple(found.values())
 
 
-def frames(elf: ElfFile) -> Frames | None:
+def frames(elf: ElfFile, dynamic: SymbolTable) -> Frames | None:
     """Bytes of code per personality over all FDEs, or None when there are no unwind tables."""
     region = frame_region(elf)
     if region is None:
         return None
-    functions = _functions(elf, region)
-    if not functions:
+    functions = _sorted_functions(elf, region)
+    if functions is None:
+        found = sorted(_functions(elf, region), key=itemgetter(0))
+        functions = [slot for _, _, slot in found], [size for _, size, _ in found]
+    slots, sizes = functions
+    if not slots:
         return None
-    names = _symbol_slots(elf, {slot for _, _, slot in functions if slot is not None})
-    functions.sort(key=itemgetter(0))
-    labels = [None if slot is None else names.get(slot, LOCAL) for _, _, slot in functions]
+    names = _symbol_slots(elf, {slot for slot in slots if slot is not None}, dynamic)
+    runs = _runs(slots, sizes)
     code: dict[str, int] = {}
     before: str | None = None
-    index, count = 0, len(functions)
-    while index < count:
-        end = index
-        while end < count and labels[end] is None:
-            end += 1
-        if end > index:
-            after = labels[end] if end < count else None
-            owner = "none" if end - index >= NEIGHBOURS else (before or after or "none")
-            code[owner] = code.get(owner, 0) + sum(size for _, size, _ in functions[index:end])
-        if end < count:
-            before = labels[end] or "none"
-            code[before] = code.get(before, 0) + functions[end][1]
-        index = end + 1
-    return Frames(tuple(sorted(code.items())), count)
+    for index, (slot, count, size) in enumerate(runs):
+        if slot is not None:
+            before = owner = names.get(slot, LOCAL)
+        elif count >= NEIGHBOURS:
+            owner = "none"
+        else:
+            follower = runs[index + 1][0] if index + 1 < len(runs) else None
+            owner = before or ("none" if follower is None else names.get(follower, LOCAL))
+        code[owner] = code.get(owner, 0) + size
+    return Frames(tuple(sorted(code.items())), len(slots))
+
+
+def _runs(slots: Sequence[int | None], sizes: Sequence[int]) -> list[tuple[int | None, int, int]]:
+    """(personality slot, functions, bytes of code) of neighbours that share a personality."""
+    runs: list[tuple[int | None, int, int]] = []
+    for slot, group in groupby(zip(slots, sizes, strict=True), itemgetter(0)):
+        mine = [size for _, size in group]
+        runs.append((slot, len(mine), sum(mine)))
+    return runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +138,41 @@ class _Cie:
     personality: int | None
 
 
-def _symbol_slots(elf: ElfFile, wanted: AbstractSet[int]) -> dict[int, str]:
+def _symbol_slots(elf: ElfFile, wanted: AbstractSet[int], dynamic: SymbolTable) -> dict[int, str]:
     """Names of the wanted addresses that the loader fills with a symbol, or that are an imported function's own."""
     slots = {slot: name.decode("latin-1") for slot, name in named_slots(elf, wanted).items()}
-    for value, name in dynamic_symbols(elf).at(wanted) if wanted else ():
+    for value, name in dynamic.at(wanted) if wanted else ():
         slots[value] = name.decode("latin-1")
     return slots
+
+
+def _sorted_functions(elf: ElfFile, region: tuple[int, int, int]) -> tuple[list[int | None], list[int]] | None:
+    """Personality slot and size of every FDE, in the order of their functions, by the table in .eh_frame_hdr.
+
+    None when there is no table of the usual form, or an entry of it points outside: then the FDEs are walked.
+    """
+    header = next((segment for segment in elf.segments if segment.type == PT_GNU_EH_FRAME), None)
+    if header is None or elf.order != "<" or sys.byteorder != "little":
+        return None
+    raw = bytes(elf.piece(header.offset, min(header.file_size, 12 + 8 * MAX_RECORDS)))
+    if raw[:4] != _USUAL_HEADER or len(raw) < 12:
+        return None
+    (count,) = struct.unpack_from("<I", raw, 8)
+    if not 0 < count <= (len(raw) - 12) // 8:
+        return None
+    offset, address, length = region
+    frame = bytes(elf.piece(offset, length & ~3))
+    base = header.address - address
+    places = [base + relative for relative in memoryview(raw)[12 : 12 + 8 * count].cast("i")[1::2].tolist()]
+    if min(places) < 0 or max(places) + 16 > len(frame) or any(map((3).__and__, places)):
+        return None
+    words = memoryview(frame).cast("I")
+    starts = [place + 4 - words[place + 4 >> 2] for place in places]
+    cies = {start: _cie(elf, frame, start, address) for start in set(starts) if 0 <= start < len(frame)}
+    if any(start not in cies or cies[start].encoding != _PC_RELATIVE_4 for start in set(starts)):
+        return None
+    slots = {start: cie.personality for start, cie in cies.items()}
+    return list(map(slots.__getitem__, starts)), [words[place + 12 >> 2] for place in places]
 
 
 def _functions(elf: ElfFile, region: tuple[int, int, int]) -> list[tuple[int, int, int | None]]:

@@ -112,7 +112,6 @@ def test_a_map_is_searched_in_place_and_a_part_of_it_copied(tmp_path: Path) -> N
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
         whole = memoryview(mapped)
         hay = Haystack(whole)
-        assert hay.searchable is mapped
         assert hay.find(b"needle", ((0, 100), (100, 6000))) == 5004
         assert hay.find(b"needle", ((0, 5005),)) == -1
         part = whole[4:]
