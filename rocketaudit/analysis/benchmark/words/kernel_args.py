@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from rocketaudit.analysis.benchmark.arguments import Arguments
 from rocketaudit.analysis.benchmark.asking import Question, ask
@@ -11,6 +11,8 @@ from rocketaudit.formats.kernel_arguments import plain_argument
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import Key, Plane
 from rocketaudit.model.verdict import Outcome, Verdict, all_of
+
+_LINE = Key("kernel_command_line", ("text",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,5 +47,7 @@ class NoKernelArgs:
         outcome = all_of([ask(question, evidence, planes, scope) for question in questions])
         if outcome.verdict is not Verdict.PASS:
             return outcome
-        how = f" with {' or '.join(self.values)}" if self.values else ""
-        return replace(outcome, why=f"none of {len(self.named)} arguments is given{how} ({outcome.facts[0].where})")
+        how = f" with a value such as {self.values[0]}" if self.values else ""
+        line = next((fact for plane in reversed(planes) if (fact := evidence.get(_LINE, plane, scope)).value), None)
+        seen = outcome.facts if line is None else (line,)  # the whole line shows more than what is not in it
+        return Outcome(Verdict.PASS, f"none of {len(self.named)} arguments is given{how} ({seen[0].where})", seen)
