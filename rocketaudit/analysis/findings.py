@@ -121,7 +121,11 @@ def _boot_findings(evidence: Evidence) -> Iterable[Finding]:
             yield Finding("initrd-runs-first", Severity.HIGH, title, where, entry.runs_first)
     for bank in evidence.verity:
         for statement in bank.statements:
-            options = statement.parameters.options
+            options, fec = statement.parameters.options, statement.parameters.fec
+            if fec is not None:
+                title = "the kernel repairs blocks by forward error correction, which was not tried here"
+                detail = f"{fec.roots} roots on {fec.device}, {fec.blocks} blocks from block {fec.start_block}"
+                yield Finding("verity-corrects-errors", Severity.INFO, title, statement.where, detail)
             if "ignore_corruption" in options:
                 title = "the kernel only logs blocks that do not fit the tree (ignore_corruption)"
                 yield Finding("verity-not-enforced", Severity.HIGH, title, statement.where, " ".join(options))

@@ -203,6 +203,8 @@ def _tree_row(integrity: Integrity, bank: BankVerity) -> dict[str, Any]:
         "odd_ones_out": [] if verdict is None else list(verdict.odd_ones_out),
         "root_hash": None if verdict is None else verdict.root_hash,
         "recomputed_root_hash": None if check is None else check.recomputed_root_hash,
+        "options": [] if check is None else list(check.parameters.options),
+        "fec": None if check is None or check.parameters.fec is None else encode(check.parameters.fec),
         "places": [encode(place) for place in integrity.places if place.scope == bank.scope],
         "bad_blocks": [encode(block) for block in integrity.bad_blocks if block.scope == bank.scope],
         "bad_blocks_total": 0 if check is None else check.bad_blocks_total,
@@ -222,6 +224,9 @@ def _print_trees(evidence: Evidence, integrity: Integrity) -> None:
         if row["root_hash"]:
             typer.echo(f"  stated root hash      {row['root_hash']}")
             typer.echo(f"  recomputed root hash  {row['recomputed_root_hash'] or '-'}")
+        if row["options"] or row["fec"]:
+            corrects = f"; forward error correction: {row['fec']['roots']} roots" if row["fec"] else ""
+            typer.echo(f"  the kernel's options   {terminal(' '.join(row['options'])) or '-'}{terminal(corrects)}")
         for block in [b for b in integrity.bad_blocks if b.scope == bank.scope][:SHOWN]:
             inside = "" if block.offset_in_file is None else f" at byte {block.offset_in_file}"
             owner = f"{terminal(block.path)}{inside}" if block.path else ""

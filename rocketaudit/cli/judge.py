@@ -51,6 +51,12 @@ def judge(
     max_age: Annotated[
         str | None, typer.Option("--max-age", metavar="TIME", help="Refuse a bundle that is older, such as 90m or 6h.")
     ] = None,
+    evidence_key: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--evidence-key", metavar="FILE", help="Public key (PEM) that signed the evidence file (`baseline sign`)."
+        ),
+    ] = None,
     output: Outputs = None,
     fail_on: FailOn = None,
     benchmark: BenchmarkNames = None,
@@ -75,7 +81,10 @@ def judge(
     verbose: Verbose = False,
     no_color: NoColor = False,
 ) -> int:
-    """Judge evidence again: other rules, another policy, newer keys. The target is not needed."""
+    """Judge evidence again: other rules, another policy, newer keys. The target is not needed.
+
+    Whoever can write an evidence file decides what it says: without --evidence-key the report calls nothing verified.
+    """
     from rocketaudit.cli.bundle_file import BundleTerms, run_bundle
     from rocketaudit.cli.running import Run, run_judge
     from rocketaudit.errors import UsageError
@@ -84,6 +93,8 @@ def judge(
         raise UsageError("give one evidence file, or one --bundle")
     if bundle is None and (nonce is not None or max_age is not None):
         raise UsageError("--nonce and --max-age are terms for a --bundle")
+    if bundle is not None and evidence_key:
+        raise UsageError("--evidence-key is for an evidence file")
     run = Run(
         target=evidence or bundle or Path(),
         outputs=tuple(output or ()),
@@ -96,6 +107,7 @@ def judge(
         verbose=verbose,
         no_color=no_color,
         store=store,
+        evidence_keys=tuple(evidence_key or ()),
         trust=TrustArguments(
             tuf_root=tuf_root,
             tuf_metadata=tuf_metadata,

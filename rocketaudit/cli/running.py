@@ -59,6 +59,7 @@ class Run:
     sha512: bool = False
     trust: TrustArguments = field(default_factory=TrustArguments)
     store: Path | None = None
+    evidence_keys: tuple[Path, ...] = ()
 
 
 def run_audit(run: Run) -> int:
@@ -148,7 +149,9 @@ def run_judge(run: Run) -> int:
     """Judge evidence from a file."""
     outputs = parse_outputs(run.outputs, quiet=run.quiet)
     judging = read_judging(run)
-    report = judge_evidence(read_evidence(run.target), judging)
+    from rocketaudit.cli.evidence_argument import judged_evidence
+
+    report = judge_evidence(judged_evidence(run.target, run.evidence_keys), judging)
     return finish(run, report, outputs)
 
 
@@ -171,7 +174,9 @@ def audit_target(run: Run) -> Report:
 def evidence_of(run: Run, benchmarks: tuple[Benchmark, ...]) -> Evidence:
     """Evidence from a file of it, or by looking at the target."""
     if run.target.is_file() and _looks_like_json(run.target):
-        return read_evidence(run.target)
+        from rocketaudit.cli.evidence_argument import judged_evidence
+
+        return judged_evidence(run.target, run.evidence_keys)
     return _look(run, read_looking(run), benchmarks)
 
 

@@ -61,6 +61,14 @@ _OPENSSL_NAMES = {
     "ripemd160": "ripemd160",
     "rmd160": "ripemd160",
     "sm3": "sm3",
+    # names of OpenSSL that veritysetup hands on; no kernel knows them
+    "md5-sha1": "md5-sha1",
+    "sha512-224": "sha512_224",
+    "sha512-256": "sha512_256",
+    "blake2b512": "blake2b",
+    "blake2s256": "blake2s",
+    "sha-1": "sha1",
+    **{f"{family}-{bits}": f"sha{bits}" for family in ("sha", "sha2") for bits in (224, 256, 384, 512)},
 }
 ALGORITHMS = tuple(sorted((*_HASHES, *_OPENSSL_NAMES)))
 

@@ -9,7 +9,7 @@ from rocketaudit.model.fact import Assurance, Fact, JsonValue, State
 from rocketaudit.model.integrity import IntegrityVerdict
 from rocketaudit.model.report import Report
 from rocketaudit.model.rule import Result, Score
-from rocketaudit.model.target import Target
+from rocketaudit.model.target import Target, TargetKind
 from rocketaudit.model.update import AnswerState
 from rocketaudit.model.verdict import Severity, Verdict
 
@@ -79,7 +79,8 @@ def integrity_sentence(report: Report) -> str:
         IntegrityVerdict.UNKNOWN: "unknown",
     }[report.integrity.verdict]
     if report.assurance is Assurance.ASSERTED and report.integrity.verdict is not IntegrityVerdict.BROKEN:
-        return f"as stated by the node, not verified: {report.integrity.verdict.value.replace('_', ' ')}"
+        who = "the node" if report.target.kind is TargetKind.NODE else "an unsigned evidence file"
+        return f"as stated by {who}, not verified: {report.integrity.verdict.value.replace('_', ' ')}"
     return said
 
 

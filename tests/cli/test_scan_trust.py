@@ -402,3 +402,33 @@ def test_a_certificate_as_anchor_verifies_rules_about_it_too(
 )
 def test_options_that_do_not_fit_together_are_wrong_usage(words: list[str], evidence: Path) -> None:
     assert main(["judge", str(evidence), *words]) == 2
+
+
+# ---- evidence from a file: as sure as its signature
+
+
+def test_an_evidence_file_is_verified_only_when_a_given_key_signed_it(
+    evidence: Path, small_erofs_image: Built, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever can write the file could let it say anything, also that the image has the signed digest."""
+    mine, report, key = tmp_path / "mine.evidence.json", tmp_path / "r.json", Keys(tmp_path)
+    shutil.copy(evidence, mine)
+    anchors = [*tuf(tmp_path, repository(small_erofs_image.path).build()), *WHEN]
+    words = ["judge", str(mine), *anchors, "--fail-on", "integrity", "-o", f"json={report}", "-o", "console"]
+
+    def told(*more: str) -> tuple[str, str]:
+        assert main([*words, *more]) == 0
+        return json.loads(report.read_text())["assurance"], capsys.readouterr().out
+
+    assurance, text = told()
+    assert assurance == "asserted"
+    assert "as stated by an unsigned evidence file, not verified: verified" in " ".join(text.split())
+    assert main(["baseline", "sign", str(mine), "--key", str(key.private)]) == 0
+    capsys.readouterr()
+    assurance, text = told("--evidence-key", str(key.public))
+    assert assurance == "signed-evidence"
+    assert "verified from your anchor" in text
+    assert told()[0] == "asserted"
+    stranger = Keys(put(tmp_path / "stranger", {}))
+    assert main([*words, "--evidence-key", str(stranger.public)]) != 0
+    assert main(["judge", "--bundle", str(mine), "--evidence-key", str(key.public)]) == 2

@@ -12,6 +12,7 @@ import pytest
 
 from rocketaudit.cli.verity import verity
 from rocketaudit.errors import FormatError, SourceError, UsageError
+from rocketaudit.formats.verity import ALGORITHMS
 from tests.support import find_tool, needs_tools, shared_data
 
 
@@ -223,3 +224,23 @@ def test_without_a_hash_device_the_banks_of_an_image_are_checked(capsys, two_ban
     assert verity(two_bank_image.path) == 0
     assert verity(corrupt_bank_b_image.path) == 1
     assert "bank-b" in capsys.readouterr().out
+
+
+def test_every_algorithm_that_veritysetup_takes_gives_its_root_hash(capsys, tmp_path):
+    needs_tools("veritysetup")
+    data, hashes = tmp_path / "data", tmp_path / "hash"
+    data.write_bytes(os.urandom(16 << 12))
+    taken = []
+    for name in ALGORITHMS:
+        hashes.unlink(missing_ok=True)
+        words = [find_tool("veritysetup"), "format", data, hashes, "--hash", name]
+        made = subprocess.run(words, capture_output=True, text=True, check=False)
+        root = re.search(r"Root hash:\s+(\w+)", made.stdout)
+        if root is None:
+            continue  # this build of veritysetup lacks it
+        taken.append(name)
+        assert run(capsys, data, hash_device=hashes, root_hash=root[1])[0] == 0, name
+    assert {"sha1", "sha256", "sha512", "sha3-256", "blake2b-512", "blake2s-256", "ripemd160"} <= {*taken}
+    subprocess.run([find_tool("veritysetup"), "format", data, hashes, "--hash", "whirlpool"], check=True)
+    with pytest.raises(FormatError, match="'whirlpool' is not supported"):
+        run(capsys, data, hash_device=hashes, root_hash="00" * 64)

@@ -14,6 +14,7 @@ from rocketaudit.evidence.verity import plan_jobs
 from rocketaudit.model.budget import Budget
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.progress import NoProgress
+from rocketaudit.model.verity import FecParameters
 from rocketaudit.source.image import ImageSource, open_image
 from tests.images import Built
 from tests.images.release import bootconfig
@@ -111,3 +112,26 @@ def test_an_initrd_on_private_that_may_run_programs_is_a_finding(
     assert bool(said) == bool(entry.runs_first)
     ids = {one.id for one in find_oddities(evidence, judge_integrity(evidence))}
     assert ("initrd-runs-first" in ids) == bool(said)
+
+
+@pytest.mark.parametrize(
+    ("options", "identity"),
+    [
+        (("ignore_corruption",), "verity-not-enforced"),
+        (("restart_on_corruption", "check_at_most_once"), "verity-checked-once"),
+        (("restart_on_corruption", "ignore_zero_blocks"), ""),
+        (("panic_on_corruption",), ""),
+        ((), ""),
+    ],
+)
+def test_options_that_weaken_a_tree_are_findings(
+    small_erofs_image: Built, options: tuple[str, ...], identity: str
+) -> None:
+    seen = look(small_erofs_image.path, Looking(verity_only=True), ())
+    bank = next(one for one in seen.verity if one.populated)
+    boot = bank.statements[0]
+    parameters = replace(boot.parameters, options=options, fec=FecParameters("/dev/sda9", 2, 64, 1))
+    stated = replace(bank, statements=(replace(boot, parameters=parameters), *bank.statements[1:]))
+    changed = replace(seen, verity=(stated,), _facts={}, _files={}, _children={})
+    found = {one.id for one in find_oddities(changed, judge_integrity(changed)) if one.id.startswith("verity-")}
+    assert found == {identity, "verity-corrects-errors"} - {""}

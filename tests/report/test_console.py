@@ -34,7 +34,7 @@ def test_what_to_do_is_ordered_by_weight_and_leaves_waived_rules_out() -> None:
 def test_verified_is_said_only_of_what_this_process_or_a_signature_vouches_for() -> None:
     assert "verified from your anchor" in render_console(clean())
     told = render_console(replace(clean(), assurance=Assurance.ASSERTED))
-    assert "as stated by the node" in told
+    assert "as stated by an unsigned evidence file, not verified" in " ".join(told.split())
     assert "verified from your anchor" not in told
 
 
