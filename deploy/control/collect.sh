@@ -38,7 +38,7 @@ command -v jq >/dev/null 2>&1 || { echo "collect.sh: jq is needed" >&2; exit 3; 
 [ -r "$R/proc/sys/kernel/random/boot_id" ] || { echo "collect.sh: there is no /proc to read" >&2; exit 3; }
 
 # --- generated from the rules by deploy/generate.py; do not edit ---
-KEYS=33d1158238850ca3bd6935c79f3b974cded184f64176610936de8a621df337ec
+KEYS=6e11dfa192647883204aa89eb74ca562a32d4b92064ccda012b9ff61f8229266
 SYSCTLS="dev.tty.ldisc_autoload fs.protected_fifos fs.protected_hardlinks fs.protected_regular fs.protected_symlinks"
 SYSCTLS="$SYSCTLS fs.suid_dumpable kernel.dmesg_restrict kernel.kexec_load_disabled kernel.kptr_restrict kernel.panic"
 SYSCTLS="$SYSCTLS kernel.panic_on_oops kernel.perf_event_paranoid kernel.randomize_va_space kernel.sysrq"
@@ -51,16 +51,20 @@ SYSCTLS="$SYSCTLS net.ipv4.icmp_echo_ignore_broadcasts net.ipv4.icmp_ignore_bogu
 SYSCTLS="$SYSCTLS net.ipv6.conf.all.accept_redirects net.ipv6.conf.all.accept_source_route"
 SYSCTLS="$SYSCTLS net.ipv6.conf.default.accept_redirects net.ipv6.conf.default.accept_source_route user.max_user_namespaces"
 SYSCTLS="$SYSCTLS vm.unprivileged_userfaultfd"
-ARGUMENTS="audit biosdevname boot_image bootconfig cgroup_enable cgroup_no_v1 console crashkernel debugfs"
-ARGUMENTS="$ARGUMENTS default_hugepagesz dm_mod.create efi emergency enforcing fips gather_data_sampling hardened_usercopy hugepages"
-ARGUMENTS="$ARGUMENTS hugepagesz ima_appraise init init_on_alloc init_on_free intel_iommu iomem iommu ipv6.disable kgdboc kgdbwait"
-ARGUMENTS="$ARGUMENTS l1tf lockdown loglevel lsm mds mitigations mmio_stale_data module.sig_enforce module_blacklist net.ifnames"
-ARGUMENTS="$ARGUMENTS netdog.default_interface nmi_watchdog nokaslr nopti norandmaps nosmt nospectre_v1 nospectre_v2 numa_balancing"
-ARGUMENTS="$ARGUMENTS nvme_core.io_timeout page_alloc.shuffle panic pti quiet raid random.trust_bootloader random.trust_cpu rd.break"
-ARGUMENTS="$ARGUMENTS rd.shell rdinit rescue retbleed ro root rootfstype rootwait rw security selinux single slab_nomerge slub_debug"
-ARGUMENTS="$ARGUMENTS spec_store_bypass_disable spectre_v2 splash systemd.debug_shell systemd.log_color systemd.log_level"
-ARGUMENTS="$ARGUMENTS systemd.log_target systemd.show_status systemd.unified_cgroup_hierarchy systemd.unit transparent_hugepage tsc"
-ARGUMENTS="$ARGUMENTS tsx_async_abort vsyscall"
+ARGUMENTS="1 _b _s arm64.nobti arm64.nopauth audit biosdevname boot_image bootconfig cgroup_enable cgroup_no_v1"
+ARGUMENTS="$ARGUMENTS clearcpuid console crashkernel debugfs default_hugepagesz dm_mod.create efi emergency enforcing fips"
+ARGUMENTS="$ARGUMENTS gather_data_sampling hardened_usercopy hugepages hugepagesz ima_appraise indirect_target_selection init"
+ARGUMENTS="$ARGUMENTS init_on_alloc init_on_free intel_iommu iomem iommu ipv6.disable kgdboc kgdbwait kpti kvm.nx_huge_pages"
+ARGUMENTS="$ARGUMENTS kvm_intel.vmentry_l1d_flush l1tf lockdown loglevel lsm mds mitigations mmio_stale_data module.sig_enforce"
+ARGUMENTS="$ARGUMENTS module_blacklist net.ifnames netdog.default_interface nmi_watchdog nokaslr nopti norandmaps nosmap nosmep"
+ARGUMENTS="$ARGUMENTS nosmt nospec_store_bypass_disable nospectre_bhb nospectre_v1 nospectre_v2 numa_balancing nvme_core.io_timeout"
+ARGUMENTS="$ARGUMENTS page_alloc.shuffle panic pti quiet raid random.trust_bootloader random.trust_cpu rd.break rd.emergency"
+ARGUMENTS="$ARGUMENTS rd.rescue rd.shell rd.systemd.unit rdinit reg_file_data_sampling rescue retbleed ro root rootfstype rootwait"
+ARGUMENTS="$ARGUMENTS rw s security selinux single slab_nomerge slub_debug spec_rstack_overflow spec_store_bypass_disable"
+ARGUMENTS="$ARGUMENTS spectre_bhi spectre_v2 spectre_v2_user splash srbds ssbd systemd.crash_shell systemd.debug_shell"
+ARGUMENTS="$ARGUMENTS systemd.default_debug_tty systemd.log_color systemd.log_level systemd.log_target systemd.mask systemd.run"
+ARGUMENTS="$ARGUMENTS systemd.setenv systemd.show_status systemd.unified_cgroup_hierarchy systemd.unit systemd.wants"
+ARGUMENTS="$ARGUMENTS transparent_hugepage tsa tsc tsx_async_abort vmscape vsyscall"
 OPTIONS="CONFIG_ARM64 CONFIG_BPF_UNPRIV_DEFAULT_OFF CONFIG_DEVKMEM CONFIG_DM_INIT CONFIG_DM_VERITY"
 OPTIONS="$OPTIONS CONFIG_FORTIFY_SOURCE CONFIG_HARDENED_USERCOPY CONFIG_HIBERNATION CONFIG_INITRAMFS_FORCE"
 OPTIONS="$OPTIONS CONFIG_INIT_ON_ALLOC_DEFAULT_ON CONFIG_LEGACY_VSYSCALL_NONE CONFIG_LEGACY_VSYSCALL_XONLY"
@@ -73,10 +77,10 @@ OPTIONS="$OPTIONS CONFIG_SECURITY_SELINUX_DISABLE CONFIG_SECURITY_YAMA CONFIG_SL
 OPTIONS="$OPTIONS CONFIG_STACKPROTECTOR_STRONG CONFIG_STRICT_DEVMEM CONFIG_STRICT_KERNEL_RWX CONFIG_STRICT_MODULE_RWX"
 OPTIONS="$OPTIONS CONFIG_UNMAP_KERNEL_AT_EL0 CONFIG_VMAP_STACK"
 UNITS="chronyd.service"
-SETTINGS='[["container-runtime","enable-unprivileged-ports"], ["host-containers","admin","enabled"],
-  ["host-containers","admin","source"], ["host-containers","control","source"],
-  ["host-containers","control","superpowered"], ["kernel","lockdown"], ["kubernetes","allowed-unsafe-sysctls"],
-  ["updates","metadata-base-url"], ["updates","targets-base-url"]]'
+SETTINGS='[["container-runtime","enable-unprivileged-ports"], ["host-containers","*","superpowered"],
+  ["host-containers","admin","enabled"], ["host-containers","admin","source"],
+  ["host-containers","control","source"], ["host-containers","control","superpowered"], ["kernel","lockdown"],
+  ["kubernetes","allowed-unsafe-sysctls"], ["updates","metadata-base-url"], ["updates","targets-base-url"]]'
 # --- end of what is generated ---
 
 # What the functions print goes through `encode`: "t" marks a text, "j" JSON that is there already.
