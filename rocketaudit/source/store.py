@@ -8,35 +8,19 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from rocketaudit.errors import FormatError, SourceError, UnsupportedError
+from rocketaudit.errors import FormatError
 from rocketaudit.model.fact import JsonValue
 from rocketaudit.model.history import FactChange, ScanRecord, StoredFact
+from rocketaudit.source.store_file import check_place, connect, is_writable, prepare, told
 
-APPLICATION_ID = 0x524F434B  # "ROCK": tells our files from other people's databases
-WAIT = 30.0  # seconds for other writers
 GONE = "gone"
 
-# one statement list per version of the schema; never edited after a release, only added to
-MIGRATIONS: tuple[tuple[str, ...], ...] = (
-    (
-        "CREATE TABLE target (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
-        """CREATE TABLE scan (id INTEGER PRIMARY KEY AUTOINCREMENT,
-        target INTEGER NOT NULL REFERENCES target ON DELETE CASCADE, moment TEXT NOT NULL, digest TEXT NOT NULL,
-        integrity TEXT NOT NULL, assurance TEXT NOT NULL, exit_code INTEGER NOT NULL, os_id TEXT NOT NULL,
-        variant TEXT NOT NULL, version TEXT NOT NULL, build TEXT NOT NULL, arch TEXT NOT NULL,
-        findings INTEGER NOT NULL, rust_share REAL, safe_share REAL, scores TEXT NOT NULL, counts TEXT NOT NULL)""",
-        "CREATE INDEX scan_of_target ON scan (target, moment, id)",
-        """CREATE TABLE fact (target INTEGER NOT NULL REFERENCES target ON DELETE CASCADE, key TEXT NOT NULL,
-        plane TEXT NOT NULL, scope TEXT NOT NULL, scan INTEGER NOT NULL, state TEXT NOT NULL, value TEXT NOT NULL,
-        PRIMARY KEY (target, key, plane, scope, scan)) WITHOUT ROWID""",
-    ),
-)
-SCHEMA_VERSION = len(MIGRATIONS)
 _COLUMNS = (
     "moment, digest, integrity, assurance, exit_code, os_id, variant, version, build, arch, findings, rust_share,"
     " safe_share, scores, counts"
@@ -100,11 +84,11 @@ class Store:
         return tuple(changes)
 
     def keys(self, target: str, pattern: str) -> tuple[str, ...]:
-        """The keys of facts that were ever told of a target and match a glob."""
+        """The keys of facts that were ever told of a target and match a pattern of `*` and `?`; a bracket is one."""
         found = self._read(
             "SELECT DISTINCT fact.key FROM fact JOIN target ON target.id = fact.target WHERE target.name = ?"
             " AND fact.key GLOB ? ORDER BY fact.key",
-            (target, pattern),
+            (target, pattern.replace("[", "[[]")),
         )
         return tuple(str(key) for (key,) in found)
 
@@ -175,91 +159,54 @@ class Store:
             if self._connection.in_transaction:
                 self._connection.rollback()
             if isinstance(error, sqlite3.Error):
-                raise _told(self._path, error) from error
+                raise told(self._path, error) from error
             raise
 
     def _read(self, query: str, values: tuple[str | int, ...] = ()) -> list[tuple[Any, ...]]:
         try:
             return self._connection.execute(query, values).fetchall()
         except sqlite3.Error as error:
-            raise _told(self._path, error) from error
+            raise told(self._path, error) from error
 
 
 @contextmanager
 def open_store(path: Path, *, create: bool = False) -> Iterator[Store]:
-    """The store at `path`, brought up to this program's schema; SourceError, or FormatError for another file."""
-    if not create and not path.exists():
-        raise SourceError(f"{path}: there is no store", hint="`rocketaudit scan --store PATH` makes one")
+    """The store at `path`, brought up to this program's schema; SourceError, or FormatError for another file.
+
+    Only `create` makes a store, and never through a link; one that may only be read is read as it lies there.
+    """
+    check_place(path, create=create)
+    connection = connect(path, read_only=not create and not is_writable(path))
     try:
-        connection = sqlite3.connect(path, timeout=WAIT, isolation_level=None)
-    except sqlite3.Error as error:
-        raise _told(path, error) from error
-    try:
-        _prepare(path, connection)
+        prepare(path, connection)
         yield Store(path, connection)
     finally:
         connection.close()
-
-
-def _prepare(path: Path, connection: sqlite3.Connection) -> None:
-    try:
-        connection.execute("PRAGMA trusted_schema = OFF")
-        connection.execute("PRAGMA foreign_keys = ON")
-        if _is_ready(path, connection):
-            return
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("BEGIN IMMEDIATE")
-        version = _version(connection)
-        for number in range(version, SCHEMA_VERSION):
-            for statement in MIGRATIONS[number]:
-                connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        connection.execute("COMMIT")
-    except sqlite3.Error as error:
-        if connection.in_transaction:
-            connection.rollback()
-        raise _told(path, error) from error
-
-
-def _is_ready(path: Path, connection: sqlite3.Connection) -> bool:
-    """Whether nothing needs to be made; FormatError for another program's file, UnsupportedError for a newer one."""
-    identity = connection.execute("PRAGMA application_id").fetchone()[0]
-    tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-    if identity != APPLICATION_ID and tables:
-        raise FormatError(f"{path} is another program's database and is left alone")
-    version = _version(connection)
-    if version > SCHEMA_VERSION:
-        raise UnsupportedError(f"{path} was written by a newer version (schema {version}, {SCHEMA_VERSION} is read)")
-    return bool(version == SCHEMA_VERSION)
-
-
-def _version(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("PRAGMA user_version").fetchone()[0])
-
-
-def _told(path: Path, error: sqlite3.Error) -> SourceError | FormatError:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-        return FormatError(f"{path} is no store, or a damaged one: {error}")
-    if code == sqlite3.SQLITE_FULL:
-        return SourceError(f"{path}: the disk is full; the store is as it was before")
-    return SourceError(f"{path}: {error}")
 
 
 def _record(target: str, row: tuple[Any, ...]) -> ScanRecord:
     number, when, digest, integrity, assurance, code, os_id, variant, version, build, arch, findings = row[:12]
     rust, safe, scores, counts = row[12:]
     try:
-        pairs = {name: (ends[0], ends[1]) for name, ends in json.loads(str(scores)).items()}
-        numbers = {name: int(count) for name, count in json.loads(str(counts)).items()}
-    except (ValueError, TypeError, AttributeError, IndexError) as error:
+        pairs, numbers = _scores(str(scores)), _counts(str(counts))
+    except (ValueError, TypeError, AttributeError, IndexError, RecursionError) as error:
         raise FormatError(f"scan {number} of the store holds what is no score: {error}") from None
     return ScanRecord(
         target, str(when), str(digest), str(integrity), str(assurance), int(str(code)), str(os_id), str(variant),
         str(version), str(build), str(arch), int(str(findings)), _number(rust), _number(safe), pairs, numbers,
         int(str(number)),
     )  # fmt: skip
+
+
+@lru_cache(maxsize=256)
+def _scores(text: str) -> Mapping[str, tuple[float | None, float | None]]:
+    """By benchmark; most scans of a target have the scores of the one before."""
+    return {name: (ends[0], ends[1]) for name, ends in json.loads(text).items()}
+
+
+@lru_cache(maxsize=256)
+def _counts(text: str) -> Mapping[str, int]:
+    return {name: int(count) for name, count in json.loads(text).items()}
 
 
 def _number(value: object) -> float | None:

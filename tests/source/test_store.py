@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from rocketaudit.errors import FormatError, SourceError, UnsupportedError
 from rocketaudit.model.history import ScanRecord, StoredFact
-from rocketaudit.source.store import APPLICATION_ID, MIGRATIONS, SCHEMA_VERSION, open_store
+from rocketaudit.source.store import open_store
+from rocketaudit.source.store_file import APPLICATION_ID, MIGRATIONS, SCHEMA_VERSION
 from tests.support import REPO
 
 KEY = "sysctl:kernel.kptr_restrict"
@@ -207,9 +208,9 @@ def test_an_older_store_is_brought_up_and_a_newer_one_is_left_alone(
     with open_store(path, create=True) as store:
         store.add(record(1), [fact("1")])
     monkeypatch.setattr(
-        "rocketaudit.source.store.MIGRATIONS", (*MIGRATIONS, ("ALTER TABLE scan ADD COLUMN note TEXT",))
+        "rocketaudit.source.store_file.MIGRATIONS", (*MIGRATIONS, ("ALTER TABLE scan ADD COLUMN note TEXT",))
     )
-    monkeypatch.setattr("rocketaudit.source.store.SCHEMA_VERSION", SCHEMA_VERSION + 1)
+    monkeypatch.setattr("rocketaudit.source.store_file.SCHEMA_VERSION", SCHEMA_VERSION + 1)
     with open_store(path) as store:
         assert len(store.scans("node-1")) == 1
         assert store._connection.execute("SELECT note FROM scan").fetchall() == [(None,)]
@@ -223,8 +224,8 @@ def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pyt
     with open_store(path, create=True) as store:
         store.add(record(1), [fact("1")])
     broken = (*MIGRATIONS, ("ALTER TABLE scan ADD COLUMN note TEXT", "NONSENSE"))
-    monkeypatch.setattr("rocketaudit.source.store.MIGRATIONS", broken)
-    monkeypatch.setattr("rocketaudit.source.store.SCHEMA_VERSION", SCHEMA_VERSION + 1)
+    monkeypatch.setattr("rocketaudit.source.store_file.MIGRATIONS", broken)
+    monkeypatch.setattr("rocketaudit.source.store_file.SCHEMA_VERSION", SCHEMA_VERSION + 1)
     with pytest.raises(SourceError), open_store(path):
         pass
     monkeypatch.undo()
@@ -273,6 +274,95 @@ def test_there_is_no_history_without_a_store(tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
     with pytest.raises(SourceError), open_store(tmp_path / "no" / "folder", create=True):
         pass
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TRIGGER theirs AFTER INSERT ON scan BEGIN DELETE FROM fact; END",
+        "CREATE VIEW theirs AS WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x FROM n) SELECT * FROM n",
+        "ALTER TABLE scan ADD COLUMN theirs TEXT",
+        "DROP TABLE fact",
+    ],
+)
+def test_a_store_that_somebody_added_to_is_refused(tmp_path: Path, statement: str) -> None:
+    path = tmp_path / "s"
+    with open_store(path, create=True) as store:
+        store.add(record(1), [fact("1")])
+        store._connection.execute(statement)
+    for create in (True, False):
+        with pytest.raises(FormatError, match="its tables are not"), open_store(path, create=create):
+            pass
+
+
+def test_patterns_reach_keys_in_brackets_and_no_wildcard_of_sql_reaches_a_target(tmp_path: Path) -> None:
+    key = 'setting:["host-containers","admin","enabled"]'
+    with open_store(tmp_path / "s", create=True) as store:
+        for name in ("node-1", "node_1", "%", "no'de"):
+            store.add(record(1, name), [fact(True, key)])
+        assert store.keys("node-1", 'setting:["host-containers",*') == (key,)
+        assert store.keys("node-1", "setting:[a-z]*") == ()
+        assert [len(store.scans(name)) for name in ("node_1", "%", "no'de", "node%", "n*")] == [1, 1, 1, 0, 0]
+
+
+def test_a_store_that_was_analysed_is_a_store(tmp_path: Path) -> None:
+    with open_store(tmp_path / "s", create=True) as store:
+        store.add(record(1), [fact("1")])
+        store._connection.execute("ANALYZE")
+    with open_store(tmp_path / "s") as store:
+        assert len(store.scans("node-1")) == 1
+
+
+def test_no_store_is_made_through_a_link_or_where_no_file_is(tmp_path: Path) -> None:
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "empty").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "empty")
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("dangling", "link", "pipe", "."):
+        with pytest.raises(SourceError, match="no store"), open_store(tmp_path / name, create=True):
+            pass
+    with pytest.raises(SourceError, match="no store"), open_store(tmp_path / "empty"):
+        pass
+    assert not (tmp_path / "nowhere").exists()
+    assert (tmp_path / "empty").stat().st_size == 0
+
+
+def test_a_link_to_a_store_is_followed(tmp_path: Path) -> None:
+    with open_store(tmp_path / "s", create=True) as store:
+        store.add(record(1), [])
+    (tmp_path / "link").symlink_to(tmp_path / "s")
+    with open_store(tmp_path / "link", create=True) as store:
+        store.add(record(2), [])
+        assert len(store.scans("node-1")) == 2
+
+
+def test_a_store_that_may_only_be_read_is_read(tmp_path: Path) -> None:
+    """As another user, who may write neither the file nor beside it."""
+    path = tmp_path / "a #%? folder" / "s"
+    path.parent.mkdir()
+    with open_store(path, create=True) as store:
+        store.add(record(1), [fact("1")])
+    path.chmod(0o444)
+    path.parent.chmod(0o555)
+    pid = os.fork()
+    if not pid:
+        code = 9
+        try:
+            if os.getuid() == 0:
+                for folder in (*list(tmp_path.parents)[:3], tmp_path):
+                    folder.chmod(folder.stat().st_mode | 0o055)
+                os.setgroups([])
+                os.setgid(65534)
+                os.setuid(65534)
+            with open_store(path) as store:
+                code = len(store.scans("node-1"))
+                with pytest.raises(SourceError, match="readonly"):
+                    store.prune(0)
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 1
+    assert [one.name for one in path.parent.iterdir()] == ["s"]
+    path.parent.chmod(0o755)
 
 
 def test_the_file_says_whose_it_is(tmp_path: Path) -> None:
