@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
@@ -52,7 +53,10 @@ def run_once(command: Sequence[str], *, accept: Sequence[int] = (0,)) -> Run:
     with tempfile.TemporaryDirectory() as folder:
         said = Path(folder, "stderr")
         line = [sys.executable, "-I", "-S", str(ONE), str(said), *command]
-        code, wall, cpu, peak = subprocess.run(line, capture_output=True, text=True, check=True).stdout.split()
+        # an installed package has its bytecode, so the warm-up may write it
+        around = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        done = subprocess.run(line, capture_output=True, text=True, check=True, env=around)
+        code, wall, cpu, peak = done.stdout.split()
         if int(code) not in accept:
             last = said.read_text(errors="replace").strip().splitlines()[-1:] or [""]
             raise CommandFailedError(f"{Path(command[0]).name} ended with {code}: {last[0][:160]}")

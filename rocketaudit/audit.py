@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +28,7 @@ from rocketaudit.model.evidence import Evidence, Wants
 from rocketaudit.model.fact import Key
 from rocketaudit.model.policy import Policy
 from rocketaudit.model.progress import NoProgress, Progress
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.report import PolicyResult, Report
 from rocketaudit.model.rule import Benchmark
 from rocketaudit.model.target import Tool

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import Fact, Key, Locator, Plane, State
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.report import Finding
 from rocketaudit.model.rule import BenchmarkResult
 from rocketaudit.model.target import TargetKind

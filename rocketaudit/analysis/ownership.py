@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from fnmatch import translate
 
 from rocketaudit.model.binary import Binary
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.package import Package
+from rocketaudit.model.records import dataclass
 
 _LIBRARY = re.compile(r"(?P<stem>lib[^/]*?|[^/]*?)(?:-[\d.]+)?\.so(?:\.[\w.]+)?\Z")
 _MODULES = re.compile(r"/lib/modules/(?P<version>\d+\.\d+(?:\.\d+)?)[^/]*/")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from rocketaudit.formats.apiclient_report import CheckReport, CheckRow, CheckStatus
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.rule import BenchmarkResult, Result
 from rocketaudit.model.verdict import Verdict
 

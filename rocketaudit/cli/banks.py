@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rocketaudit.model.integrity import BankVerdict, Integrity
 
 SHOWN = 20
+_NEEDED_LATER = ("rocketaudit.analysis.integrity", "rocketaudit.report.escape", "rocketaudit.model.codec")
 
 Form = Annotated[str, typer.Option("-o", "--output", metavar="console|json", help="How to print.")]
 
@@ -86,7 +87,6 @@ def look_at_banks(
     target: Path, workers: int | None, tmp_dir: Path | None, *, quiet: bool
 ) -> tuple[Evidence, Integrity]:
     """Evidence with the verity checks and os-release only, and what follows from it."""
-    from rocketaudit.analysis.integrity import judge_integrity
     from rocketaudit.cli.progress import TerminalProgress, choose_progress
     from rocketaudit.evidence.banks import collect_banks
     from rocketaudit.model.budget import Budget
@@ -99,12 +99,14 @@ def look_at_banks(
         source = open_target(target, budget=Budget(), tmp_dir=tmp_dir, progress=progress)
         try:
             processes = workers or len(os.sched_getaffinity(0))
-            evidence = collect_banks(source, workers=processes, progress=progress)
+            evidence = collect_banks(source, workers=processes, progress=progress, needed_later=_NEEDED_LATER)
         finally:
             source.close()
     finally:
         if isinstance(progress, TerminalProgress):
             progress.close()
+    from rocketaudit.analysis.integrity import judge_integrity
+
     return evidence, judge_integrity(evidence)
 
 

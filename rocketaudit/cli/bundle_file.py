@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 
 from rocketaudit.analysis.benchmark import needs
 from rocketaudit.audit import TOOL, judge_evidence
@@ -15,6 +14,7 @@ from rocketaudit.errors import SourceError
 from rocketaudit.evidence.bundle import evidence_of_bundle
 from rocketaudit.formats.bundle import MAX_SIZE, Bundle, parse_bundle
 from rocketaudit.formats.evidence_file import in_order
+from rocketaudit.model.records import dataclass
 
 _CLOCKS_DIFFER = 300  # seconds that a node's clock may be ahead of ours
 

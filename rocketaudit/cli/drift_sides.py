@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from rocketaudit.model.change import DriftSide
 from rocketaudit.model.component import Component
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import Assurance
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.report import REPORT_SCHEMA, Report
 from rocketaudit.model.target import Target
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +11,7 @@ import typer
 from rocketaudit.cli.exit_code import ExitCode
 from rocketaudit.cli.options import Bounds, Quiet, TempDir, Workers
 from rocketaudit.errors import UsageError
+from rocketaudit.model.records import dataclass
 
 if TYPE_CHECKING:
     from rocketaudit.model.binary import Binary

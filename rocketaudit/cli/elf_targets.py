@@ -7,7 +7,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from rocketaudit.audit import TOOL
@@ -20,6 +20,7 @@ from rocketaudit.model import bytepath
 from rocketaudit.model.binary import Binary
 from rocketaudit.model.budget import Budget
 from rocketaudit.model.evidence import Gap, Wants
+from rocketaudit.model.records import dataclass
 from rocketaudit.source.opening import open_target
 
 FILE_SCOPE = "file"

@@ -6,12 +6,12 @@ import os
 import stat
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
 
 from rocketaudit.errors import UsageError
+from rocketaudit.model.records import dataclass
 from rocketaudit.report import WRITERS
 from rocketaudit.report.writer import Writer
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from rocketaudit.analysis.benchmark import judge_rule
@@ -29,6 +29,7 @@ from rocketaudit.model.fact import Fact, JsonValue, Key, Locator, Plane, State
 from rocketaudit.model.files import FileCapability, FileRecord
 from rocketaudit.model.filesystem import FileType
 from rocketaudit.model.package import Package
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.rule import Rule
 from rocketaudit.model.target import Target, TargetKind
 from rocketaudit.model.verdict import Outcome, Verdict

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +10,7 @@ import typer
 
 from rocketaudit.cli.exit_code import ExitCode
 from rocketaudit.errors import UsageError
+from rocketaudit.model.records import dataclass
 
 if TYPE_CHECKING:
     from rocketaudit.model.rule import Benchmark, Rule

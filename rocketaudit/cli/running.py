@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import socket
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +22,7 @@ from rocketaudit.formats.policy_toml import parse_policy
 from rocketaudit.formats.release_version import release_numbers
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.policy import Policy, Tailoring
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.report import Report
 from rocketaudit.model.rule import Benchmark
 from rocketaudit.resources import data_file
@@ -199,7 +199,7 @@ def read_looking(run: Run) -> Looking:
         tmp_dir=run.tmp_dir,
         max_bytes=run.max_bytes,
         when=printed_time(),
-        host=socket.gethostname(),
+        host=os.uname().nodename,
     )
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from rocketaudit.errors import UsageError
+from rocketaudit.model.records import dataclass
 
 PANEL = "Trust anchors"
 

@@ -17,13 +17,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from types import FrameType
 
 from rocketaudit.cli.exit_code import ExitCode
 from rocketaudit.cli.output import write_file
 from rocketaudit.errors import RocketauditError, UsageError
+from rocketaudit.model.records import dataclass
 from rocketaudit.report import WRITERS
 
 HEARTBEAT = "rocketaudit.prom"

@@ -2,32 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from rocketaudit.evidence import os_release, updates
-from rocketaudit.evidence.identity import checked_disk, identified, prepare_worker
-from rocketaudit.evidence.schedule import WorkerFailure, run_tasks
-from rocketaudit.evidence.verity import RangeResult, VerityJob, check_range, finish_jobs, plan_jobs
-from rocketaudit.evidence.walking import walk_tree
-from rocketaudit.model.evidence import Coverage, Evidence, SignedBlob, Wants
-from rocketaudit.model.fact import Fact
+from rocketaudit.evidence.verity import plan_jobs
+from rocketaudit.evidence.verity_check import check_ranges, finish_jobs
 from rocketaudit.model.progress import Progress
 from rocketaudit.model.reader import Reader
 from rocketaudit.source.protocol import Source
 
-TASK_SECONDS = 300.0
+if TYPE_CHECKING:
+    from rocketaudit.evidence.collector import Seen
+    from rocketaudit.model.evidence import Evidence
 
 
-def collect_banks(source: Source, *, workers: int, progress: Progress) -> Evidence:
-    """The checks of every bank's tree and os-release of each; a range that no worker could check is unread."""
+def collect_banks(source: Source, *, workers: int, progress: Progress, needed_later: Sequence[str] = ()) -> Evidence:
+    """The checks of every bank's tree and os-release of each; a range that no worker could check is unread.
+
+    `needed_later` are modules of the caller's, loaded while the workers are busy.
+    """
     reader: Reader | None = getattr(source, "reader", None)
     jobs = plan_jobs(source.disk, reader, source.target.name)
-    ranges, lost = _check(source, jobs, workers, progress)
-    verity = finish_jobs(jobs, ranges, lost, ())
+    seen: list[Seen] = []
+
+    def meanwhile() -> Iterator[None]:
+        yield from map(seen.append, _releases(source))
+        for module in needed_later:
+            importlib.import_module(module)
+            yield
+
+    checked = check_ranges(source, jobs, workers=workers, progress=progress, meanwhile=meanwhile())
+    verity = finish_jobs(jobs, checked, ())
     if any(bank.check is not None and bank.check.bad_blocks for bank in verity):
+        from rocketaudit.evidence.walking import walk_tree
+
         progress.phase("Naming the files of bad blocks", 0)
-        verity = finish_jobs(jobs, ranges, lost, [walk_tree(tree, source.budget) for tree in source.trees])
-    seen = [*os_release.STATIC.collect(source, Wants()), *updates.STATIC.collect(source, Wants())]
+        verity = finish_jobs(jobs, checked, [walk_tree(tree, source.budget) for tree in source.trees])
+    from rocketaudit.evidence.identity import checked_disk, identified
+    from rocketaudit.model.evidence import Coverage, Evidence, SignedBlob
+    from rocketaudit.model.fact import Fact
+
     return Evidence(
         target=identified(source, seen),
         judged=source.judged,
@@ -40,26 +55,9 @@ def collect_banks(source: Source, *, workers: int, progress: Progress) -> Eviden
     )
 
 
-def _check(
-    source: Source, jobs: list[VerityJob], workers: int, progress: Progress
-) -> tuple[dict[int, list[RangeResult]], dict[int, list[tuple[int, int, str]]]]:
-    """(results, ranges that failed with the reason), both by the number of the job."""
-    tasks = [(number, first, last) for number, job in enumerate(jobs) for first, last in job.ranges()]
-    ranges: dict[int, list[RangeResult]] = {}
-    lost: dict[int, list[tuple[int, int, str]]] = {}
+def _releases(source: Source) -> Iterator[Seen]:
+    from rocketaudit.evidence import os_release, updates
+    from rocketaudit.model.evidence import Wants
 
-    def work(_: None, task: tuple[int, int, int]) -> RangeResult:
-        number, first, last = task
-        return check_range(jobs[number], first, last)
-
-    start: Callable[[], None] = prepare_worker(source)
-    progress.phase("Checking verity", len(tasks))
-    for place, outcome in run_tasks(
-        tasks, work, start=start, workers=workers, deadline=TASK_SECONDS, progress=progress.advance
-    ):
-        number, first, last = tasks[place]
-        if isinstance(outcome, WorkerFailure):
-            lost.setdefault(number, []).append((first, last, outcome.reason))
-        else:
-            ranges.setdefault(number, []).append(outcome)
-    return ranges, lost
+    yield from os_release.STATIC.collect(source, Wants())
+    yield from updates.STATIC.collect(source, Wants())

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from rocketaudit.errors import FormatError, SourceError
@@ -12,8 +12,9 @@ from rocketaudit.evidence.identity import checked_disk, identified, prepare_work
 from rocketaudit.evidence.reading import FileRead, read_file
 from rocketaudit.evidence.running_verity import running_statements
 from rocketaudit.evidence.schedule import WorkerFailure, run_tasks
-from rocketaudit.evidence.verity import RangeResult, VerityJob, check_range, finish_jobs, plan_jobs
-from rocketaudit.evidence.walking import Walked, walk_tree
+from rocketaudit.evidence.verity import plan_jobs
+from rocketaudit.evidence.verity_check import check_ranges, finish_jobs
+from rocketaudit.evidence.walking import Walked, walk_in_steps
 from rocketaudit.model.bank_verity import BankVerity
 from rocketaudit.model.binary import Binary
 from rocketaudit.model.evidence import Coverage, Evidence, Gap, SignedBlob, Wants
@@ -23,6 +24,7 @@ from rocketaudit.model.filesystem import FileSystem, FileType, Node
 from rocketaudit.model.package import Package
 from rocketaudit.model.progress import Progress
 from rocketaudit.model.reader import Reader
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.target import Tool
 from rocketaudit.source.protocol import Source
 
@@ -43,21 +45,12 @@ class FileBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class VerityRange:
-    """Hash blocks `first` up to `last` of the lowest level of one tree."""
-
-    job: int
-    first: int
-    last: int
-
-
-@dataclass(frozen=True, slots=True)
 class InputDigest:
     """The SHA-256 of the input file as given."""
 
 
-Task = FileBatch | VerityRange | InputDigest
-Outcome = list[FileRead] | RangeResult | str
+Task = FileBatch | InputDigest
+Outcome = list[FileRead] | str
 
 
 @dataclass(slots=True)
@@ -65,8 +58,6 @@ class _Reads:
     """What reading gave, by (index of the tree, inode)."""
 
     files: dict[tuple[int, int], FileRead]
-    ranges: dict[int, list[RangeResult]]
-    lost_ranges: dict[int, list[tuple[int, int, str]]]
     digest: str | None = None
 
 
@@ -82,18 +73,18 @@ def collect(
     host: str = "",
 ) -> Evidence:
     """Everything that `wants` asks of `source`; what could not be read is in the evidence as unread or as a gap."""
-    progress.phase("Listing files", 0)
-    walked = [walk_tree(tree, source.budget) for tree in source.trees]
     reader: Reader | None = getattr(source, "reader", None)
     jobs = plan_jobs(source.disk, reader, source.target.name, running_statements(source)) if wants.verity else []
-    reads = _read_all(source, walked, jobs, wants, workers, progress)
-    verity = finish_jobs(jobs, reads.ranges, reads.lost_ranges, walked)
+    walked = [Walked(tree) for tree in source.trees]
+    steps = (step for one in walked for step in walk_in_steps(one, source.budget))
+    checked = check_ranges(source, jobs, workers=workers, progress=progress, meanwhile=steps)
+    verity = finish_jobs(jobs, checked, walked)
     take_verity: Callable[[Sequence[BankVerity]], None] | None = getattr(source, "take_verity", None)
     if take_verity is not None:
         take_verity(verity)
+    seen: list[Seen] = []
+    reads = _read_files(source, walked, wants, workers, progress, map(seen.append, _ask(collectors, source, wants)))
     files, binaries = _assemble(walked, reads)
-    progress.phase("Reading configuration", 0)
-    seen = list(_ask(collectors, source, wants))
     return Evidence(
         target=replace(identified(source, seen), digest=f"sha256:{reads.digest}" if reads.digest else None),
         judged=source.judged,
@@ -114,15 +105,15 @@ def collect(
     )
 
 
-def _read_all(
+def _read_files(
     source: Source,
     walked: list[Walked],
-    jobs: list[VerityJob],
     wants: Wants,
     workers: int,
     progress: Progress,
+    meanwhile: Iterator[object],
 ) -> _Reads:
-    reads = _Reads({}, {}, {})
+    reads = _Reads({})
     digester: Callable[[], str] | None = getattr(source, "sha256", None)
     order = [_by_place(one) for one in walked]
     tasks: list[Task] = [task for index, picked in enumerate(order) for task in _batches(index, walked[index], picked)]
@@ -130,11 +121,8 @@ def _read_all(
         tasks = []
     if wants.target_digest and digester is not None:
         tasks.insert(0, InputDigest())
-    tasks += [VerityRange(number, first, last) for number, job in enumerate(jobs) for first, last in job.ranges()]
 
     def work(_: None, task: Task) -> Outcome:
-        if isinstance(task, VerityRange):
-            return check_range(jobs[task.job], task.first, task.last)
         if isinstance(task, InputDigest):
             return "" if digester is None else digester()
         one = walked[task.tree]
@@ -142,9 +130,15 @@ def _read_all(
         scope, fs = one.tree.scope, one.tree.fs
         return [_read_one(fs, one.nodes[i], scope, one.records[i].path, wants) for i in picked]
 
-    progress.phase("Reading files and checking verity", len(tasks))
+    progress.phase("Reading files", len(tasks))
     for number, outcome in run_tasks(
-        tasks, work, start=prepare_worker(source), workers=workers, deadline=TASK_SECONDS, progress=progress.advance
+        tasks,
+        work,
+        start=prepare_worker(source),
+        workers=workers,
+        deadline=TASK_SECONDS,
+        progress=progress.advance,
+        meanwhile=meanwhile,
     ):
         _keep(reads, tasks[number], outcome, walked, order)
     return reads
@@ -181,13 +175,6 @@ def _batches(tree: int, one: Walked, picked: list[int]) -> Iterable[FileBatch]:
 def _keep(
     reads: _Reads, task: Task, outcome: Outcome | WorkerFailure, walked: list[Walked], order: list[list[int]]
 ) -> None:
-    if isinstance(task, VerityRange):
-        if isinstance(outcome, WorkerFailure):
-            reads.lost_ranges.setdefault(task.job, []).append((task.first, task.last, outcome.reason))
-        else:
-            assert not isinstance(outcome, (list, str))
-            reads.ranges.setdefault(task.job, []).append(outcome)
-        return
     if isinstance(task, InputDigest):
         reads.digest = outcome if isinstance(outcome, str) and outcome else None
         return

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from rocketaudit.model.evidence import Coverage, Gap, SignedBlob, Wants
 from rocketaudit.model.fact import Fact, Plane
 from rocketaudit.model.package import Package
+from rocketaudit.model.records import dataclass
 from rocketaudit.source.protocol import Source
 
 Seen = Fact | Coverage | Gap | Package | SignedBlob

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Protocol
 
 from rocketaudit.errors import EntryNotFoundError, FormatError, SourceError
@@ -11,6 +10,7 @@ from rocketaudit.model import bytepath
 from rocketaudit.model.evidence import Coverage
 from rocketaudit.model.fact import Fact, JsonValue, Key, Locator, Plane, State
 from rocketaudit.model.filesystem import BadNode, FileType
+from rocketaudit.model.records import dataclass
 from rocketaudit.source.protocol import Source
 from rocketaudit.source.tree import Tree
 

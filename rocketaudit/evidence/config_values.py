@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from rocketaudit.errors import FormatError
@@ -27,6 +26,7 @@ from rocketaudit.formats.systemd_unit import Directive, last_values, parse_unit
 from rocketaudit.model import codec
 from rocketaudit.model.evidence import Wants
 from rocketaudit.model.fact import Fact, Key, Locator, Plane, State
+from rocketaudit.model.records import dataclass
 from rocketaudit.source.protocol import Source
 from rocketaudit.source.tree import Tree
 

@@ -6,12 +6,15 @@ import gc
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from rocketaudit.evidence.collector import Seen
 from rocketaudit.model.disk import DiskSummary, Problem
 from rocketaudit.model.fact import Fact, Plane, State
 from rocketaudit.model.target import Target
 from rocketaudit.source.protocol import Source
+
+if TYPE_CHECKING:
+    from rocketaudit.evidence.collector import Seen
 
 
 def identified(source: Source, seen: Iterable[Seen]) -> Target:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import posixpath
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from rocketaudit.errors import FormatError
 from rocketaudit.evidence.collector import Collector, Seen
@@ -17,6 +16,7 @@ from rocketaudit.formats.handlebars import MARKER
 from rocketaudit.formats.systemd_unit import all_values, parse_unit
 from rocketaudit.model.evidence import Wants
 from rocketaudit.model.fact import Key, Locator, Plane, State
+from rocketaudit.model.records import dataclass
 from rocketaudit.source.protocol import Source
 from rocketaudit.source.tree import Tree
 

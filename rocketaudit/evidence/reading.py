@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 
 from rocketaudit.errors import FormatError
@@ -14,6 +14,7 @@ from rocketaudit.model import bytepath
 from rocketaudit.model.binary import Binary
 from rocketaudit.model.evidence import Wants
 from rocketaudit.model.filesystem import FileSystem, Node
+from rocketaudit.model.records import dataclass
 
 MAX_ELF = 512 << 20  # a larger program is digested, but its inside is said to be unread
 MAX_SHEBANG = 256  # BINPRM_BUF_SIZE of include/uapi/linux/binfmts.h

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from rocketaudit.errors import RocketauditError
 from rocketaudit.model import bytepath
 from rocketaudit.model.evidence import Coverage
 from rocketaudit.model.fact import Fact, JsonValue, Key, Locator, Plane, State
+from rocketaudit.model.records import dataclass
 from rocketaudit.source.live import NODE, LiveSource
 from rocketaudit.source.places import MAX_TEXT, error_text, read_text
 from rocketaudit.source.protocol import Source

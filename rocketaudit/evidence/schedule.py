@@ -17,10 +17,12 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import field
 from enum import StrEnum
 from typing import Generic, NoReturn, TypeVar
+
+from rocketaudit.model.records import dataclass
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -69,22 +71,24 @@ def run_tasks(
     workers: int = 2,
     deadline: float = 600.0,
     progress: Callable[[int], None] | None = None,
+    meanwhile: Iterable[object] = (),
 ) -> Iterator[tuple[int, R | WorkerFailure]]:
     """Yield (task number, result or WorkerFailure) for every task exactly once, in the order they finish.
 
     `start` runs once per worker and gives the context handed to `work`. `deadline` is seconds for one task and
     is enforced in forked workers only. Runs serially when `workers` < 2, when there is one task, or when
-    threads already run, since a fork would copy their locks.
+    threads already run, since a fork would copy their locks. `meanwhile` is work of this process in small steps,
+    taken to its end while the workers are busy; its steps should be shorter than two tasks.
     """
     size = min(workers, len(tasks))
     if size < 2 or threads_run():
-        outcomes = _run_serially(tasks, work, start)
+        outcomes = _run_serially(tasks, work, start, meanwhile)
     else:
 
         def serve(reading: int, writing: int) -> NoReturn:
             _serve(tasks, work, start, reading, writing)
 
-        outcomes = _Pool[R](len(tasks), serve, size, deadline).run()
+        outcomes = _Pool[R](len(tasks), serve, size, deadline, meanwhile).run()
     with contextlib.closing(outcomes):
         for done, outcome in enumerate(outcomes, 1):
             if progress is not None:
@@ -103,8 +107,9 @@ def threads_run() -> bool:
 
 
 def _run_serially(
-    tasks: Sequence[T], work: Callable[[C, T], R], start: Callable[[], C]
+    tasks: Sequence[T], work: Callable[[C, T], R], start: Callable[[], C], meanwhile: Iterable[object]
 ) -> Generator[tuple[int, R | WorkerFailure], None, None]:
+    deque(meanwhile, maxlen=0)
     try:
         context = start()
     except Exception as error:  # noqa: BLE001 - the same promise as a forked worker gives
@@ -133,11 +138,19 @@ def _failure_of(error: BaseException) -> WorkerFailure:
 class _Pool(Generic[R]):
     """Hands task numbers to forked workers and collects what they send, one select loop for everything."""
 
-    def __init__(self, count: int, serve: Callable[[int, int], NoReturn], size: int, deadline: float) -> None:
+    def __init__(
+        self,
+        count: int,
+        serve: Callable[[int, int], NoReturn],
+        size: int,
+        deadline: float,
+        meanwhile: Iterable[object],
+    ) -> None:
         self.count = count
         self.serve = serve
         self.size = size
         self.deadline = deadline
+        self.meanwhile: Iterator[object] | None = iter(meanwhile)
         self.next_task = 0
         self.returned: deque[int] = deque()  # given to a worker that died before it began them
         self.workers: dict[int, _Worker] = {}  # by the descriptor of their results
@@ -149,22 +162,30 @@ class _Pool(Generic[R]):
             for _ in range(self.size):
                 self._fork()
             while self.workers:
+                self._step()
                 for worker in self._wait():
                     yield from self._receive(worker)
                 for worker in [one for one in self.workers.values() if one.waited > self.deadline]:
                     yield from self._lose(worker, overdue=True)
             for number in iter(self._take, None):
                 yield number, WorkerFailure(FailureKind.DIED, "no worker is left to run this")
+            while self.meanwhile is not None:
+                self._step()
         finally:
             for worker in list(self.workers.values()):
                 self._bury(worker)
             self.selector.close()
 
+    def _step(self) -> None:
+        """One step of this process's own work."""
+        if self.meanwhile is not None and next(self.meanwhile, self) is self:
+            self.meanwhile = None
+
     def _wait(self) -> list[_Worker]:
         """The workers that have sent something; only the time spent here counts against a deadline."""
         before = time.monotonic()
         longest = max(worker.waited for worker in self.workers.values())
-        ready = self.selector.select(max(0.0, self.deadline - longest) + 0.01)
+        ready = self.selector.select(max(0.0, self.deadline - longest) + 0.01 if self.meanwhile is None else 0)
         elapsed = time.monotonic() - before
         for worker in self.workers.values():
             worker.waited += elapsed

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from rocketaudit.evidence.collector import Collector, Seen
 from rocketaudit.evidence.config_files import MAX_FACTS, ConfigFile, Facts, list_folder, read_config, root_trees
 from rocketaudit.model.evidence import Wants
 from rocketaudit.model.fact import JsonValue, Key, Plane, State
+from rocketaudit.model.records import dataclass
 from rocketaudit.source.protocol import Source
 from rocketaudit.source.tree import Tree
 

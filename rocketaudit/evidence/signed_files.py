@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from rocketaudit.errors import EntryNotFoundError, FormatError, SourceError
 from rocketaudit.evidence.collector import Collector, Seen
 from rocketaudit.model.evidence import Gap, SignedBlob, Wants
 from rocketaudit.model.fact import Plane
 from rocketaudit.model.filesystem import BadNode, FileSystem, FileType, Node
+from rocketaudit.model.records import dataclass
 from rocketaudit.source.boot_files import GRUB_PLACES
 from rocketaudit.source.protocol import Source
 from rocketaudit.source.tree import Tree

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from rocketaudit.errors import FormatError
 from rocketaudit.evidence.collector import Collector, Seen
@@ -15,6 +15,7 @@ from rocketaudit.formats.kernel_arguments import parse_kernel_arguments
 from rocketaudit.formats.sysctl_conf import matches, parse_sysctl_conf, plain_name
 from rocketaudit.model.evidence import Wants
 from rocketaudit.model.fact import Key, Locator, Plane, State
+from rocketaudit.model.records import dataclass
 from rocketaudit.source.protocol import Source
 from rocketaudit.source.tree import Tree
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from rocketaudit.errors import FormatError
@@ -22,6 +21,7 @@ from rocketaudit.evidence.unit_files import Found, find_units
 from rocketaudit.formats.systemd_unit import Directive, all_values, last_values, parse_unit
 from rocketaudit.model.evidence import Wants
 from rocketaudit.model.fact import Fact, Key, Locator, Plane, State
+from rocketaudit.model.records import dataclass
 from rocketaudit.source.protocol import Source
 from rocketaudit.source.tree import Tree
 

@@ -1,25 +1,22 @@
-"""Checks the verity tree of every bank: who states what, and what recomputing the tree gives."""
+"""Plans the check of every bank's verity tree: who states what, and by which parameters the tree is recomputed."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import field, replace
 
 from rocketaudit.errors import FormatError
-from rocketaudit.evidence.block_owners import find_owners
-from rocketaudit.evidence.walking import Walked
 from rocketaudit.formats.dm_verity_table import SECTOR, VerityTable, parse_table
 from rocketaudit.formats.kernel_arguments import parse_kernel_arguments
 from rocketaudit.formats.verity import SUPERBLOCK_SIZE, Layout, layout_of, parse_superblock
-from rocketaudit.formats.verity_judge import TreeCheckBuilder, check_one_block, find_slack
-from rocketaudit.formats.verity_tree import Digester, RangeCheck, range_size
-from rocketaudit.formats.verity_tree import check_range as check_tree_range
-from rocketaudit.model.bank_verity import BankVerity, Statement
+from rocketaudit.formats.verity_tree import Digester, range_size
+from rocketaudit.model.bank_verity import Statement
 from rocketaudit.model.disk import FILE_SYSTEMS, Bank, BootEntry, BootKind, DiskSummary, Partition
 from rocketaudit.model.fact import Locator
 from rocketaudit.model.reader import Reader, Window
-from rocketaudit.model.verity import Slack, TreeCheck, VerityParameters
+from rocketaudit.model.records import dataclass
+from rocketaudit.model.verity import VerityParameters
 
 SLACK_BYTES = 64 << 20  # looked at by one task
 NO_DISK = "the raw partitions cannot be read from here"
@@ -45,16 +42,6 @@ BOOT_VARIABLES = frozenset({"$boot_uuid", "${boot_uuid}"})
 # what a kernel calls the first device that dm-mod.create makes
 ROOT_DEVICES = frozenset({"/dev/dm-0", "254:0", "253:0"})
 _OFFSET = re.compile(r"PARTUUID=(?P<uuid>[^/]+)/PARTNROFF=(?P<offset>-?[0-9]+)")
-
-
-@dataclass(frozen=True, slots=True)
-class SlackResult:
-    """What lies in one stretch that no digest covers."""
-
-    slack: Slack | None
-
-
-RangeResult = RangeCheck | SlackResult
 
 
 @dataclass(slots=True)
@@ -296,81 +283,9 @@ def _sample(data: Reader, hashes: Reader, layout: Layout) -> tuple[bool, str | N
     hash_size = layout.parameters.hash_block_size
     blocks = layout.parameters.data_blocks
     hits = 0
-    for block in {0, 1, blocks // 3, blocks // 2, blocks - 1} & set(range(blocks)):
+    for block in {0, 1, blocks // 3, blocks // 2, blocks - 1}:
         number, index = divmod(block, layout.per_block)
         stored = hashes.read(layout.offset_of(0, number) + index * slot, layout.digest_size)
         hits += digester.digest(data.read(block * size, size)) == bytes(stored)
     top = digester.digest(hashes.read(layout.offset_of(len(layout.levels) - 1, 0), hash_size))
     return hits * 2 > min(5, blocks), top.hex()
-
-
-def check_range(job: VerityJob, first: int, last: int) -> RangeResult:
-    """One task of `VerityJob.ranges`; run in a worker."""
-    assert job.layout is not None and job.data is not None and job.hashes is not None
-    if first >= 0:
-        return check_tree_range(job.data, job.hashes, job.layout, first, last)
-    what, start, end = job.stretches()[-1 - first]
-    device, _, text = what.partition(":")
-    return SlackResult(find_slack(job.data if device == "data" else job.hashes, start, end, text))
-
-
-def finish_jobs(
-    jobs: Sequence[VerityJob],
-    results: dict[int, list[RangeResult]],
-    lost: dict[int, list[tuple[int, int, str]]],
-    walked: Sequence[Walked],
-) -> tuple[BankVerity, ...]:
-    """Put the ranges together, bank by bank, and name what lies in every bad block."""
-    return tuple(_finish(job, results.get(number, []), lost.get(number, []), walked) for number, job in enumerate(jobs))
-
-
-def _finish(
-    job: VerityJob, results: list[RangeResult], lost: list[tuple[int, int, str]], walked: Sequence[Walked]
-) -> BankVerity:
-    check: TreeCheck | None = None
-    unread = job.unread
-    if job.layout is not None and job.data is not None and job.hashes is not None:
-        try:
-            check = _put_together(job.layout, job.data, job.hashes, results, lost)
-        except FormatError as error:
-            unread = f"the hash tree could not be read: {error}"
-    owners, unmapped = find_owners(check, _tree_of(job, walked), job.root, job.hash)
-    return BankVerity(
-        scope=job.bank.scope,
-        populated=job.bank.populated,
-        statements=tuple(job.statements),
-        check=check,
-        owners=owners,
-        unread=unread,
-        data_partition="" if job.root is None else job.root.name,
-        hash_partition="" if job.hash is None else job.hash.name,
-        slack=unmapped,
-        tree_matches=job.tree_matches,
-        stored_root=job.stored_root,
-        data_start=0 if job.root is None else job.root.start,
-        hash_start=0 if job.hash is None else job.hash.start,
-    )
-
-
-def _put_together(
-    layout: Layout,
-    data: Reader,
-    hashes: Reader,
-    results: list[RangeResult],
-    lost: list[tuple[int, int, str]],
-) -> TreeCheck:
-    slack = tuple(r.slack for r in results if isinstance(r, SlackResult) and r.slack is not None)
-    if not layout.levels:
-        return check_one_block(data, layout, slack)
-    builder = TreeCheckBuilder(layout, hashes)
-    for result in results:
-        if isinstance(result, RangeCheck):
-            builder.add(result)
-    for first, last, reason in lost:
-        if first >= 0:
-            builder.add_unread(first, last, reason)
-    return builder.finish(slack)
-
-
-def _tree_of(job: VerityJob, walked: Sequence[Walked]) -> Walked | None:
-    return next((one for one in walked if one.tree.scope == job.bank.scope), None)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from rocketaudit.errors import FormatError
@@ -13,6 +15,8 @@ from rocketaudit.model.evidence import Gap
 from rocketaudit.model.files import FileCapability, FileRecord
 from rocketaudit.model.filesystem import BadNode, FileType, Node
 from rocketaudit.source.tree import Tree, WalkGap
+
+STEP = 200  # entries: about 5 ms
 
 
 @dataclass(slots=True)
@@ -29,8 +33,17 @@ class Walked:
 def walk_tree(tree: Tree, budget: Budget) -> Walked:
     """All entries of one tree; what could not be read is a gap, and a budget that ends cuts the walk off."""
     walked = Walked(tree)
+    deque(walk_in_steps(walked, budget), maxlen=0)
+    return walked
+
+
+def walk_in_steps(walked: Walked, budget: Budget) -> Iterator[None]:
+    """As `walk_tree`, but giving way after some entries each, so that the caller can do something else between."""
+    tree = walked.tree
     try:
-        for item in tree.walk(budget):
+        for count, item in enumerate(tree.walk(budget), 1):
+            if not count % STEP:
+                yield
             if isinstance(item, WalkGap):
                 walked.gaps.append(Gap(tree.scope, bytepath.encode(item.path), item.reason))
             elif isinstance(item.node, BadNode):
@@ -43,7 +56,6 @@ def walk_tree(tree: Tree, budget: Budget) -> Walked:
     except FormatError as error:
         walked.complete = False
         walked.gaps.append(Gap(tree.scope, "", str(error)))
-    return walked
 
 
 def _record(tree: Tree, path: bytes, node: Node) -> FileRecord:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from rocketaudit.errors import FormatError
 from rocketaudit.model.codec import parse
+from rocketaudit.model.records import dataclass
 
 MAX_SIZE = 8 << 20
 MAX_ROWS = 5_000

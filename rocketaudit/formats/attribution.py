@@ -7,7 +7,8 @@ Layout: <package>/attribution.txt, and <package>/vendor/<crate>-<version>/attrib
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from rocketaudit.model.records import dataclass
 
 FILE_NAME = "attribution.txt"
 HEAD = 4096

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from asn1crypto import cms, core, parser
@@ -29,6 +28,7 @@ from rocketaudit.formats.x509_path import (
     subject_of,
     verify_with,
 )
+from rocketaudit.model.records import dataclass
 
 MAX_SIGNATURES = 16
 _SPC_INDIRECT_DATA = "1.3.6.1.4.1.311.2.1.4"

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 
 from rocketaudit.errors import FormatError
 from rocketaudit.formats.strict_json import loads, member
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.target import Target
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"

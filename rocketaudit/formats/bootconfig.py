@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import struct
-from dataclasses import dataclass
 
 from rocketaudit.errors import FormatError
+from rocketaudit.model.records import dataclass
 
 MAX_SIZE = 32 << 10  # XBC_DATA_MAX
 MAX_NODES = 8192  # XBC_NODE_MAX

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from rocketaudit.errors import FormatError
 from rocketaudit.model import codec
 from rocketaudit.model.fact import JsonValue, Key, State
+from rocketaudit.model.records import dataclass
 
 MAX_SIZE = 1 << 20
 MAX_LINES = 5_000

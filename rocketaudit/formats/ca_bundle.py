@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from dataclasses import dataclass
 
 from asn1crypto import x509
 
 from rocketaudit.errors import FormatError
+from rocketaudit.model.records import dataclass
 
 MAX_CERTIFICATES = 2_000
 _PEM = re.compile(rb"-----BEGIN (?:TRUSTED )?CERTIFICATE-----([^-]*)-----END (?:TRUSTED )?CERTIFICATE-----")

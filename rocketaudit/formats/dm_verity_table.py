@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from rocketaudit.errors import FormatError, UnsupportedError
 from rocketaudit.formats.kernel_arguments import WORD, raw_bytes
 from rocketaudit.formats.verity import layout_of
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.verity import FecParameters, VerityParameters
 
 SECTOR = 512

@@ -7,7 +7,6 @@ import binascii
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
@@ -15,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from rocketaudit.errors import FormatError, TrustError
 from rocketaudit.formats.strict_json import loads, member
+from rocketaudit.model.records import dataclass
 
 MAX_ENVELOPE = 8 << 20
 MAX_SIGNATURES = 64

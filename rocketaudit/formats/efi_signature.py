@@ -9,9 +9,9 @@ import re
 import struct
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from rocketaudit.errors import FormatError, TruncatedError
+from rocketaudit.model.records import dataclass
 
 MAX_BYTES = 4 << 20
 _LIST = struct.Struct("<16s I I I")

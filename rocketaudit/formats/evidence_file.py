@@ -6,13 +6,14 @@ the bytes as they stand. A file that was laid out anew by another program is rea
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
 
 from rocketaudit.errors import FormatError, UnsupportedError
 from rocketaudit.model import codec
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import Assurance
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.target import Tool
 
 EVIDENCE_SCHEMA = "rocketaudit-evidence-1.0"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import struct
 import uuid
-from dataclasses import dataclass
 
 from rocketaudit.errors import FormatError
 from rocketaudit.formats.gpt_table import SECTOR_SIZES, SIGNATURE, GptProblem, GptTable, find_tables
 from rocketaudit.formats.mbr import Mbr, MbrKind, read_mbr
 from rocketaudit.model.reader import Reader
+from rocketaudit.model.records import dataclass
 
 _ENTRY = struct.Struct("<16s16sQQQ72s")
 MAX_PROBLEMS = 256

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass
 
 from rocketaudit.errors import FormatError
 from rocketaudit.model.reader import Reader
+from rocketaudit.model.records import dataclass
 
 SIGNATURE = b"EFI PART"
 SECTOR_SIZES = (512, 4096)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from rocketaudit.errors import FormatError
 from rocketaudit.formats.grub_words import Token, expand, tokens_of
+from rocketaudit.model.records import dataclass
 
 MAX_SIZE = 1 << 20
 MAX_DEPTH = 32

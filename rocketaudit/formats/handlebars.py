@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from rocketaudit.errors import FormatError
+from rocketaudit.model.records import dataclass
 
 MARKER = "\ufffdonly-known-on-a-node\ufffd"
 MAX_OUTPUT = 1 << 20

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from rocketaudit.errors import FormatError
 from rocketaudit.model.codec import parse
 from rocketaudit.model.package import Package
+from rocketaudit.model.records import dataclass
 
 MAX_ROWS = 50_000
 _PACKAGE_ID = re.compile(r"(?P<file>.+)@sha256:(?P<digest>[0-9a-fA-F]{64})\Z")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from rocketaudit.errors import FormatError
+from rocketaudit.model.records import dataclass
 
 MAX_LENGTH = 64 * 1024
 # isspace() of lib/ctype.c knows six ASCII blanks and 0xA0

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from enum import StrEnum
 
 from rocketaudit.errors import FormatError
 from rocketaudit.model.reader import Reader
+from rocketaudit.model.records import dataclass
 
 _ENTRY = struct.Struct("<B3sB3sII")  # boot flag, CHS, type, CHS, first LBA, sectors
 _EXTENDED = frozenset({0x05, 0x0F, 0x85})

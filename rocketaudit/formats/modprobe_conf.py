@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from rocketaudit.errors import FormatError
+from rocketaudit.model.records import dataclass
 
 MAX_LINES = 50_000
 _NO_OPERATIONS = frozenset({"true", "false", ":"})

@@ -7,7 +7,6 @@ expiry, revocation and usage flags are honoured as of a given moment. Designated
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from rocketaudit.errors import FormatError, TrustError
@@ -21,6 +20,7 @@ from rocketaudit.formats.openpgp_packet import (
     parse_signature,
     remove_armour,
 )
+from rocketaudit.model.records import dataclass
 
 BINARY = 0x00
 

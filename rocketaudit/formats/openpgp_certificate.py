@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from rocketaudit.errors import FormatError, UnsupportedError
 from rocketaudit.formats.openpgp_check import (
@@ -28,6 +28,7 @@ from rocketaudit.formats.openpgp_packet import (
     parse_signature,
     remove_armour,
 )
+from rocketaudit.model.records import dataclass
 
 DIRECT_KEY, SUBKEY_BINDING, PRIMARY_BINDING = 0x1F, 0x18, 0x19
 KEY_REVOCATION, SUBKEY_REVOCATION, USER_REVOCATION = 0x20, 0x28, 0x30

@@ -7,11 +7,11 @@ import binascii
 import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from rocketaudit.errors import BudgetError, FormatError, TruncatedError, UnsupportedError
+from rocketaudit.model.records import dataclass
 
 MAX_BYTES = 4 << 20
 MAX_PACKETS = 20_000

@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from rocketaudit.errors import FormatError, TruncatedError, UnsupportedError
 from rocketaudit.model.reader import Reader
+from rocketaudit.model.records import dataclass
 
 MAX_HEADERS = 1 << 20
 MAX_SECTIONS = 256

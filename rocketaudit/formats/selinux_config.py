@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rocketaudit.errors import FormatError
+from rocketaudit.model.records import dataclass
 
 MAX_LINES = 5_000
 _MODES = ("enforcing", "permissive", "disabled")

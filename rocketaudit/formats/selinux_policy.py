@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 
 from rocketaudit.errors import FormatError, TruncatedError, UnsupportedError
+from rocketaudit.model.records import dataclass
 
 _MAGIC = 0xF97CFF8C
 _TARGET = b"SE Linux"

@@ -6,7 +6,7 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from rocketaudit.errors import FormatError
 from rocketaudit.formats.pe import (
@@ -18,6 +18,7 @@ from rocketaudit.formats.pe import (
 )
 from rocketaudit.formats.strict_json import loads, member
 from rocketaudit.model.reader import Reader
+from rocketaudit.model.records import dataclass
 
 DIGESTS = ("sha256", "sha384", "sha512")
 KEPT_SECTIONS = (".sbat", ".vendor_cert", ".pubkey", ".cmdline", ".uname", ".osrel")

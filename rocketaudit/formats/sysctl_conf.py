@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from rocketaudit.errors import FormatError
+from rocketaudit.model.records import dataclass
 
 MAX_LINES = 20_000
 

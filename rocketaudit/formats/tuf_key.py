@@ -5,14 +5,13 @@ Key ids are hints only; what counts is the key's material (`TufKey.material`). S
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
 from rocketaudit.errors import FormatError, UnsupportedError
 from rocketaudit.formats.strict_json import member
+from rocketaudit.model.records import dataclass
 
 MIN_RSA_BITS, MAX_RSA_BITS = 2048, 8192
 

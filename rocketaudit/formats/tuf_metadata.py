@@ -6,12 +6,12 @@ import fnmatch
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from rocketaudit.errors import FormatError, TrustError, UnsupportedError
 from rocketaudit.formats.strict_json import canonical, loads, member, of_kind, strings
 from rocketaudit.formats.tuf_key import TufKey, parse_key
+from rocketaudit.model.records import dataclass
 
 MAX_METADATA = 32 << 20
 MAX_KEYS = 256

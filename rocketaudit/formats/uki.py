@@ -5,12 +5,11 @@ Source: https://uapi-group.org/specifications/specs/unified_kernel_image/
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rocketaudit.errors import FormatError
 from rocketaudit.formats.key_value import parse_key_values
 from rocketaudit.formats.pe import PeImage, parse_pe, read_section
 from rocketaudit.model.reader import Reader
+from rocketaudit.model.records import dataclass
 
 MAX_TEXT = 256 << 10
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from rocketaudit.errors import FormatError
 from rocketaudit.formats.release_version import release_numbers
 from rocketaudit.formats.strict_json import loads, member, of_kind, strings
+from rocketaudit.model.records import dataclass
 
 MAX_BYTES = 16 << 20
 MAX_UPDATES = 20_000

@@ -6,13 +6,13 @@ Accepted leniently (they were made by others), with bounds; plain JSON or one LZ
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import lz4.frame
 
 from rocketaudit.errors import BudgetError, FormatError
 from rocketaudit.formats.strict_json import loads
+from rocketaudit.model.records import dataclass
 
 MAX_SIZE = 64 << 20
 MAX_COMPONENTS = 200_000

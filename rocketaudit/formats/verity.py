@@ -10,11 +10,11 @@ import hashlib
 import struct
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol, Self
 
 from rocketaudit.errors import FormatError, TruncatedError, UnsupportedError
 from rocketaudit.model.reader import Buffer
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.verity import BadBlock, VerityParameters
 
 SUPERBLOCK_SIZE = 512

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from rocketaudit.errors import FormatError
 from rocketaudit.formats.strict_json import loads, member, of_kind, strings
 from rocketaudit.formats.verity import layout_of
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.verity import VerityParameters
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"

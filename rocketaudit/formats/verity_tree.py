@@ -8,10 +8,10 @@ content can be rebuilt from the data below it leaves that data good.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from rocketaudit.formats.verity import Hash, Layout, new_hash
 from rocketaudit.model.reader import Reader
+from rocketaudit.model.records import dataclass
 
 PIECE_BYTES = 1 << 20  # of data, read at a time
 TASK_BYTES = 16 << 20  # of data under one range: small enough to balance, large enough to cost nothing

@@ -8,13 +8,13 @@ from __future__ import annotations
 import lzma
 import struct
 import zlib
-from dataclasses import dataclass
 
 import lz4.block
 import zstandard
 
 from rocketaudit.errors import FormatError, TruncatedError, UnsupportedError
 from rocketaudit.model.reader import Reader
+from rocketaudit.model.records import dataclass
 
 MAX_PAYLOAD = 64 << 20
 MAX_KERNEL = 256 << 20

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 from rocketaudit.model.advisory import AdvisoryChange
 from rocketaudit.model.fact import Assurance, JsonValue, Locator
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.target import Target
 from rocketaudit.model.verdict import Severity
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from fnmatch import fnmatchcase
 
 from rocketaudit.model.bank_verity import BankVerity
@@ -12,11 +12,12 @@ from rocketaudit.model.binary import Binary
 from rocketaudit.model.disk import DiskSummary
 from rocketaudit.model.fact import Assurance, Fact, JsonValue, Key, Locator, Plane, State
 from rocketaudit.model.files import FileRecord
-from rocketaudit.model.filesystem import FileType
+from rocketaudit.model.filesystem import MAX_LINKS, FileType
+from rocketaudit.model.gap import Gap as Gap
 from rocketaudit.model.package import Package
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.target import Target, Tool
 
-MAX_LINKS = 40  # as the kernel: include/linux/namei.h MAXSYMLINKS
 NOT_COLLECTED = "not collected"
 OUTSIDE = "outside the system: "  # starts the reason of a gap that hides no file of the operating system itself
 
@@ -29,15 +30,6 @@ class SignedBlob:
     data: str
     where: Locator
     scope: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """A place that could not be read, so that nothing below `path` may be called absent. "" is all of the scope."""
-
-    scope: str
-    path: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)

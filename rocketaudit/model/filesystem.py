@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, Protocol
+
+from rocketaudit.model.records import dataclass
+
+MAX_LINKS = 40  # as the kernel: include/linux/namei.h MAXSYMLINKS
 
 
 class FileType(StrEnum):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from rocketaudit.model.fact import Locator
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.trust import ChainLink
 from rocketaudit.model.update import UpdateAnswer
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rocketaudit.model.fact import Locator
+from rocketaudit.model.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date
 
 from rocketaudit.model.fact import JsonValue
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.rule import Waiver
 from rocketaudit.model.verdict import Severity, Verdict
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Protocol
 
 from rocketaudit.errors import TruncatedError
+from rocketaudit.model.records import dataclass
 
 Buffer = bytes | bytearray | memoryview
 
@@ -19,6 +20,19 @@ class Reader(Protocol):
     def read(self, offset: int, length: int) -> bytes | memoryview:
         """Exactly `length` bytes from `offset`, or TruncatedError; never fewer."""
         ...
+
+
+def stored_extents(reader: Reader, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Ranges (start, end) that may hold other bytes than zero: all of it, unless the reader knows of holes."""
+    if isinstance(reader, Window):
+        for begin, finish in stored_extents(reader.whole, reader.start + start, reader.start + end):
+            yield begin - reader.start, finish - reader.start
+        return
+    known = getattr(reader, "stored_extents", None)
+    if known is None:
+        yield start, end
+    else:
+        yield from known(start, end)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from rocketaudit.model.component import Component
 from rocketaudit.model.evidence import Evidence, Gap
 from rocketaudit.model.fact import Assurance, Fact, Locator
 from rocketaudit.model.integrity import Integrity
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.rule import BenchmarkResult
 from rocketaudit.model.target import Target, Tool
 from rocketaudit.model.verdict import Severity

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
 
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import Key, Plane
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.verdict import Outcome, Severity, Verdict
 
 

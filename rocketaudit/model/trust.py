@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
+
+from rocketaudit.model.records import dataclass
 
 ROOT_HASH_LINK = "signed root hash is that of"  # starts the name of the link that ends at the tree of a bank
 IMAGE_LINK = "targets sign the image"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 
 from rocketaudit.model.fact import Fact
+from rocketaudit.model.records import dataclass
 
 
 class Verdict(StrEnum):

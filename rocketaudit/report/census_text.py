@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.report import Census
 
 # for charts: distinct in colour and, read along the list, in lightness too

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from rocketaudit.errors import UnsupportedError
@@ -18,6 +17,7 @@ from rocketaudit.model.component import Component
 from rocketaudit.model.evidence import Evidence, Gap
 from rocketaudit.model.fact import Assurance, Fact, JsonValue, Plane
 from rocketaudit.model.integrity import Integrity
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.report import REPORT_SCHEMA, Census, Finding, PolicyResult, Report
 from rocketaudit.model.rule import Benchmark, BenchmarkResult, Result, Rule, Score, Waiver
 from rocketaudit.model.target import Target, Tool

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from rocketaudit.errors import UnsupportedError
 from rocketaudit.model import codec
 from rocketaudit.model.advisory import AdvisoryChange
 from rocketaudit.model.change import Change, Drift, DriftSide, Relation
 from rocketaudit.model.fact import Assurance
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.target import Target, Tool
 from rocketaudit.report.report_json import lay_out
 

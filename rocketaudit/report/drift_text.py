@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import groupby
 from posixpath import commonprefix
 
 from rocketaudit.model.advisory import AdvisoryMove
 from rocketaudit.model.change import Change, ChangeKind, Drift, Judgement, Relation
 from rocketaudit.model.fact import JsonValue
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.target import Target
 from rocketaudit.report.summary import Headline, target_line, value_text
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Protocol
 
+from rocketaudit.model.records import dataclass
 from rocketaudit.report.escape import json_text, markdown, markdown_code, shorten, terminal
 
 MAX_LINES = 200

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from rocketaudit.model.fact import Assurance, Fact, JsonValue, State
 from rocketaudit.model.integrity import IntegrityVerdict
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.report import Report
 from rocketaudit.model.rule import Result, Score
 from rocketaudit.model.target import Target, TargetKind

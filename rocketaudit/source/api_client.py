@@ -10,11 +10,11 @@ import re
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from rocketaudit.errors import FormatError, TruncatedError
+from rocketaudit.model.records import dataclass
 
 MAX_BODY = 2 << 20  # settings with certificates take some hundred KiB; JSON unfolds to many times its text
 MAX_HEAD = 64 << 10

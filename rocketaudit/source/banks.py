@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from rocketaudit.formats.gpt import GptEntry
 from rocketaudit.formats.partition_types import Role, type_of
 from rocketaudit.model.disk import FILE_SYSTEMS, Bank, BootEntry, BootKind, Content, Layout, Partition
+from rocketaudit.model.records import dataclass
 
 # scope for the first, second ... partition of a role; later ones are "partition-N"
 _SCOPES: Mapping[Role, tuple[str, ...]] = {

@@ -8,10 +8,10 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
-from dataclasses import dataclass
 from pathlib import Path
 
 from rocketaudit.errors import FormatError
+from rocketaudit.model.records import dataclass
 from rocketaudit.source.places import Places, names_in, quiet_text, read_text
 
 _HEADER = struct.Struct("=3I I I I i I I I Q 128s 129s 7s")

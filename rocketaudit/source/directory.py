@@ -11,8 +11,8 @@ from pathlib import Path
 
 from rocketaudit.errors import FormatError, SourceError
 from rocketaudit.model.budget import Budget
-from rocketaudit.model.evidence import Gap
 from rocketaudit.model.filesystem import TYPE_OF_MODE, BadNode, Extent, FileType, Node, Region
+from rocketaudit.model.gap import Gap
 from rocketaudit.model.target import Target, TargetKind
 from rocketaudit.source.tree import Tree
 

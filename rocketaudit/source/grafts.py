@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from rocketaudit.errors import FormatError, SourceError
 from rocketaudit.model.filesystem import BadNode, FileType, Node
+from rocketaudit.model.records import dataclass
 from rocketaudit.source.device_mapper import block_device
 from rocketaudit.source.directory import DirectoryFileSystem
 from rocketaudit.source.mounts import Mount, is_below, visible

@@ -24,7 +24,7 @@ from rocketaudit.model.disk import (
     Release,
     TableKind,
 )
-from rocketaudit.model.evidence import Gap
+from rocketaudit.model.gap import Gap
 from rocketaudit.model.progress import Progress
 from rocketaudit.model.reader import Reader, Window
 from rocketaudit.model.target import Target, TargetKind

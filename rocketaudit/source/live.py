@@ -10,7 +10,7 @@ import os
 import platform
 import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from rocketaudit.errors import FormatError, RocketauditError, SourceError
@@ -21,6 +21,7 @@ from rocketaudit.model.disk import Container, DiskSummary
 from rocketaudit.model.evidence import OUTSIDE, Gap
 from rocketaudit.model.filesystem import FileSystem
 from rocketaudit.model.reader import Reader
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.target import Target, TargetKind
 from rocketaudit.model.verity import TreeVerdict
 from rocketaudit.source.api_client import ApiClient

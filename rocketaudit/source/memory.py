@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from rocketaudit.errors import FormatError
 from rocketaudit.model.budget import Budget
 from rocketaudit.model.disk import DiskSummary
-from rocketaudit.model.evidence import Gap
 from rocketaudit.model.filesystem import BadNode, Extent, FileType, Node, Region
+from rocketaudit.model.gap import Gap
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.target import Target, TargetKind
 from rocketaudit.source.tree import Tree
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from rocketaudit.errors import FormatError, SourceError
+from rocketaudit.model.records import dataclass
 from rocketaudit.source.places import Places, read_bytes
 
 MAX_MOUNTINFO = 8 << 20

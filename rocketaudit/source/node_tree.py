@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from rocketaudit.model.evidence import OUTSIDE
 from rocketaudit.model.filesystem import BadNode, Extent, FileSystem, FileType, Node, Region
+from rocketaudit.model.records import dataclass
 
 _NUMBER_BITS = 48  # inode numbers of each part; the part's own number stands above them
 # every name that a host's root has: what lies behind one that is not shown is unknown, not absent

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 
 from rocketaudit.errors import SourceError
+from rocketaudit.model.records import dataclass
 from rocketaudit.source.kernel_files import is_genuine
 
 MAX_TEXT = 1 << 20

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from rocketaudit.model.budget import Budget
 from rocketaudit.model.disk import DiskSummary
-from rocketaudit.model.evidence import Gap
+from rocketaudit.model.gap import Gap
 from rocketaudit.model.target import Target
 from rocketaudit.source.tree import Tree
 

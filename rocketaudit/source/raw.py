@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import mmap
 import os
 import stat
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 from rocketaudit.errors import SourceError, TruncatedError
 from rocketaudit.model.disk import Problem
+from rocketaudit.model.records import dataclass
 
 _KEEP_RESIDENT = 24 << 20
 _DIGEST_PIECE = 1 << 20
@@ -29,6 +31,24 @@ class Identity:
     @classmethod
     def of(cls, status: os.stat_result) -> Identity:
         return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+def file_extents(descriptor: int, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Ranges (start, end) of a file, within the given one, that are not holes; all of it where nothing tells."""
+    place = start
+    while place < end:
+        try:
+            begin = os.lseek(descriptor, place, os.SEEK_DATA)
+            finish = os.lseek(descriptor, begin, os.SEEK_HOLE)
+        except OSError as error:
+            if error.errno == errno.ENXIO:  # only a hole is left
+                return
+            begin, finish = place, end
+        begin, finish = max(begin, place), min(finish, end)
+        if begin >= end or finish <= begin:
+            return
+        yield begin, finish
+        place = finish
 
 
 class RawFile:
@@ -75,6 +95,10 @@ class RawFile:
             self._map.madvise(mmap.MADV_DONTNEED)
             self._touched = length
         return view[offset : offset + length]
+
+    def stored_extents(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """Ranges (start, end) that are not holes of a sparse file."""
+        return file_extents(self.descriptor, start, min(end, self.size))
 
     def use_map(self) -> None:
         """Read through a map from now on: no copies, but a file that shrinks kills the process with SIGBUS."""

@@ -7,10 +7,11 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from rocketaudit.errors import SourceError, TruncatedError
 from rocketaudit.model.reader import BytesReader, Reader, Window
+from rocketaudit.model.records import dataclass
+from rocketaudit.source.raw import file_extents
 
 _MOST_READ = 1 << 30
 
@@ -41,21 +42,8 @@ class FileSpan:
 
     def stored_extents(self, start: int, end: int) -> Iterator[tuple[int, int]]:
         """Ranges (start, end) between `start` and `end` that are not holes of a sparse file."""
-        place = self.start + start
-        stop = self.start + min(end, self.size)
-        while place < stop:
-            try:
-                begin = os.lseek(self.descriptor, place, os.SEEK_DATA)
-                finish = os.lseek(self.descriptor, begin, os.SEEK_HOLE)
-            except OSError as error:
-                if error.errno == 6:  # ENXIO: only a hole is left
-                    return
-                begin, finish = place, stop  # this file system does not tell
-            begin, finish = max(begin, place), min(finish, stop)
-            if begin >= stop or finish <= begin:
-                return
+        for begin, finish in file_extents(self.descriptor, self.start + start, self.start + min(end, self.size)):
             yield begin - self.start, finish - self.start
-            place = finish
 
 
 class MappedSpan:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
 
 from rocketaudit.errors import EntryNotFoundError, FormatError, SourceError
 from rocketaudit.model import bytepath
 from rocketaudit.model.budget import Budget
-from rocketaudit.model.evidence import MAX_LINKS
 from rocketaudit.model.fact import Locator
-from rocketaudit.model.filesystem import BadNode, FileSystem, FileType, Node
+from rocketaudit.model.filesystem import MAX_LINKS, BadNode, FileSystem, FileType, Node
+from rocketaudit.model.records import dataclass
 
 MAX_READ = 16 << 20
 _NO_NAMES = frozenset((b".", b".."))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rocketaudit.errors import FormatError, TruncatedError
 from rocketaudit.formats.erofs import is_erofs, open_erofs
 from rocketaudit.formats.ext4 import is_ext, open_ext4
@@ -15,6 +13,7 @@ from rocketaudit.model.budget import Budget
 from rocketaudit.model.disk import FILE_SYSTEMS, Content
 from rocketaudit.model.filesystem import FileSystem
 from rocketaudit.model.reader import Reader
+from rocketaudit.model.records import dataclass
 
 _BLANK_HEAD = 1 << 20
 _BLANK_PROBES = 64

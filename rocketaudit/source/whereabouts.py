@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from rocketaudit.model.records import dataclass
 from rocketaudit.source.places import ROOTFS, Places, names_in, quiet_text
 
 # fixed inode numbers of the first namespaces: include/linux/proc_ns.h

@@ -195,3 +195,39 @@ def test_leaving_early_leaves_no_child_and_no_descriptor_behind():
     assert set(os.listdir("/proc/self/fd")) == before
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("count", [0, 1, 40])
+def test_the_steps_of_this_process_are_taken_to_their_end(workers, count):
+    taken = []
+    results = outcomes_of(range(count), lambda _, task: task, workers=workers, meanwhile=map(taken.append, range(100)))
+    assert len(results) == count
+    assert taken == list(range(100))
+
+
+def test_steps_are_taken_while_workers_are_busy_and_hold_up_no_answer():
+    seen = []
+
+    def steps():
+        for _ in range(1000):
+            time.sleep(0.001)
+            yield
+
+    first = steps()
+    for number, _ in run_tasks(range(8), lambda _, task: task, start=start_nothing, workers=2, meanwhile=first):
+        seen.append(number)
+        if len(seen) == 8:
+            left = sum(1 for _ in first)
+    assert left > 900
+
+
+def test_what_a_step_raises_ends_the_work():
+    def steps():
+        yield
+        raise KeyError("ours")
+
+    with pytest.raises(KeyError, match="ours"):
+        outcomes_of(range(100), lambda _, task: time.sleep(0.01), workers=2, meanwhile=steps())
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from rocketaudit.analysis.benchmark.condition import Condition, shown
 from rocketaudit.model.evidence import NOT_COLLECTED, Evidence
 from rocketaudit.model.fact import Fact, Key, Plane, State
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.verdict import Outcome, Verdict, all_of
 
 MAX_SHOWN = 160

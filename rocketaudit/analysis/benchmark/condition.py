@@ -6,11 +6,11 @@ import ipaddress
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from rocketaudit.analysis.benchmark.arguments import Arguments
 from rocketaudit.errors import UsageError
 from rocketaudit.model.fact import JsonValue
+from rocketaudit.model.records import dataclass
 
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h)")
 _NUMBER = re.compile(r"-?[0-9]{1,18}(?:\.[0-9]{1,18})?\Z")

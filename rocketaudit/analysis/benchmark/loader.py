@@ -5,7 +5,6 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any
@@ -16,6 +15,7 @@ from rocketaudit.errors import FormatError, UsageError
 from rocketaudit.formats.strict_yaml import load_strict
 from rocketaudit.model.fact import Plane
 from rocketaudit.model.policy import Tailoring
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.rule import Benchmark, Check, Rule
 from rocketaudit.model.verdict import Severity
 

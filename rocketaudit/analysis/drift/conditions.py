@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from rocketaudit.analysis.drift.areas import is_below_run_time_folder
 from rocketaudit.analysis.drift.sides import NOT_COMPARABLE, NOT_LOOKED_AT
 from rocketaudit.formats.rpm_version import compare_evr, parse_evr
 from rocketaudit.model.change import Change, ChangeKind, Relation
 from rocketaudit.model.fact import Plane
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.verdict import Verdict
 
 REBUILT = frozenset({

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from rocketaudit.analysis.drift.sides import difference, unreadable
 from rocketaudit.model.change import Change
 from rocketaudit.model.fact import JsonValue, Locator
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.report import Census, Report
 from rocketaudit.model.rule import BenchmarkResult, Result, Score
 from rocketaudit.model.target import Target

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from rocketaudit.analysis.drift.conditions import (
     REBUILT,
@@ -32,6 +31,7 @@ from rocketaudit.analysis.drift.conditions import (
     turned,
 )
 from rocketaudit.model.change import ChangeKind, Judgement, Relation
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.verdict import Severity, Verdict
 
 

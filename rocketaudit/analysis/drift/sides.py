@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from rocketaudit.model.change import Change, ChangeKind
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import JsonValue, Locator
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.target import TargetKind
 
 JUDGED = "judged-root"

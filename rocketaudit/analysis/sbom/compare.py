@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from rocketaudit.model.component import Component
+from rocketaudit.model.records import dataclass
 
 GROUPS = ("system", "package", "crate", "go module", "file")
 

@@ -7,9 +7,9 @@ BSI TR-03183-2 v2.1. What neither the image nor the policy states stays missing:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from rocketaudit.model.component import Component
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.report import Report
 
 NTIA, CISA, BSI = "NTIA 2021", "CISA 2025 draft", "BSI TR-03183-2 v2.1"

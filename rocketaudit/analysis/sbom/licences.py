@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from rocketaudit.analysis.sbom.purl import crate_purl, go_purl
 from rocketaudit.analysis.sbom.system import OS_REF
@@ -11,6 +11,7 @@ from rocketaudit.formats.attribution import Carried, parse_carried
 from rocketaudit.model.component import Component
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import Locator, Plane, State
+from rocketaudit.model.records import dataclass
 
 SAID_BY_BUILD = 0.6  # the build carried the source; whether its code is in a shipped file is another matter
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from urllib.parse import unquote
 
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import Key, Locator, Plane, State
+from rocketaudit.model.records import dataclass
 
 DOCUMENTS = ("cyclonedx-sbom.json", "spdx-sbom.json")
 

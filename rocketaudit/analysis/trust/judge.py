@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 
 from rocketaudit.analysis.release_age import release_links
@@ -26,6 +26,7 @@ from rocketaudit.errors import FormatError
 from rocketaudit.formats.signed_image import SignedImage, signed_image_from_json
 from rocketaudit.model.disk import Bank, BootKind, DiskSummary
 from rocketaudit.model.evidence import Evidence
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.trust import IMAGE_LINK, Anchor, ChainLink, LinkState, holds
 from rocketaudit.model.update import UpdateAnswer
 from rocketaudit.model.verity import TreeCheck, VerityParameters

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from rocketaudit.analysis.trust.tree_link import differences
@@ -13,6 +13,7 @@ from rocketaudit.formats.dsse import PublicKey, load_public_key, parse_envelope,
 from rocketaudit.formats.pkcs7 import verify_root_hash
 from rocketaudit.formats.verity_manifest import PAYLOAD_TYPE, VerityManifest, parse_manifest
 from rocketaudit.formats.x509_path import load_anchor_certificates
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.trust import Anchor, ChainLink, LinkState
 from rocketaudit.model.verity import VerityParameters
 

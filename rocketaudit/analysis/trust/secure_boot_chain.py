@@ -7,7 +7,6 @@ With a unified kernel image: db -> the image -> its .cmdline.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography import x509
@@ -25,6 +24,7 @@ from rocketaudit.formats.efi_signature import (
 from rocketaudit.formats.openpgp_certificate import Certificate, parse_certificates
 from rocketaudit.formats.signed_image import SignedImage
 from rocketaudit.formats.x509_path import load_anchor_certificates, subject_of
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.trust import Anchor, ChainLink, LinkState
 
 CHAIN = "secure-boot"

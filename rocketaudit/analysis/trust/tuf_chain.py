@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import quote
 
 from rocketaudit.errors import FormatError, TrustError
 from rocketaudit.formats.tuf import MAX_DELEGATIONS, MAX_ROOTS, TrustedSet, load_seen
 from rocketaudit.formats.tuf_metadata import Delegation, Role, Snapshot, TargetFile, Timestamp
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.trust import Anchor, ChainLink, LinkState
 
 CHAIN = "tuf"

@@ -7,13 +7,14 @@ the files of the signed boot image are compared with those of the bank's boot pa
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from rocketaudit.analysis.trust.tree_link import tree_link
 from rocketaudit.analysis.trust.tuf_chain import CHAIN, ObservedFile, TufChain, file_link
 from rocketaudit.model.disk import Bank
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.filesystem import FileType
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.trust import ChainLink, LinkState
 from rocketaudit.model.verity import VerityParameters
 

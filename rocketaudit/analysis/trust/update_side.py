@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from rocketaudit.analysis.trust.own_root import own_root_answer
@@ -15,6 +14,7 @@ from rocketaudit.formats.tuf_metadata import check_content
 from rocketaudit.formats.update_manifest import Update, UpdateManifest, Version, parse_update_manifest, text_of
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import Key, Plane, State
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.trust import Anchor, first_failure
 from rocketaudit.model.update import AnswerState, UpdateAnswer
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from rocketaudit.analysis.benchmark.arguments import Arguments
@@ -13,6 +12,7 @@ from rocketaudit.errors import UsageError
 from rocketaudit.model.binary import Binary, BinaryKind, Language
 from rocketaudit.model.evidence import OUTSIDE, Evidence
 from rocketaudit.model.fact import Fact, JsonValue, Key, Locator, Plane, State
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.verdict import Outcome, Verdict
 
 MAX_NAMED = 10

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from fnmatch import fnmatchcase, translate
 from functools import cache
 
@@ -14,6 +13,7 @@ from rocketaudit.model.evidence import OUTSIDE, Evidence, Gap
 from rocketaudit.model.fact import Fact, Key, Locator, Plane, State
 from rocketaudit.model.files import FileRecord
 from rocketaudit.model.filesystem import FileType
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.verdict import Outcome, Verdict
 
 _MODE = re.compile(r"0[0-7]{3,4}\Z")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
 
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import Fact, Key, Plane, State
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.verdict import Outcome, Verdict, all_of
 
 CHAINS = ("INPUT", "FORWARD", "OUTPUT")

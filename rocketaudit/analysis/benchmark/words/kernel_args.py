@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rocketaudit.analysis.benchmark.arguments import Arguments
 from rocketaudit.analysis.benchmark.asking import Question, ask
 from rocketaudit.analysis.benchmark.condition import NEVER, Condition
 from rocketaudit.formats.kernel_arguments import plain_argument
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import Key, Plane
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.verdict import Outcome, Verdict, all_of
 
 _LINE = Key("kernel_command_line", ("text",))

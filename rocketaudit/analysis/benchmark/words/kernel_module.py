@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rocketaudit.analysis.benchmark.arguments import Arguments
 from rocketaudit.analysis.benchmark.asking import derived, per_plane
 from rocketaudit.formats.modprobe_conf import does_nothing, plain_module
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import Fact, Key, Plane, State
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.verdict import Outcome, Verdict
 
 LOADABLE, BUILT_IN, LOADED = (Key("modules", (name,)) for name in ("loadable", "built_in", "loaded"))

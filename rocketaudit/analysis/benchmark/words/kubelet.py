@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from rocketaudit.analysis.benchmark.arguments import Arguments
 from rocketaudit.analysis.benchmark.asking import Question, answer
@@ -10,6 +10,7 @@ from rocketaudit.analysis.benchmark.condition import Condition
 from rocketaudit.analysis.benchmark.words.single import ConfigValue
 from rocketaudit.model.evidence import NOT_COLLECTED, Evidence
 from rocketaudit.model.fact import Fact, Key, Plane, State
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.verdict import Outcome, Verdict
 
 KUBELET_CONFIG = "/etc/kubernetes/kubelet/config"

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import Key, Plane
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.rule import Check
 from rocketaudit.model.verdict import Outcome, Verdict, all_of, any_of
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from rocketaudit.analysis.benchmark.arguments import Arguments
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import Fact, Key, Locator, Plane, State
 from rocketaudit.model.package import Package
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.verdict import Outcome, Verdict
 
 COUNT = Key("inventory", ("packages",))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date, timedelta
 
 from rocketaudit.analysis.benchmark.asking import per_plane
@@ -13,6 +12,7 @@ from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import Fact, Key, Plane, State
 from rocketaudit.model.files import FileRecord
 from rocketaudit.model.filesystem import FileType
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.verdict import Outcome, Verdict
 
 Evaluate = Callable[[Evidence, tuple[Plane, ...], str], Outcome]

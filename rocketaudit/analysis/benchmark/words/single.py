@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rocketaudit.analysis.benchmark.arguments import Arguments
 from rocketaudit.analysis.benchmark.asking import Question, ask, ask_running
 from rocketaudit.analysis.benchmark.condition import NEVER, Condition
@@ -11,6 +9,7 @@ from rocketaudit.errors import UsageError
 from rocketaudit.formats.kernel_arguments import plain_argument
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import Key, Plane, State
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.verdict import Outcome, Verdict
 
 CONFIG_FORMATS = ("yaml", "json", "toml", "directives", "systemd")

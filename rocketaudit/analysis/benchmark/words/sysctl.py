@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rocketaudit.analysis.benchmark.arguments import Arguments, as_text
 from rocketaudit.analysis.benchmark.asking import Question, answer, ask
 from rocketaudit.analysis.benchmark.condition import Condition
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import Key, Plane, State
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.verdict import Outcome, Verdict
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from rocketaudit.analysis.benchmark.arguments import Arguments
@@ -12,6 +12,7 @@ from rocketaudit.analysis.benchmark.condition import Condition
 from rocketaudit.formats.systemd_unit import truth
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import Fact, Key, Plane, State
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.verdict import Outcome, Verdict, all_of
 
 MAX_NAMED = 8
