@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -17,6 +18,7 @@ from rocketaudit.model.filesystem import FileSystem, Node
 from rocketaudit.model.records import dataclass
 
 MAX_ELF = 512 << 20  # a larger program is digested, but its inside is said to be unread
+MUCH = 8 << 20  # bytes at once for which the allocator is asked to give back first what it keeps
 MAX_SHEBANG = 256  # BINPRM_BUF_SIZE of include/uapi/linux/binfmts.h
 
 
@@ -62,6 +64,8 @@ def _read_program(
         sha256, sha512 = _digest(chain((first,), rest), wants)
         reason = f"{node.size} bytes: programs over {MAX_ELF} are not looked into"
         return FileRead(sha256, sha512, "elf", unread=reason)
+    if node.size > MUCH:
+        _make_room()
     data = first if len(first) == node.size else _gather(chain((first,), rest), node.size)
     sha256, sha512 = _digest((data,), wants)
     try:
@@ -70,6 +74,13 @@ def _read_program(
         return FileRead(sha256, sha512, "elf", unread=f"not a readable ELF file: {error}")
     named = replace(binary, scope=scope, path=path, sha256=sha256 or "", sha512=sha512)
     return FileRead(sha256, sha512, "elf", binary=named)
+
+
+def _make_room() -> None:
+    """Return freed memory to the system (malloc_trim(3)): after some programs glibc keeps up to 30 MiB of it."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def _gather(pieces: Iterable[bytes | memoryview], size: int) -> memoryview:

@@ -169,6 +169,35 @@ def test_nothing_on_the_node_is_written_and_memory_stays_small(tmp_path: Path, s
     assert {path: path.lstat().st_mtime_ns for path in base.rglob("*")} == before
 
 
+def test_memory_and_processor_stay_in_the_budget_that_the_documents_state(tmp_path: Path) -> None:
+    """docs/nodes.md: 150 MiB with programs of up to 64 MiB, and 2 seconds of CPU and 15 for each GiB of files."""
+    mebibytes = 64
+    base = tmp_path / "node"
+    base.mkdir()
+    FakeNode(base, mounts=("21 1 8:1 / / ro,relatime - ext4 /dev/sda1 ro",)).make()
+    program = base / "usr/bin/kubelet"
+    program.parent.mkdir(parents=True)
+    shutil.copy(shutil.which("true") or "/bin/true", program)
+    with program.open("r+b") as file:
+        file.seek(0, os.SEEK_END)
+        file.write(os.urandom((mebibytes << 20) - file.tell()))
+    report = tmp_path / "report.json"
+    text = (
+        "import resource; from pathlib import Path\n"
+        "from rocketaudit.cli.running import NodeRun, Run, run_node\n"
+        f"run_node(Run(Path('/'), ('evidence={report}',), quiet=True, workers=1), NodeRun(base=Path({str(base)!r})))\n"
+        "used = resource.getrusage(resource.RUSAGE_SELF)\n"
+        "print(used.ru_maxrss, used.ru_utime + used.ru_stime)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(REPO)}
+    done = subprocess.run([sys.executable, "-c", text], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert '"/usr/bin/kubelet"' in report.read_text()
+    memory, seconds = done.stdout.split()
+    assert int(memory) < 150 << 10
+    assert float(seconds) < 2 + 15 * mebibytes / 1024
+
+
 def _writes(line: str) -> bool:
     call = line.split(None, 1)[1].partition("(")[0] if " " in line else ""
     if call.startswith("open"):
