@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from rocketaudit.formats.release_version import release_numbers
 from rocketaudit.model.disk import Bank
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import Locator
@@ -110,6 +111,7 @@ def _bank_findings(evidence: Evidence, integrity: Integrity) -> Iterable[Finding
             yield Finding("empty-bank-boots", Severity.HIGH, "a bank that is empty is marked to boot", where)
         if bank.populated and not bank.boots_next and verdict is not None:
             yield from _rollback_finding(bank, verdict, where)
+            yield from _older_finding(verdict, [one for one in integrity.banks if one.boots_next], where)
 
 
 def _boot_findings(evidence: Evidence) -> Iterable[Finding]:
@@ -148,6 +150,20 @@ def _rollback_finding(bank: Bank, verdict: BankVerdict, where: Locator) -> Itera
         )
     elif not bank.will_boot:
         yield Finding("bank-cannot-boot", Severity.LOW, "the inactive bank holds data but is not marked to boot", where)
+
+
+def _older_finding(other: BankVerdict, booting: list[BankVerdict], where: Locator) -> Iterable[Finding]:
+    """Which way a change of banks would go: the inactive one may be older, or what boots next may be."""
+    for one in booting:
+        now, then = release_numbers(one.version), release_numbers(other.version)
+        if now is None or then is None or now == then:
+            continue
+        detail = f"{one.scope} boots next with {one.version}, {other.scope} holds {other.version}"
+        if then < now:
+            yield Finding("rollback-older", Severity.LOW, "rolling back would start an older release", where, detail)
+        else:
+            title = "what boots next is older than the release in the other bank"
+            yield Finding("boots-older", Severity.MEDIUM, title, where, detail)
 
 
 def _file_findings(evidence: Evidence) -> Iterable[Finding]:

@@ -45,7 +45,8 @@ def verity(
     if output not in ("console", "json"):
         raise UsageError(f"--output {output!r}: console or json")
     if hash_device is None:
-        if root_hash is not None or salt is not None or no_superblock:
+        described = (root_hash, salt, hash_format, data_block_size, hash_block_size, data_blocks, algorithm)
+        if no_superblock or hash_offset or any(one is not None for one in described):
             raise UsageError("these options describe bare devices", hint="name the hash tree with --hash-device")
         from rocketaudit.cli.banks import verity_of_image
 
@@ -62,9 +63,30 @@ def verity(
         "data_blocks": data_blocks,
         "salt": "" if salt == "-" else salt,
     }
+    _check_given(given, hash_offset)
     check, fields = _check_devices(target, hash_device, root_hash, given, hash_offset, no_superblock, workers)
     _print_check(check, fields, output)
     return exit_code_of(check, fields)
+
+
+def _check_given(given: dict[str, int | str | None], hash_offset: int) -> None:
+    """UsageError for what no tree can have; found before any device is opened."""
+    from rocketaudit.formats.verity import MAX_SALT, new_hash
+
+    salt, blocks = str(given["salt"] or ""), given["data_blocks"]
+    if given["hash_type"] not in (None, 0, 1):
+        raise UsageError(f"--format {given['hash_type']}: 1, or 0 (Chrome OS)")
+    if isinstance(blocks, int) and blocks < 0:
+        raise UsageError(f"--data-blocks {blocks}: less than none")
+    if len(salt) % 2 or set(salt) - set(string.hexdigits) or len(salt) > 2 * MAX_SALT:
+        raise UsageError(f"--salt {salt[:40]!r}: up to {MAX_SALT} bytes in hexadecimal")
+    if hash_offset % 512:
+        raise UsageError(f"--hash-offset {hash_offset} is no multiple of 512")
+    if given["algorithm"] is not None:
+        try:
+            new_hash(str(given["algorithm"]))
+        except FormatError as error:
+            raise UsageError(f"--hash: {error.message}") from error
 
 
 def exit_code_of(check: TreeCheck, superblock_fields: tuple[BadBlock, ...] = ()) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 
-from rocketaudit.errors import FormatError, RocketauditError
+from rocketaudit.errors import FormatError, RocketauditError, TruncatedError
 from rocketaudit.evidence.schedule import WorkerFailure, run_tasks
 from rocketaudit.formats.verity import SUPERBLOCK_SIZE, Layout, Superblock, parse_superblock
 from rocketaudit.formats.verity_judge import TreeCheckBuilder, check_one_block, find_slack
@@ -79,6 +79,8 @@ def check_tree(
 
 def read_superblock(hashes: Reader, offset: int = 0) -> Superblock:
     """The superblock at a byte of the hash device, or FormatError."""
+    if offset + SUPERBLOCK_SIZE > hashes.size:
+        raise TruncatedError(f"no verity superblock there: the hash device has {hashes.size} bytes", offset=offset)
     return parse_superblock(hashes.read(offset, SUPERBLOCK_SIZE))
 
 

@@ -19,6 +19,7 @@ from rocketaudit.model.records import dataclass
 from rocketaudit.model.verity import VerityParameters
 
 SLACK_BYTES = 64 << 20  # looked at by one task
+MAX_TREE = 1 << 40  # a sparse image can claim any size; bare devices have no such bound (`rocketaudit verity DATA`)
 NO_DISK = "the raw partitions cannot be read from here"
 KNOWN_OPTIONS = frozenset(
     {
@@ -58,6 +59,7 @@ class VerityJob:
     tree_matches: tuple[str, ...] = ()
     stored_root: str | None = None
     unread: str | None = None
+    found_stretches: list[tuple[str, int, int]] | None = None
 
     def ranges(self) -> Iterator[tuple[int, int]]:
         """Level-0 ranges as (first, last); stretches without a digest as (-1 - number, end of numbers)."""
@@ -73,6 +75,8 @@ class VerityJob:
 
     def stretches(self) -> list[tuple[str, int, int]]:
         """(what, start, end) of bytes behind the data, around the superblock and behind the tree."""
+        if self.found_stretches is not None:
+            return self.found_stretches
         assert self.layout is not None and self.data is not None and self.hashes is not None
         start = self.layout.parameters.hash_start_block * self.layout.parameters.hash_block_size
         wanted = [
@@ -80,11 +84,12 @@ class VerityJob:
             ("bytes between the superblock and the tree", False, SUPERBLOCK_SIZE, start),
             ("bytes of the hash partition behind the tree", False, self.layout.tree_end, self.hashes.size),
         ]
-        return [
+        self.found_stretches = [
             ("data:" + what if on_data else "hash:" + what, at, min(at + SLACK_BYTES, end))
             for what, on_data, begin, end in wanted
             for at in range(begin, end, SLACK_BYTES)
         ]
+        return self.found_stretches
 
 
 def plan_jobs(
@@ -245,6 +250,9 @@ def _choose_layout(job: VerityJob) -> None:
         try:
             layout = layout_of(_with_root(statement.parameters, stated_root))
             layout.check_sizes(job.data.size, job.hashes.size)
+            largest = max(job.data.size, job.hashes.size)
+            if largest > MAX_TREE:
+                raise FormatError(f"a partition of {largest} bytes, at most {MAX_TREE} are checked in an image")
             matched, top = _sample(job.data, job.hashes, layout)
         except FormatError as error:
             failure = failure or f"{statement.source}: {error}"

@@ -131,6 +131,7 @@ def _options(words: list[str]) -> tuple[tuple[str, ...], FecParameters | None, s
             if value is None:
                 raise FormatError(f"optional parameter {word} lacks its value")
             values[word] = value
+            options.append(f"{word} {value}")
         else:
             options.append(word)
     fec = None

@@ -244,3 +244,30 @@ def test_every_algorithm_that_veritysetup_takes_gives_its_root_hash(capsys, tmp_
     subprocess.run([find_tool("veritysetup"), "format", data, hashes, "--hash", "whirlpool"], check=True)
     with pytest.raises(FormatError, match="'whirlpool' is not supported"):
         run(capsys, data, hash_device=hashes, root_hash="00" * 64)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"hash_format": 2},
+        {"data_blocks": -1},
+        {"salt": "zz"},
+        {"salt": "abc"},
+        {"salt": "00" * 257},
+        {"hash_offset": 7},
+        {"algorithm": "whirlpool"},
+        {"data_block_size": 1000},
+    ],
+)
+def test_options_that_no_tree_can_have_are_wrong_usage(made, options):
+    data, hashes, root = made
+    with pytest.raises(UsageError):
+        verity(data, hash_device=hashes, root_hash=root, **options)
+
+
+@pytest.mark.parametrize(
+    "options", [{"hash_format": 1}, {"data_blocks": 8}, {"algorithm": "sha256"}, {"hash_offset": 512}]
+)
+def test_options_of_bare_devices_without_a_hash_device_are_wrong_usage(made, options):
+    with pytest.raises(UsageError, match="bare devices"):
+        verity(made[0], **options)

@@ -135,3 +135,34 @@ def test_options_that_weaken_a_tree_are_findings(
     changed = replace(seen, verity=(stated,), _facts={}, _files={}, _children={})
     found = {one.id for one in find_oddities(changed, judge_integrity(changed)) if one.id.startswith("verity-")}
     assert found == {identity, "verity-corrects-errors"} - {""}
+
+
+def test_a_sparse_image_that_claims_a_huge_root_is_not_read_for_days(opened: ImageSource) -> None:
+    """A hole of an exbibyte costs its maker nothing."""
+    (root,) = [one for one in opened.disk.partitions if one.scope == "bank-a"]
+    others = tuple(one for one in opened.disk.partitions if one.scope != "bank-a")
+    disk = replace(opened.disk, partitions=(*others, replace(root, length=1 << 60)))
+
+    class Holes:
+        size = 1 << 62
+
+        def read(self, offset: int, length: int) -> bytes:
+            inside = opened.reader.size
+            return opened.reader.read(offset, length) if offset + length <= inside else bytes(length)
+
+    job = plan_jobs(disk, Holes(), "image")[0]
+    assert job.unread is not None and "at most" in job.unread
+    assert list(job.ranges()) == []
+
+
+def test_an_older_release_in_either_bank_is_said(two_bank_image: Built) -> None:
+    seen = look(two_bank_image.path, Looking(verity_only=True), ())
+    integrity = judge_integrity(seen)
+
+    def found(next_one: str, other: str) -> set[str]:
+        banks = tuple(replace(one, version=next_one if one.boots_next else other) for one in integrity.banks)
+        return {one.id for one in find_oddities(seen, replace(integrity, banks=banks)) if "older" in one.id}
+
+    assert found("1.62.0", "1.61.0") == {"rollback-older"}
+    assert found("1.61.0", "1.62.0") == {"boots-older"}
+    assert found("1.62.0", "1.62.0") == found("1.62.0", "") == set()

@@ -115,6 +115,8 @@ def test_forward_error_correction_and_a_signature_key_are_reported():
     assert table.parameters.fec == FecParameters("/dev/sda", 2, 9, 7)
     assert table.signature_key == "k"
     assert table.parameters.on_corruption == "panic"
+    given = ("use_fec_from_device /dev/sda", "fec_roots 2", "fec_blocks 9", "fec_start 7", "root_hash_sig_key_desc k")
+    assert table.options == (*given, "panic_on_corruption")  # so that a signed manifest covers them
 
 
 @pytest.mark.parametrize(
