@@ -51,6 +51,7 @@ def ls(
 
 def _found(tree: Tree, path: str, budget: Budget, *, recursive: bool) -> Iterator[tuple[str, Node | BadNode | str]]:
     """(path, node), or (path, why the directory there could not be listed)."""
+    from rocketaudit.errors import FormatError
     from rocketaudit.model import bytepath
     from rocketaudit.model.filesystem import FileType
     from rocketaudit.source.tree import Entry
@@ -61,11 +62,11 @@ def _found(tree: Tree, path: str, budget: Budget, *, recursive: bool) -> Iterato
         return
     base = bytepath.decode(resolved).rstrip(b"/")
     if recursive:
-        for step in tree.walk(budget, start=(base, node)):
-            if isinstance(step, Entry):
-                yield bytepath.encode(step.path), step.node
-            else:
-                yield bytepath.encode(step.path), step.reason
+        try:
+            for step in tree.walk(budget, start=(base, node)):
+                yield bytepath.encode(step.path), step.node if isinstance(step, Entry) else step.reason
+        except FormatError as error:  # a bound of the whole listing
+            yield resolved, str(error)
         return
     for name, child in tree.list(resolved):
         yield bytepath.encode(base) + "/" + name, child

@@ -47,6 +47,12 @@ class Budget:
         if before >> 10 != self.spent_entries >> 10:
             self.check_time()
 
+    def check(self) -> None:
+        """BudgetError when a limit of the whole scan is passed already."""
+        self.produce(0)
+        self.enter(0)
+        self.check_time()
+
     def check_depth(self, depth: int) -> None:
         if depth > self.max_depth:
             raise BudgetError(f"nested deeper than {self.max_depth} levels")

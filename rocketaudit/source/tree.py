@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import field
+from itertools import islice
 from typing import NamedTuple
 
 from rocketaudit.errors import EntryNotFoundError, FormatError, SourceError
@@ -14,9 +15,10 @@ from rocketaudit.model.filesystem import MAX_LINKS, BadNode, FileSystem, FileTyp
 from rocketaudit.model.records import dataclass
 
 MAX_READ = 16 << 20
-_NO_NAMES = frozenset((b".", b".."))
+_NO_NAMES = frozenset((b"", b".", b".."))
 _DIRECTORY = FileType.DIRECTORY  # looking a member up in its enum takes as long as the rest of a test
 _NEW = tuple.__new__
+_BATCH = 512  # entries that are looked at together
 MAX_KEPT = 4096  # directories whose entries are kept
 
 
@@ -32,6 +34,21 @@ class WalkGap(NamedTuple):
 
     path: bytes
     reason: str
+
+
+def _are_possible(names: set[bytes]) -> bool:
+    text = b"\0".join(names)
+    return b"/" not in text and text.count(b"\0") == max(0, len(names) - 1) and names.isdisjoint(_NO_NAMES)
+
+
+def _checked(base: bytes, name: bytes, node: Node | BadNode, names: set[bytes]) -> Entry | WalkGap:
+    """One entry beside those `names` that came before it, which it joins."""
+    if name in names:
+        return WalkGap(base + b"/" + name, "two entries with the same name")
+    if b"/" in name or b"\0" in name or name in _NO_NAMES:
+        return WalkGap(base or b"/", f"an entry with the impossible name {name!r}")
+    names.add(name)
+    return Entry(base + b"/" + name, node)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +69,7 @@ class Tree:
         """Every entry below the root, parents first; a damaged directory gives a WalkGap and the walk goes on.
 
         `start` is (path without a slash at its end, node) of a directory to begin at instead of the root.
+        BudgetError when the scan's own bound is reached, since no other directory could be listed either.
         """
         base, root = start or (b"", self.fs.root())
         yield Entry(base or b"/", root)
@@ -59,36 +77,45 @@ class Tree:
         seen = {root.number}
         while pending:
             base, directory, depth = pending.pop()
-            for item in self._children(base, directory, budget):
-                yield item
-                path, node = item
-                # the type first: a listing consists of this loop, and most entries are files
-                if type(node) is not Node or node.type is not _DIRECTORY:
-                    continue
-                if node.number in seen:
-                    yield WalkGap(path, "a directory that was already walked under another name (loop)")
-                elif depth + 1 > budget.max_depth:
-                    yield WalkGap(path, f"nested deeper than {budget.max_depth} levels")
-                else:
-                    seen.add(node.number)
-                    pending.append((path, node, depth + 1))
+            for batch in self._batches(base, directory, budget):
+                yield from batch
+                for path, node in batch:
+                    # the type first: a listing consists of this loop, and most entries are files
+                    if type(node) is not Node or node.type is not _DIRECTORY:
+                        continue
+                    if node.number in seen:
+                        yield WalkGap(path, "a directory that was already walked under another name (loop)")
+                    elif depth + 1 > budget.max_depth:
+                        yield WalkGap(path, f"nested deeper than {budget.max_depth} levels")
+                    else:
+                        seen.add(node.number)
+                        pending.append((path, node, depth + 1))
 
-    def _children(self, base: bytes, directory: Node, budget: Budget) -> Iterator[Entry | WalkGap]:
+    def _batches(self, base: bytes, directory: Node, budget: Budget) -> Iterator[list[Entry | WalkGap]]:
+        """The entries of one directory, some at a time; names that no file can have and doubles are gaps."""
+        entries: Iterator[tuple[bytes, Node | BadNode]] | None = None
         names: set[bytes] = set()
         prefix = base + b"/"
-        enter, add = budget.enter, names.add
-        try:
-            for name, node in self.fs.entries(directory):
-                enter()
-                if name in names:
-                    yield WalkGap(prefix + name, "two entries with the same name")
-                elif not name or b"/" in name or b"\0" in name or name in _NO_NAMES:
-                    yield WalkGap(base or b"/", f"an entry with the impossible name {name!r}")
-                else:
-                    add(name)
-                    yield _NEW(Entry, (prefix + name, node))
-        except (FormatError, OSError) as error:
-            yield WalkGap(base or b"/", str(error))
+        is_last = False
+        while not is_last:
+            found: list[tuple[bytes, Node | BadNode]] = []
+            error: FormatError | OSError | None = None
+            try:
+                entries = entries or self.fs.entries(directory)
+                found.extend(islice(entries, _BATCH))  # what came before an error stays
+                budget.enter(len(found))
+            except (FormatError, OSError) as caught:
+                error = caught
+            fresh = {name for name, _ in found}
+            if len(fresh) == len(found) and fresh.isdisjoint(names) and _are_possible(fresh):
+                yield [_NEW(Entry, (prefix + name, node)) for name, node in found]
+            else:
+                yield [_checked(base, name, node, names) for name, node in found]
+            names |= fresh
+            is_last = len(found) < _BATCH or error is not None
+            if error is not None:
+                yield [WalkGap(base or b"/", str(error))]
+                budget.check()
 
     def lookup(self, path: str, *, follow: bool = True) -> tuple[str, Node]:
         """(path without links, node) of a BytePath, links resolved inside the tree.

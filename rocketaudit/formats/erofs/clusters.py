@@ -30,6 +30,12 @@ from rocketaudit.formats.erofs.map_header import (
 from rocketaudit.formats.erofs.pieces import How, Piece
 from rocketaudit.formats.erofs.volume import Volume
 
+_PLAIN, _INTERLACED, _FRAGMENT = (
+    How.PLAIN,
+    How.INTERLACED,
+    How.FRAGMENT,
+)  # a look-up in the enum costs as much as a test
+
 
 def compressed_pieces(volume: Volume, inode: Inode) -> Iterator[Piece]:
     """The extents of a compressed file in order; FormatError where the index contradicts itself."""
@@ -37,7 +43,7 @@ def compressed_pieces(volume: Volume, inode: Inode) -> Iterator[Piece]:
         return
     header = read_header(volume, inode)
     if header.fragment is not None:
-        yield Piece(0, inode.size, How.FRAGMENT, header.fragment, 0)
+        yield Piece(0, inode.size, _FRAGMENT, header.fragment, 0)
         return
     if inode.layout == Layout.COMPRESSED_FULL and header.advise & ADVISE_EXTENT_RECORDS:
         yield from record_pieces(volume, inode, header)
@@ -94,11 +100,11 @@ def _extent(volume: Volume, inode: Inode, header: Header, head: Head, start: int
     elif head.type == HEAD_2:
         how = algorithm(header.algorithms >> 4, header.at)
     else:
-        how = How.INTERLACED if advise & ADVISE_INTERLACED else How.PLAIN
+        how = _INTERLACED if advise & ADVISE_INTERLACED else _PLAIN
     if end == inode.size:
         if advise & ADVISE_FRAGMENT:
             high = head.block << 32 if inode.layout == Layout.COMPRESSED_FULL else 0
-            return Piece(start, end - start, How.FRAGMENT, header.low | high, 0)
+            return Piece(start, end - start, _FRAGMENT, header.low | high, 0)
         if advise & ADVISE_INLINE and header.low >> 16:
             return Piece(start, end - start, how, end_of_index, header.low >> 16, inline=True)
     is_big = advise & (ADVISE_BIG_1 if head.type == HEAD_1 else ADVISE_BIG_2)

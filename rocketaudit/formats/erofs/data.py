@@ -9,7 +9,7 @@ from rocketaudit.errors import BudgetError, FormatError, UnsupportedError
 from rocketaudit.formats.erofs.clusters import compressed_pieces
 from rocketaudit.formats.erofs.decompress import LONGEST_DECODED, LONGEST_STORED, decode
 from rocketaudit.formats.erofs.inode import Inode, Layout
-from rocketaudit.formats.erofs.pieces import How, Piece, chunk_pieces, flat_pieces
+from rocketaudit.formats.erofs.pieces import How, Piece, chunk_pieces, crossing_tail, flat_pieces
 from rocketaudit.formats.erofs.superblock import INCOMPAT_ZERO_PADDING
 from rocketaudit.formats.erofs.volume import Volume
 from rocketaudit.model.filesystem import Extent
@@ -17,6 +17,7 @@ from rocketaudit.model.filesystem import Extent
 LONGEST_CHUNK = 4 << 20
 # plain numbers, since looking a member up in its enum is felt where every file does it
 _PLAIN, _INLINE, _CHUNKED = int(Layout.PLAIN), int(Layout.INLINE), int(Layout.CHUNKED)
+_AS_IT_IS, _HOLE, _INTERLACED, _FRAGMENT = How.PLAIN, How.HOLE, How.INTERLACED, How.FRAGMENT
 _ZEROS = bytes(1 << 20)
 _CACHED_BYTES = 16 << 20
 _CACHED_MAPS = 4
@@ -53,12 +54,15 @@ class Data:
     def chunks(self, inode: Inode) -> Iterator[bytes | memoryview]:
         """All bytes of an inode, in views of the reader's memory where it has any and nothing is compressed."""
         self.volume.budget.check_time()
+        if inode.layout == _INLINE and 0 < inode.size < self._block_size:
+            yield self._tail(inode, 0, inode.size)
+            return
         for piece in self.pieces(inode):
-            if piece.how >= 0 or piece.how == How.INTERLACED:
+            if piece.how >= 0 or piece.how is _INTERLACED:
                 yield self._decode(inode, piece)
-            elif piece.how == How.FRAGMENT:
+            elif piece.how is _FRAGMENT:
                 yield from self._fragment(inode, piece.physical, piece.length)
-            elif piece.how == How.HOLE:
+            elif piece.how is _HOLE:
                 yield from self._zeros(piece.length)
             else:
                 yield from self._plain(inode, piece)
@@ -67,22 +71,30 @@ class Data:
         """The bytes from `offset` on, fewer only at the end of the inode."""
         length = max(0, min(length, inode.size - offset))
         if inode.layout == _INLINE and inode.size < self._block_size:  # most directories and links
-            tail = next(flat_pieces(self.volume, inode), None)
-            return bytes(self._stored(inode, tail, offset, length)) if tail and length else b""
+            return self._tail(inode, offset, length)
         if length > self.volume.budget.entry_bytes:
             raise BudgetError(f"EROFS inode {inode.nid}: {length} bytes wanted at once", offset=inode.at)
         parts = list(self._range(inode, offset, length))
         return bytes(parts[0]) if len(parts) == 1 else b"".join(parts)
 
+    def _tail(self, inode: Inode, offset: int, length: int) -> bytes:
+        """Bytes of an inode that lie behind it alone, most often in a page that is at hand already."""
+        if not length:
+            return b""
+        if inode.body % self._block_size + inode.size > self._block_size:
+            raise crossing_tail(inode, inode.size)
+        buffer, position = self.volume.space(boxed=inode.boxed).at(inode.body + offset, length)
+        return bytes(buffer[position : position + length])
+
     def extents(self, inode: Inode) -> Iterator[Extent]:
         """Where the bytes lie in the volume; a fragment gives the extents of the packed inode that hold it."""
         for piece in self.pieces(inode):
-            if piece.how == How.FRAGMENT:
+            if piece.how is _FRAGMENT:
                 yield from self._fragment_extents(inode, piece)
-            elif piece.how == How.HOLE or piece.device or (piece.inline and inode.boxed):
+            elif piece.how is _HOLE or piece.device or (piece.inline and inode.boxed):
                 yield Extent(piece.logical, piece.length, None, 0)
             else:
-                stored = piece.length if piece.how == How.PLAIN and not piece.partial else piece.stored
+                stored = piece.length if piece.how is _AS_IT_IS and not piece.partial else piece.stored
                 yield Extent(piece.logical, piece.length, piece.physical, stored)
 
     def _range(self, inode: Inode, offset: int, length: int) -> Iterator[bytes | memoryview]:
@@ -94,11 +106,11 @@ class Data:
             take = min(end, piece.logical + piece.length) - piece.logical - skip
             if take <= 0:
                 continue
-            if piece.how >= 0 or piece.how == How.INTERLACED:
+            if piece.how >= 0 or piece.how is _INTERLACED:
                 yield memoryview(self._decode_cached(inode, piece))[skip : skip + take]
-            elif piece.how == How.FRAGMENT:
+            elif piece.how is _FRAGMENT:
                 yield from self._fragment(inode, piece.physical + skip, take)
-            elif piece.how == How.HOLE:
+            elif piece.how is _HOLE:
                 yield from self._zeros(take)
             else:
                 self._check_plain(inode, piece)
@@ -170,7 +182,7 @@ class Data:
         self.volume.budget.produce(piece.length)
         try:
             stored = self._stored(inode, piece, 0, piece.stored)
-            if piece.how == How.INTERLACED:
+            if piece.how is _INTERLACED:
                 return self._interlaced(inode, piece, stored)
             return decode(
                 piece.how,
@@ -236,9 +248,9 @@ class Data:
                 break
             if length > 0:
                 logical = fragment.logical + begin - fragment.physical
-                if piece.how == How.PLAIN and not piece.inline:
+                if piece.how is _AS_IT_IS and not piece.inline:
                     yield Extent(logical, length, piece.physical + begin - piece.logical, length)
-                elif piece.how < How.INTERLACED or piece.how == How.HOLE or (piece.inline and packed.boxed):
+                elif piece.how < _INTERLACED or piece.how is _HOLE or (piece.inline and packed.boxed):
                     yield Extent(logical, length, None, 0)
                 else:
                     yield Extent(logical, length, piece.physical, piece.stored)

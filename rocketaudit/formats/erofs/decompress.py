@@ -15,6 +15,7 @@ LONGEST_DECODED = 12 << 20  # Z_EROFS_PCLUSTER_MAX_DSIZE
 
 _LZMA_SMALLEST_DICTIONARY = 4096
 _ZSTD_WINDOW = 16 << 20
+_LZ4 = How.LZ4  # looking a member up in its enum takes as long as the test
 _TRAILING_ZEROS_TRIED = 16
 _LONGEST_WALKED = 64 << 10  # volumes without 0padding have no big pclusters
 
@@ -26,9 +27,9 @@ def decode(how: How, stored: bytes | memoryview, length: int, *, partial: bool, 
     data decodes to more than `length` bytes, of which only the first are wanted.
     """
     try:
-        if padded or how is not How.LZ4:
+        if padded or how is not _LZ4:
             stored = _skip_padding(stored, block_size)
-        if how is How.LZ4:
+        if how is _LZ4:
             decoded = _lz4(stored, length, partial=partial) if padded else _lz4_unpadded(stored, length)
         elif how is How.LZMA:
             decoded = _microlzma(stored, length)
@@ -49,10 +50,10 @@ def _skip_padding(stored: bytes | memoryview, block_size: int) -> bytes | memory
     if stored[0]:
         return stored
     first = bytes(stored[:block_size])
-    skip = len(first) - len(first.lstrip(b"\0"))
-    if skip == len(first):
+    rest = len(first.lstrip(b"\0"))
+    if not rest:
         raise FormatError("EROFS compressed block is all zeros")
-    return stored[skip:]
+    return stored[len(first) - rest :]
 
 
 def _lz4(stored: bytes | memoryview, length: int, *, partial: bool) -> bytes:

@@ -23,6 +23,7 @@ _FULL_INDEX_HEAD = struct.Struct("<Q12xI").unpack_from
 _WHOLE_FRAGMENT = 1 << 63
 _REGULAR, _CHARACTER, _BLOCK = FileType.REGULAR, FileType.CHARACTER, FileType.BLOCK
 _NEW = tuple.__new__
+_TYPE_OF_MODE = TYPE_OF_MODE.get
 
 
 class Layout(IntEnum):
@@ -89,7 +90,7 @@ def read_node(volume: Volume, nid: int) -> Node:
             nlink, high = extra, 0
         xattrs_at = at + 32
     layout = form >> 1 & 7
-    kind = TYPE_OF_MODE.get(mode & 0o170000)
+    kind = _TYPE_OF_MODE(mode & 0o170000)
     if kind is None or layout > 4 or form > 0x1F:
         raise FormatError(
             f"EROFS inode {nid}: impossible mode {mode:#o} or format {form:#x} in the {space.name}", offset=at
@@ -103,16 +104,19 @@ def read_node(volume: Volume, nid: int) -> Node:
         rdev = (low >> 8 & 0xFFF, low & 0xFF | low >> 12 & 0xFFF00)
     inode = _NEW(Inode, (nid, layout, size, block, at, xattrs_at, body, boxed))
     order = at
-    if kind is _REGULAR and size:
+    if kind is _REGULAR and size and (layout != _INLINE or size >> superblock.block_bits):
         order = _order(superblock.block_bits, volume.image.size, inode, buffer, position)
     return _NEW(Node, (nid, kind, mode & 0o7777, uid, gid, size, mtime, nanoseconds, nlink, rdev, order, inode))
 
 
 def _order(block_bits: int, image_size: int, inode: Inode, buffer: Buffer, position: int) -> int:
-    """The byte of the first data block, as far as the neighbourhood of the inode tells; else the inode's own."""
+    """The byte of the first data block, as far as the neighbourhood of the inode tells; else the inode's own.
+
+    A file that lies behind its inode altogether is not asked for.
+    """
     layout = inode.layout
     if layout == _INLINE:
-        return inode.block << block_bits if inode.size >> block_bits else inode.at
+        return inode.block << block_bits
     if layout == _PLAIN:
         return inode.block << block_bits if inode.block != NULL_BLOCK else inode.at
     table = position + (inode.body + 7 & ~7) - inode.at

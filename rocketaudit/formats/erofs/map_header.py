@@ -20,6 +20,7 @@ ADVISE_FRAGMENT = 0x20
 
 _LAYOUT = struct.Struct("<IHBB")
 _WHOLE_FRAGMENT = 0x80
+_HOW = {int(how): how for how in How if how >= 0}
 
 
 class Header(NamedTuple):
@@ -51,6 +52,7 @@ def read_header(volume: Volume, inode: Inode) -> Header:
 
 def algorithm(number: int, at: int) -> How:
     """The decoder with this number in the format."""
-    if not 0 <= number <= How.ZSTD:
+    how = _HOW.get(number)
+    if how is None:
         raise UnsupportedError(f"EROFS compression algorithm {number}", offset=at)
-    return How(number)
+    return how

@@ -62,10 +62,13 @@ def flat_pieces(volume: Volume, inode: Inode) -> Iterator[Piece]:
         yield Piece(0, full, How.PLAIN, inode.block << volume.superblock.block_bits, full)
     if tail:
         if inode.body % block_size + tail > block_size:
-            raise FormatError(
-                f"EROFS inode {inode.nid}: inline tail of {tail} bytes crosses a block", offset=inode.body
-            )
+            raise crossing_tail(inode, tail)
         yield Piece(full, tail, How.PLAIN, inode.body, tail, inline=True)
+
+
+def crossing_tail(inode: Inode, tail: int) -> FormatError:
+    """Why the bytes behind an inode cannot be its data."""
+    return FormatError(f"EROFS inode {inode.nid}: inline tail of {tail} bytes crosses a block", offset=inode.body)
 
 
 def chunk_pieces(volume: Volume, inode: Inode) -> Iterator[Piece]:
