@@ -8,7 +8,7 @@ from rocketaudit.formats.release_version import release_numbers
 from rocketaudit.model.disk import Bank
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import Locator
-from rocketaudit.model.integrity import BankVerdict, Integrity, IntegrityVerdict
+from rocketaudit.model.integrity import BadBlockReport, BankVerdict, Integrity, IntegrityVerdict
 from rocketaudit.model.report import Finding
 from rocketaudit.model.update import AnswerState
 from rocketaudit.model.verdict import Severity
@@ -54,8 +54,15 @@ def _integrity_findings(integrity: Integrity) -> Iterable[Finding]:
             Severity.CRITICAL,
             f"a {block.level} block does not match the hash tree",
             Locator(partition=block.scope, path=block.path, offset=block.offset),
-            block.what or (f"byte {block.offset_in_file} of the file" if block.offset_in_file is not None else ""),
+            _in_block(block),
         )
+
+
+def _in_block(block: BadBlockReport) -> str:
+    """What is known of the block's content, in words."""
+    inside = "" if block.offset_in_file is None else f"byte {block.offset_in_file} of the file"
+    known = (("package", block.package), ("language", block.language))
+    return ", ".join(filter(None, (block.what or inside, *(f"{name} {value}" for name, value in known if value))))
 
 
 def _uncovered_bytes(evidence: Evidence) -> Iterable[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from rocketaudit.analysis.ownership import owners as owners_of_files
 from rocketaudit.model.bank_verity import BankVerity, BlockOwner
 from rocketaudit.model.disk import Bank
 from rocketaudit.model.evidence import Evidence
@@ -36,7 +37,7 @@ def judge_integrity(evidence: Evidence, chain: Sequence[ChainLink] = ()) -> Inte
     """The verdict over all populated banks and the chain of trust; without a bank to check it is unknown."""
     banks = tuple(_judge_bank(evidence, bank) for bank in evidence.verity)
     places = tuple(place for bank in evidence.verity for place in _places(bank))
-    bad = tuple(report for bank in evidence.verity for report in _bad_blocks(bank))
+    bad = tuple(report for bank in evidence.verity for report in _bad_blocks(evidence, bank))
     total = sum(bank.check.bad_blocks_total for bank in evidence.verity if bank.check is not None)
     verdict, why = _combine(evidence, banks, chain)
     if verdict is IntegrityVerdict.VERIFIED:
@@ -187,14 +188,19 @@ def _unread_reason(check: TreeCheck | None) -> str:
     )
 
 
-def _bad_blocks(bank: BankVerity) -> Iterable[BadBlockReport]:
-    if bank.check is None:
+def _bad_blocks(evidence: Evidence, bank: BankVerity) -> Iterable[BadBlockReport]:
+    if bank.check is None or not bank.check.bad_blocks:
         return
+    packages = owners_of_files(evidence, bank.scope)
+    languages = {one.path: one.language.value for one in evidence.binaries if one.scope == bank.scope}
     owners: dict[tuple[str, int], list[BlockOwner]] = {}
     for owner in bank.owners:
         owners.setdefault((owner.level, owner.block), []).append(owner)
     for block in bank.check.bad_blocks:
-        yield from _reports(bank, block, owners.get((block.level, block.block), []))
+        for report in _reports(bank, block, owners.get((block.level, block.block), [])):
+            package = packages.get(report.path or "")
+            language = languages.get(report.path or "")
+            yield replace(report, package=None if package is None else package.package, language=language)
 
 
 def _reports(bank: BankVerity, block: BadBlock, owners: list[BlockOwner]) -> Iterable[BadBlockReport]:

@@ -33,7 +33,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class BadBlockReport:
-    """One block whose digest is not what the tree says, and what lies in it. Offsets are bytes in the image."""
+    """One block whose digest is not what the tree says, and what lies in it. Offsets are bytes in the image.
+
+    `package` is inferred and `language` that of the program, where the file is one that was looked at.
+    """
 
     scope: str
     level: str
@@ -44,6 +47,7 @@ class BadBlockReport:
     offset_in_file: int | None = None
     package: str | None = None
     what: str = ""
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,3 +91,9 @@ def test_all_four_languages_are_recognised(report: Report) -> None:
 
 def test_html_json_and_sbom_are_written(folder: Path) -> None:
     assert {path.name for path in folder.iterdir()} == {"report.html", "report.json", "sbom.cdx.json"}
+
+
+def test_the_bad_block_names_file_package_and_language(report: Report) -> None:
+    (block,) = report["integrity"]["bad_blocks"]
+    assert block["path"].endswith("/usr/sbin/chronyd")
+    assert (block["offset_in_file"], block["package"], block["language"]) == (4096, "chrony", "c")
