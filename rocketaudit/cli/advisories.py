@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rocketaudit.model.advisory import AdvisoryMatch
     from rocketaudit.model.evidence import Evidence
 
-FORMATS = ("console", "json", "vex")
+FORMATS = ("console", "json", "vex", "cyclonedx")
 
 
 def advisories(
@@ -28,7 +28,8 @@ def advisories(
         ),
     ],
     output: Annotated[
-        str, typer.Option("-o", "--output", metavar="FORMAT[=PATH]", help=f"One of {', '.join(FORMATS)} (OpenVEX).")
+        str,
+        typer.Option("-o", "--output", metavar="FORMAT[=PATH]", help=f"One of {', '.join(FORMATS)} (vex: OpenVEX)."),
     ] = "console",
     fail_on: Annotated[str, typer.Option("--fail-on", help="affected or never.")] = "affected",
     workers: Workers = None,
@@ -73,14 +74,16 @@ def _write(name: str, path: Path | None, found: tuple[AdvisoryMatch, ...], evide
 
 
 def _render(name: str, found: tuple[AdvisoryMatch, ...], evidence: Evidence, known: int) -> bytes:
-    if name == "vex":
+    if name in ("vex", "cyclonedx"):
         from rocketaudit.audit import TOOL
         from rocketaudit.cli.running import printed_time
         from rocketaudit.report.vex import write_vex
+        from rocketaudit.report.vex_cyclonedx import write_vex_cyclonedx
 
         purls = _purls(evidence)
         pairs = [(match, purls.get((match.package, match.installed), "")) for match in found]
-        return write_vex(pairs, evidence.target, TOOL, printed_time())
+        write = write_vex if name == "vex" else write_vex_cyclonedx
+        return write(pairs, evidence.target, TOOL, printed_time())
     if name == "json":
         from rocketaudit.model import codec
 

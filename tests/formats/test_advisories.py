@@ -20,8 +20,12 @@ from rocketaudit.formats.evidence_file import dump_evidence
 from rocketaudit.formats.updateinfo import parse_updateinfo
 from rocketaudit.model.advisory import Advisory, AdvisoryMove, AdvisoryStatus, FixedPackage
 from rocketaudit.model.package import Package
+from rocketaudit.model.target import Tool
 from rocketaudit.model.verdict import Severity
+from rocketaudit.report.vex_cyclonedx import write_vex_cyclonedx
 from tests.analysis.drift.samples import sound
+from tests.report.cyclonedx_schema import problems
+from tests.report.samples import HOSTILE
 from tests.support import shared_data
 
 TOML = b"""
@@ -270,6 +274,38 @@ def test_vex_states_what_is_affected(tmp_path: Path) -> None:
     assert statement["status"] == "affected" and "1.1.14" in statement["action_statement"]
     assert statement["products"][0]["@id"].startswith("pkg:rpm/bottlerocket/runc@1.1.13-1.br1?")
     assert statement["vulnerability"] == {"name": "CVE-2024-36933", "aliases": ["BRSA-one"]}
+
+
+def test_cyclonedx_states_the_same_and_is_valid_by_its_schema(tmp_path: Path) -> None:
+    out = tmp_path / "vex.json"
+    assert run(tmp_path, "-o", f"cyclonedx={out}") == 1
+    document = json.loads(out.read_text())
+    assert problems(document, "1.6") == []
+    (found,) = document["vulnerabilities"]
+    assert (found["id"], found["references"][0]["id"]) == ("CVE-2024-36933", "BRSA-one")
+    assert found["analysis"] == {"state": "in_triage", "detail": "older than the fixed version", "response": ["update"]}
+    (affected,) = found["affects"]
+    assert affected["versions"] == [{"version": "1.1.13-1.br1", "status": "affected"}]
+    assert affected["ref"] in {component["bom-ref"] for component in document["components"]}
+
+
+def test_cyclonedx_stays_valid_whatever_an_advisory_or_an_inventory_states() -> None:
+    installed = (*(package(text, text, text, text) for text in HOSTILE if text), OTHER)
+    known = [
+        advisory(text, version, text, text, title=text, id=text, aliases=(text,))
+        for text in HOSTILE
+        if text
+        for version in (text, f"{text}.1", "")
+    ]
+    matches = [(match, "") for match in match_advisories(installed, known)]
+    assert {match.status for match, _ in matches} == set(AdvisoryStatus)
+    target = replace(sound().target, os_name=HOSTILE[0], version=HOSTILE[1])
+    data = write_vex_cyclonedx(matches, target, Tool("rocketaudit", "1"), "2026-01-01T00:00:00Z")
+    assert problems(json.loads(data), "1.6") == []
+    assert data == write_vex_cyclonedx(matches, target, Tool("rocketaudit", "1"), "2026-01-01T00:00:00Z")
+    assert b"\x1b" not in data and "\u202e".encode() not in data
+    nothing = json.loads(write_vex_cyclonedx([], target, Tool("rocketaudit", "1"), "yesterday"))
+    assert problems(nothing, "1.6") == []
 
 
 def test_drift_tells_which_advisories_an_update_closed(tmp_path: Path) -> None:
