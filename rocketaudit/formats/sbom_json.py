@@ -67,9 +67,7 @@ def _cyclonedx(components: object, depth: int) -> Iterator[Component]:
         if not isinstance(one, Mapping) or not _text(one, "name"):
             raise FormatError(f"component {number} of a bill of materials has no name")
         hashes = tuple(
-            (_text(each, "alg"), _text(each, "content"))
-            for each in one.get("hashes") or ()
-            if isinstance(each, Mapping)
+            (_text(each, "alg"), _text(each, "content")) for each in _list(one, "hashes") if isinstance(each, Mapping)
         )
         group = _text(one, "group")
         name = f"{group}/{one['name']}" if group else str(one["name"])
@@ -87,7 +85,7 @@ def _spdx(record: Mapping[str, Any]) -> Iterator[Component]:
             raise FormatError(f"package {number} of a bill of materials has no name")
         purls = (
             _text(each, "referenceLocator")
-            for each in one.get("externalRefs") or ()
+            for each in _list(one, "externalRefs")
             if isinstance(each, Mapping) and each.get("referenceType") == "purl"
         )
         yield Component(
@@ -102,12 +100,14 @@ def _spdx(record: Mapping[str, Any]) -> Iterator[Component]:
 
 def _checksums(record: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     names = {"SHA256": "SHA-256", "SHA512": "SHA-512"}
-    found = (each for each in record.get("checksums") or () if isinstance(each, Mapping))
+    found = (each for each in _list(record, "checksums") if isinstance(each, Mapping))
     return tuple((names.get(_text(e, "algorithm"), _text(e, "algorithm")), _text(e, "checksumValue")) for e in found)
 
 
 def _list(record: Mapping[str, Any], name: str) -> list[Any]:
-    found = record.get(name, [])
+    found = record.get(name)
+    if found is None:
+        return []
     if not isinstance(found, list):
         raise FormatError(f"{name} of a bill of materials are no list")
     return found

@@ -84,7 +84,9 @@ def _vulnerability(number: int, match: AdvisoryMatch, purl: str) -> dict[str, An
         "ratings": [{"severity": advisory.severity.value}],
         "description": _text(advisory.title),
         "analysis": analysis,
-        "affects": [{"ref": purl, "versions": [{"version": _version(match.installed), "status": _VERSION[match.status]}]}],
+        "affects": [
+            {"ref": purl, "versions": [{"version": _version(match.installed), "status": _VERSION[match.status]}]}
+        ],
     }
     if len(names) > 1:
         out["references"] = [{"id": name, "source": {"name": "Bottlerocket advisories"}} for name in names[1:]]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -129,3 +131,43 @@ def test_any_bytes_are_no_statement_and_no_bill_of_materials(data: bytes) -> Non
         parse_statement(data)
     with pytest.raises(FormatError):
         parse_sbom(data, "x")
+
+
+CYCLONEDX = {
+    "bomFormat": "CycloneDX",
+    "metadata": {"component": {"type": "operating-system", "name": "B", "version": "1", "properties": [{"name": "a"}]}},
+    "components": [
+        {"type": "file", "name": "x", "hashes": [{"alg": "SHA-256", "content": "ab"}], "components": [{"name": "y"}]}
+    ],
+}
+SPDX = {
+    "spdxVersion": "SPDX-2.3",
+    "packages": [
+        {
+            "name": "a",
+            "versionInfo": "1",
+            "externalRefs": [{"referenceType": "purl", "referenceLocator": "pkg:rpm/a@1"}],
+            "checksums": [{"algorithm": "SHA256", "checksumValue": "ab"}],
+        }
+    ],
+    "files": [{"fileName": "./x", "checksums": [{"algorithm": "SHA256", "checksumValue": "ab"}]}],
+}
+
+
+def changed(value: Any, other: Any) -> Iterator[Any]:
+    """The document with one value, at any depth, replaced."""
+    yield other
+    if isinstance(value, dict):
+        for name, part in value.items():
+            yield from ({**value, name: one} for one in changed(part, other))
+    if isinstance(value, list):
+        for index, part in enumerate(value):
+            yield from ([*value[:index], one, *value[index + 1 :]] for one in changed(part, other))
+
+
+@pytest.mark.parametrize("document", [CYCLONEDX, SPDX], ids=["CycloneDX", "SPDX"])
+@pytest.mark.parametrize("other", [7, None, True, "x", [], {}, [7], {"a": 7}, [[]], [None]], ids=repr)
+def test_any_value_of_another_type_is_read_or_refused(document: dict[str, Any], other: object) -> None:
+    for one in changed(document, other):
+        with contextlib.suppress(FormatError):
+            parse_sbom(json.dumps(one).encode(), "x.json")

@@ -58,8 +58,12 @@ def make_kit(folder: Path, extra: Mapping[str, str | bytes]) -> Kit:
     return Kit(kernel, make_initramfs(tree, folder / "initramfs"), tools_disk(), folder, extra)
 
 
-def boot(kit: Kit, name: str, image: Path, command_line: str, script: str) -> Boot:
+def boot(
+    kit: Kit, name: str, image: Path, command_line: str, script: str, *, arguments: str = f"{LAB_ARGUMENTS} "
+) -> Boot:
     """Start the node from `image` with the given command line, run `script` in it, and wait until it is off.
+
+    `arguments` are those of the lab, "" where the command line has them already.
 
     Always under TCG: some machines have a /dev/kvm that starts no ordinary kernel.
     """
@@ -74,7 +78,7 @@ def boot(kit: Kit, name: str, image: Path, command_line: str, script: str) -> Bo
         f"file={audit_disk(folder / 'audit.img', {'run.sh': script, **kit.extra})},format=raw,if=virtio,readonly=on",
         f"file={result},format=raw,if=virtio,cache=unsafe",
     )
-    line = command_line.replace(" -- ", f" {LAB_ARGUMENTS} -- ", 1)
+    line = command_line.replace(" -- ", f" {arguments}-- ", 1)
     command = [
         str(find_tool("qemu-system-x86_64")),
         *("-machine", "pc", "-accel", "tcg,thread=multi", "-cpu", "max", "-m", "512", "-smp", "1"),

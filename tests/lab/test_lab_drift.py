@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,15 +15,17 @@ from rocketaudit.analysis.drift import judge_drift
 from rocketaudit.audit import Looking, look
 from rocketaudit.cli.running import SHIPPED, read_benchmarks
 from rocketaudit.formats.evidence_file import load_evidence
-from rocketaudit.model.change import Change, Drift, Judgement
+from rocketaudit.model.change import Change, Drift, Judgement, Relation
 from rocketaudit.model.evidence import Evidence
-from rocketaudit.model.policy import DriftPolicy
+from rocketaudit.model.fact import Plane, State
+from rocketaudit.model.policy import DriftException, DriftPolicy
 from rocketaudit.model.verdict import Severity
-from tests.api_double import SETTINGS
+from tests.analysis.drift.image_mutations import Disk
 from tests.conftest import SMALL_EROFS, built
 from tests.fake_node import command_line_of
+from tests.images import Built
 from tests.lab.guest import NEEDED, kernel_tree, module_file
-from tests.lab.machine import boot, make_kit
+from tests.lab.machine import LAB_ARGUMENTS, boot, make_kit
 from tests.support import needs_tools
 
 pytestmark = pytest.mark.lab_node
@@ -30,6 +33,11 @@ PROBE = "python /mnt/audit/probe.py /mnt/audit/keys.json /run/out/{}\n"
 SCRIPT = (
     """
 $B cat /mnt/audit/settings.json >/run/settings.json
+$B sysctl -e -q -p /mnt/audit/sysctl.conf
+$B mkdir -p /etc/containerd
+$B cat /mnt/audit/kubelet >/etc/kubernetes/kubelet/config
+$B cat /mnt/audit/containerd >/etc/containerd/config.toml
+$B cat /mnt/audit/chrony >/etc/chrony.conf
 python /mnt/audit/api.py &
 $B insmod /mnt/audit/overlay.ko
 while [ ! -S /run/api.sock ]; do $B sleep 1; done
@@ -52,6 +60,10 @@ $B cat /mnt/audit/changed.json >/run/settings.json
     + PROBE.format("after.json")
 )
 MODULES = ("dummy.ko", "overlay.ko")
+LOADED_BY_INIT = (
+    "dm_bufio", "dm_mod", "dm_verity", "erofs", "libcrc32c", "overlay", "reed_solomon", "virtio", "virtio_blk",
+    "virtio_pci", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_ring", "netfs", "lz4_decompress",
+)  # fmt: skip
 API = """import json, os, socket
 listener = socket.socket(socket.AF_UNIX)
 listener.bind("/run/api.sock")
@@ -66,24 +78,94 @@ while True:
 """
 
 
+@dataclass(frozen=True)
+class Lab:
+    """Evidence of one node: before, again without a change, and after ten changes; and its release.
+
+    The release's boot text names the lab's arguments; `stricter` is the same one, locked down for confidentiality.
+    """
+
+    moments: dict[str, Evidence]
+    release: Evidence
+    stricter: Evidence
+
+
+def with_arguments(image: Built, path: Path, arguments: str) -> Path:
+    """A copy whose grub.cfg has more kernel arguments."""
+    disk = Disk(image, path)
+    text = path.with_suffix(".cfg")
+    text.write_text(image.grub_cfg.replace(" -- ", f" {arguments} -- ", 1))
+    file = "/grub/grub.cfg"
+    disk.debugfs("BOOT-A", f"rm {file}", f"write {text} {file}", f"set_inode_field {file} mode 0100600")
+    return path
+
+
+def release_of(path: Path) -> Evidence:
+    """The release as the probe sees a node: without digests and programs."""
+    image = look(path, Looking(workers=1), read_benchmarks(SHIPPED))
+    files = tuple(replace(one, sha256=None) for one in image.files)
+    return replace(image, files=files, binaries=(), _files={}, _children={})
+
+
+def at_start(release: Evidence) -> dict[str, str]:
+    """What Bottlerocket's own services make of a release when it starts: settings, parameters, generated files."""
+    settings: dict[str, Any] = {}
+    for fact in release.find("setting", Plane.STATIC):
+        nested(settings, fact.key.subject, fact.value)
+    parameters = [f for f in release.find("sysctl", Plane.STATIC) if f.state is State.PRESENT]
+    made: dict[str, dict[str, Any]] = {}
+    for fact in release.find("config", Plane.STATIC):
+        if fact.state is State.PRESENT and fact.key.subject[1:] != ("",):
+            nested(made.setdefault(fact.key.subject[0], {}), fact.key.subject[1:], fact.value)
+    chrony = made["/etc/chrony.conf"].items()
+    return {
+        "settings.json": json.dumps(settings),
+        "sysctl.conf": "".join(f"{f.key.subject[0]} = {f.value}\n" for f in parameters if "*" not in f.key.subject[0]),
+        "kubelet": json.dumps(made["/etc/kubernetes/kubelet/config"]),
+        "containerd": toml(made["/etc/containerd/config.toml"], ()),
+        "chrony": "".join(f"{name} {value}\n" for name, values in chrony for value in values),
+    }
+
+
+def nested(into: dict[str, Any], names: tuple[str, ...], value: object) -> None:
+    for name in names[:-1]:
+        into = into.setdefault(name, {})
+    into[names[-1]] = value
+
+
+def toml(table: dict[str, Any], path: tuple[str, ...]) -> str:
+    """A table of scalars and tables as TOML writes it."""
+    own = "".join(f"{name} = {json.dumps(value)}\n" for name, value in table.items() if not isinstance(value, dict))
+    head = f"[{'.'.join(json.dumps(name) for name in path)}]\n" if path and own else ""
+    return head + own + "".join(toml(part, (*path, name)) for name, part in table.items() if isinstance(part, dict))
+
+
 @pytest.fixture(scope="module")
-def moments(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Evidence]:
-    """Evidence of one node: before, again without a change, and after ten changes."""
-    needs_tools(*NEEDED)
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    needs_tools(*NEEDED, "debugfs")
+    folder = tmp_path_factory.mktemp("lab")
+    small = built(SMALL_EROFS)
+    image = with_arguments(small, folder / "release.img", f"lockdown=integrity {LAB_ARGUMENTS}")
+    stricter = with_arguments(small, folder / "stricter.img", f"lockdown=confidentiality {LAB_ARGUMENTS}")
+    release = release_of(image)
     keys = json.dumps([str(key) for key in needs(read_benchmarks(SHIPPED))])
     probe = Path(__file__).with_name("probe.py").read_text()
     tree = kernel_tree()
     extra: dict[str, str | bytes] = {name: module_file(tree, name.removesuffix(".ko")) for name in MODULES}
-    changed = json.loads(json.dumps(SETTINGS))
+    extra |= at_start(release)
+    changed = json.loads(extra["settings.json"])
     changed["host-containers"]["admin"]["enabled"] = True
     changed["updates"]["metadata-base-url"] = "https://elsewhere.example/"
-    extra |= {"keys.json": keys, "probe.py": probe, "api.py": API}
-    extra |= {"settings.json": json.dumps(SETTINGS), "changed.json": json.dumps(changed)}
-    kit = make_kit(tmp_path_factory.mktemp("lab"), extra)
-    image = built(SMALL_EROFS).path
-    line = command_line_of(image).replace(" -- ", " lockdown=integrity -- ", 1)
-    ended = boot(kit, "drift", image, line, SCRIPT)
-    return {name: load_evidence(ended.text(f"{name}.json").encode()) for name in ("before", "again", "after")}
+    extra |= {"keys.json": keys, "probe.py": probe, "api.py": API, "changed.json": json.dumps(changed)}
+    kit = make_kit(folder, extra)
+    ended = boot(kit, "drift", image, command_line_of(image), SCRIPT, arguments="")
+    moments = {name: load_evidence(ended.text(f"{name}.json").encode()) for name in ("before", "again", "after")}
+    return Lab(moments, release, release_of(stricter))
+
+
+@pytest.fixture(scope="module")
+def moments(lab: Lab) -> dict[str, Evidence]:
+    return lab.moments
 
 
 def drift(before: Evidence, after: Evidence) -> Drift:
@@ -126,11 +208,55 @@ def test_a_file_that_a_node_made_in_etc_is_documented_behaviour(moments: dict[st
     assert (made.judgement, made.decided_by) == (Judgement.EXPECTED, "run-time-folder")
 
 
-def test_a_node_holds_the_files_and_the_tree_of_its_image(moments: dict[str, Evidence]) -> None:
-    """The lab's own kernel and first process differ by design: what they decide is left out here."""
-    image = look(built(SMALL_EROFS).path, Looking(workers=1), read_benchmarks(SHIPPED))
-    bare = replace(image, files=tuple(replace(f, sha256=None) for f in image.files), _files={}, _children={})
-    found = unexpected(drift(bare, moments["before"]))
-    assert [change for change in found if change.area in ("integrity", "banks", "packages", "files")] == []
-    changed = unexpected(drift(bare, moments["after"]))
-    assert [c for c in changed if c.area == "files" and "/share/licenses" in c.subject]
+def of_the_lab(change: Change) -> bool:
+    """What the lab's own kernel, its modules and a policy that nobody loads make different by design."""
+    modules = {f"node:module:{name}" for name in LOADED_BY_INIT}
+    kernel = (change.area, change.attribute) == ("identity", "kernel_version")
+    return kernel or change.subject in modules or change.subject.startswith("node:selinux:policy#")
+
+
+def test_a_clean_node_has_only_expected_changes_from_its_release(lab: Lab) -> None:
+    for moment in ("before", "again"):
+        found = drift(lab.release, lab.moments[moment])
+        assert found.relation is Relation.SAME_RELEASE
+        assert [(c.area, c.subject, c.before, c.after) for c in unexpected(found) if not of_the_lab(c)] == []
+        assert {c.decided_by for c in found.changes if c.judgement is Judgement.EXPECTED} <= {
+            "run-time-folder", "workloads", "configured",
+        }  # fmt: skip
+
+
+RUN_TIME = {
+    ("sysctls", "sysctl:kernel.panic", "anything-else"),
+    ("modules", "module:dummy", "foreign-module"),
+    ("selinux", "selinux:mode", "kernel-protection"),
+    ("host-containers", 'setting:["host-containers","admin","enabled"]', "host-container"),
+    ("settings", 'setting:["updates","metadata-base-url"]', "anything-else"),
+    ("mounts", "mount:/tmp#options", "anything-else"),
+}
+
+
+def test_what_was_changed_at_run_time_is_told_against_the_release_too(lab: Lab) -> None:
+    found = unexpected(drift(lab.release, lab.moments["after"]))
+    told = {(c.area, c.subject.partition(":")[2], c.decided_by) for c in found if not of_the_lab(c)}
+    assert told >= RUN_TIME
+    (added,) = [c for c in found if c.subject.endswith("/libexec#added")]
+    assert (added.decided_by, added.after, added.severity) == ("overlay", ("backdoor",), Severity.HIGH)
+    rest = {(area, subject) for area, subject, _ in told - RUN_TIME}
+    assert all(area in ("files", "licences") or subject.startswith("cover:") for area, subject in rest), rest
+
+
+def test_a_lockdown_lower_than_the_release_asks_for_is_unexpected(lab: Lab) -> None:
+    found = unexpected(drift(lab.stricter, lab.moments["before"]))
+    (lowered,) = [c for c in found if c.area == "lockdown"]
+    assert (lowered.decided_by, lowered.before, lowered.after) == ("kernel-protection", "confidentiality", "integrity")
+    assert [c for c in unexpected(drift(lab.release, lab.moments["before"])) if c.area == "lockdown"] == []
+
+
+def test_a_policy_accepts_one_of_the_changes_and_no_other(lab: Lab) -> None:
+    allow = DriftException("asked for", "ada", date(2099, 1, 1), area="sysctls", subject="sysctl:kernel.panic")
+    found = judge_drift(
+        lab.release, lab.moments["after"], policy=DriftPolicy(allow=(allow,)), today=date(2026, 6, 1)
+    ).changes
+    (change,) = [c for c in found if c.subject == "node:sysctl:kernel.panic"]
+    assert (change.judgement, change.decided_by) == (Judgement.EXPECTED, "policy-allow")
+    assert {c.subject for c in found if c.judgement is Judgement.UNEXPECTED} >= {"node:module:dummy"}
