@@ -9,6 +9,8 @@ from rocketaudit.errors import FormatError
 from rocketaudit.model.records import dataclass
 
 MAX_LENGTH = 64 * 1024
+KERNEL_LENGTH = 2047  # COMMAND_LINE_SIZE less its end, on x86_64 and arm64
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 # isspace() of lib/ctype.c knows six ASCII blanks and 0xA0
 WORD = re.compile(rb'(?:[^\x09-\x0d\x20\xa0"]|"[^"]*(?:"|$))+')
 
@@ -42,6 +44,19 @@ def parse_kernel_arguments(text: str) -> KernelArguments:
         else:
             into.append(_argument(word))
     return KernelArguments(tuple(kernel), tuple(init))
+
+
+def doubt_about(text: str) -> str:
+    """Why a kernel may see something else than this command line; "" when every loader hands all of it on.
+
+    The EFI stub ends at a line end and cuts long lines off, systemd's stub turns control characters into blanks.
+    """
+    if _CONTROL.search(text):
+        return "a control character in the command line, which loaders treat differently"
+    length = len(raw_bytes(text))
+    return (
+        f"a command line of {length} bytes, of which a kernel takes {KERNEL_LENGTH}" if length > KERNEL_LENGTH else ""
+    )
 
 
 def plain_argument(name: str) -> str:

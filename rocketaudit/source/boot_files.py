@@ -9,7 +9,7 @@ from itertools import islice
 from rocketaudit.errors import EntryNotFoundError, FormatError, RocketauditError, TruncatedError
 from rocketaudit.formats.dm_verity_table import find_tables
 from rocketaudit.formats.grub_cfg import parse_grub_cfg
-from rocketaudit.formats.kernel_arguments import parse_kernel_arguments
+from rocketaudit.formats.kernel_arguments import doubt_about, parse_kernel_arguments
 from rocketaudit.formats.loader_entry import parse_loader_entry
 from rocketaudit.formats.partition_types import Role, type_of
 from rocketaudit.formats.uki import Uki, parse_uki
@@ -46,7 +46,9 @@ def find_boot_entries(
                 problems.append(found)
             else:
                 first = what_runs_first(found.initrd_paths, (partition, tree), trees)
-                entries.append(replace(_with_root_hash(found, partitions, banks), runs_first=first))
+                undecided = found.undecided or doubt_about(found.command_line)
+                entry = _with_root_hash(found, partitions, banks)
+                entries.append(replace(entry, runs_first=first, undecided=undecided))
     return tuple(entries), tuple(problems)
 
 

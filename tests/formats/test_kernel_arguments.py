@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rocketaudit.formats.kernel_arguments import parse_kernel_arguments
+from rocketaudit.formats.kernel_arguments import doubt_about, parse_kernel_arguments
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,20 @@ def test_a_letter_whose_last_byte_is_0xa0_is_cut_as_in_the_kernel() -> None:
 
 def test_lone_surrogates_from_a_document_are_read() -> None:
     assert parse_kernel_arguments("a=\ud800 b").kernel[1].name == "b"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("root=/dev/dm-0 ro", ""),
+        ("a\tb", ""),
+        ("x" * 2047, ""),
+        ("x" * 2048, "2048 bytes"),
+        ("é" * 1024, "2048 bytes"),
+        ("root=/dev/sda3\nroot=/dev/dm-0", "control character"),
+        ("root=/dev/dm-0 x\x01root=/dev/sda3", "control character"),
+    ],
+)
+def test_a_command_line_that_loaders_hand_on_differently_is_doubted(text: str, said: str) -> None:
+    assert said in doubt_about(text)
+    assert bool(said) == bool(doubt_about(text))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rocketaudit.errors import FormatError
 from rocketaudit.formats.dm_verity_table import find_tables, parse_table
 from rocketaudit.formats.grub_cfg import parse_grub_cfg
+from rocketaudit.formats.kernel_arguments import doubt_about
 from rocketaudit.model.verity import VerityParameters
 
 
@@ -12,8 +13,9 @@ def parameters_of_grub_cfg(raw: bytes) -> VerityParameters:
     """What all entries of a grub.cfg with a verity table agree on; FormatError when they do not, or there is none."""
     config = parse_grub_cfg(raw)
     for entry in config.entries:
-        if entry.undecided:
-            raise FormatError(f"what boots cannot be told from grub.cfg: {entry.undecided}")
+        undecided = entry.undecided or doubt_about(entry.command_line)
+        if undecided:
+            raise FormatError(f"what boots cannot be told from grub.cfg: {undecided}")
     bare = [entry.title for entry in config.entries if entry.command_line and not any(find_tables(entry.command_line))]
     if bare:
         raise FormatError(f"grub.cfg starts a kernel without a verity table ({bare[0][:60] or 'at top level'!r})")
@@ -22,7 +24,9 @@ def parameters_of_grub_cfg(raw: bytes) -> VerityParameters:
 
 def parameters_of_command_line(raw: bytes) -> VerityParameters:
     """What the command line in a unified kernel image states; FormatError for none or several."""
-    text = raw.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
+    text = raw.split(b"\0", 1)[0].decode("utf-8", "surrogateescape").rstrip("\r\n ")
+    if doubt_about(text):
+        raise FormatError(f"what boots cannot be told: {doubt_about(text)}")
     return _one_of(list(find_tables(text)), "the command line")
 
 

@@ -9,11 +9,12 @@ from urllib.parse import quote
 
 from rocketaudit.errors import FormatError, TrustError
 from rocketaudit.formats.tuf import MAX_DELEGATIONS, MAX_ROOTS, TrustedSet, load_seen
-from rocketaudit.formats.tuf_metadata import Delegation, Role, Snapshot, TargetFile, Timestamp
+from rocketaudit.formats.tuf_metadata import Delegation, Role, Snapshot, TargetFile, Timestamp, parse_metadata
 from rocketaudit.model.records import dataclass
 from rocketaudit.model.trust import Anchor, ChainLink, LinkState
 
 CHAIN = "tuf"
+_ROOT = re.compile(r"[1-9][0-9]{0,8}\.root\.json")
 _DIGEST_PREFIX = re.compile(r"(?:[0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128})\.")
 
 
@@ -95,7 +96,23 @@ class _Builder:
             return f"version {trusted.root.version} expires {trusted.root.expires.isoformat()}"
 
         self._link("newest root has not expired", "", check)
+        self._check_seen_roots(trusted)
         return trusted
+
+    def _check_seen_roots(self, trusted: TrustedSet) -> None:
+        """Whoever withholds a new root keeps keys in force that it took back."""
+        for name, raw in sorted((self.seen or {}).items()):
+            if name != "root.json" and not _ROOT.fullmatch(name):
+                continue
+            step = "newest root is not older than the one seen earlier"
+            try:
+                version = parse_metadata(raw, "root").body.version
+            except (TrustError, FormatError) as error:
+                why = f"the earlier one cannot be used: {error.message}"
+                self.links.append(ChainLink(CHAIN, step, LinkState.NOT_CHECKABLE, why, name, needed=False))
+                continue
+            if version > trusted.root.version:
+                self._stop(step, name, f"root {version} was seen earlier, the metadata end at {trusted.root.version}")
 
     def _note_rollback_check(self) -> None:
         if self.seen is None or not {"timestamp.json", "snapshot.json"} & self.seen.keys():

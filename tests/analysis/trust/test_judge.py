@@ -253,3 +253,12 @@ def test_what_is_added_to_a_signed_unified_kernel_is_named(unified, tmp_path, pa
     beside = FileRecord(entry.scope, path, FileType.REGULAR, 0o644, 0, 0, 1, 0)
     added = replace(evidence, files=(*evidence.files, beside), _facts={}, _files={}, _children={})
     assert first_failure(judge_trust(added, given)).where == path
+
+
+@pytest.mark.parametrize("trick", [b"'a\nb' ", b"x" * 2000 + b" "], ids=["line end", "too long"])
+def test_a_signed_text_of_which_a_kernel_may_see_a_part_vouches_for_nothing(sound, gpg, trick):
+    key = anchor(AnchorKind.OPENPGP_KEY, gpg.make("part"))
+    _, text = grub_cfg(sound)
+    changed = text.replace(b"root=/dev/dm-0", b"root=/dev/sda3 " + trick + b"root=/dev/dm-0")
+    failure = first_failure(judge_trust(signed_grub(sound, gpg, "part", changed), inputs(grub_keys=(key,))))
+    assert "what boots cannot be told" in failure.why

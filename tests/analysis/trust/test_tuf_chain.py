@@ -167,3 +167,17 @@ def test_a_name_that_two_roles_delegate_to_with_different_keys_vouches_for_nothi
     chain = chain_of(repository)
     assert "two roles delegate" in first_failure(chain.links).why
     assert file_link(chain, observed(content, "strong-x")).state is not LinkState.VERIFIED
+
+
+@pytest.mark.parametrize("name", ["root.json", "2.root.json"])
+def test_a_root_that_was_seen_and_is_withheld_now_is_a_rollback(repository, name):
+    first = repository.root()
+    old = repository.build()
+    repository.extra_root_signers = repository.root_keys
+    repository.root_keys = Repository(("ed25519",)).root_keys
+    repository.version["root"] = 2
+    seen = {name: repository.root()}
+    chain = tuf_chain(anchor_of(first), old, as_of=NOW, seen=seen)
+    assert "root 2 was seen earlier" in first_failure(chain.links).why
+    assert holds(tuf_chain(anchor_of(first), old | repository.build(), as_of=NOW, seen=seen).links)
+    assert holds(tuf_chain(anchor_of(first), old, as_of=NOW, seen={name: first, "other.json": b"{"}).links)
