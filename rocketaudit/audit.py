@@ -73,6 +73,7 @@ class Judging:
     created: str = ""
     policy_path: str = ""
     policy_digest: str = ""
+    tailoring: tuple[str, ...] = ()
 
 
 def audit(target: Path, looking: Looking, judging: Judging, progress: Progress | None = None) -> Report:
@@ -153,6 +154,7 @@ def judge_evidence(evidence: Evidence, judging: Judging) -> Report:
             digest=judging.policy_digest,
             as_of="" if judging.as_of is None else judging.as_of.isoformat(),
             waiver_problems=problems,
+            tailoring=judging.tailoring,
         ),
         evidence=evidence,
         created=judging.created,

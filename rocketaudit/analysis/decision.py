@@ -68,11 +68,23 @@ def _failures(
         yield f"integrity is broken: {integrity.why}"
     failed = [result for result in _selected(fail_on, benchmarks, required) if result.verdict is Verdict.FAIL]
     if failed:
-        yield f"{len({result.rule.id for result in failed})} selected rules fail"
+        yield _fail_text(len({result.rule.id for result in failed}), fail_on, required)
     if "any" in fail_on:
         grave = [finding for finding in findings if finding.severity in (Severity.CRITICAL, Severity.HIGH)]
         if grave:
             yield f"{len(grave)} findings of severity high or critical"
+
+
+def _fail_text(count: int, fail_on: Sequence[str], required: Sequence[str]) -> str:
+    """How many rules fail of those that count, and which those are."""
+    levels = ("", "of level 1", "of levels 1 and 2")[_top_level(fail_on)]
+    which = " or ".join(filter(None, (levels, "required by the policy" if required else "")))
+    return f"{count} rule {which} fails" if count == 1 else f"{count} rules {which} fail"
+
+
+def _top_level(fail_on: Sequence[str]) -> int:
+    """The highest level whose rules may decide the exit code; 0: none."""
+    return 2 if {"level2", "any"} & set(fail_on) else 1 if "level1" in fail_on else 0
 
 
 def _gaps(
@@ -96,7 +108,7 @@ def _selects_integrity(fail_on: Sequence[str]) -> bool:
 def _selected(
     fail_on: Sequence[str], benchmarks: Sequence[BenchmarkResult], required: Sequence[str]
 ) -> Iterable[Result]:
-    top = 2 if {"level2", "any"} & set(fail_on) else 1 if "level1" in fail_on else 0
+    top = _top_level(fail_on)
     for benchmark in benchmarks:
         for result in benchmark.results:
             counted = result.rule.scored and result.rule.level <= top

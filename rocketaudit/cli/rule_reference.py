@@ -6,14 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from rocketaudit.model.fact import Plane
 from rocketaudit.model.rule import Benchmark, Rule
-
-_NAMES = {
-    "cis_bottlerocket": "CIS Bottlerocket 1.0.0",
-    "cis_kubernetes_1_8": "CIS Kubernetes 1.8.0",
-    "cis_kubernetes_1_11": "CIS Kubernetes 1.11.1",
-    "nist_800_53": "NIST SP 800-53",
-    "nist_800_190": "NIST SP 800-190",
-}
+from rocketaudit.report.summary import CATALOGUES
 
 
 def render_reference(benchmarks: Sequence[Benchmark]) -> str:
@@ -72,4 +65,4 @@ def _rule(rule: Rule) -> Iterator[str]:
     yield from rule.remediation.splitlines()
     yield "```"
     for name, numbers in (rule.maps_to or {}).items():
-        yield f"- {_NAMES[name]}: {', '.join(numbers)}"
+        yield f"- {CATALOGUES[name]}: {', '.join(numbers)}"

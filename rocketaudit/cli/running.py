@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from rocketaudit.analysis.benchmark import load_benchmarks
 from rocketaudit.analysis.decision import parse_fail_on
+from rocketaudit.analysis.tailored import tailoring_lines
 from rocketaudit.audit import Judging, Looking, judge_evidence, look
 from rocketaudit.cli.input_file import read_input
 from rocketaudit.cli.output import Output, Screen, parse_outputs, wants_sha512, write_file, write_outputs
@@ -213,17 +214,21 @@ def read_judging(run: Run) -> Judging:
         if release_numbers(run.trust.min_version) is None:
             raise UsageError(f"--min-version {run.trust.min_version}: not a release such as 1.57.0")
         policy = replace(policy, min_version=run.trust.min_version)
+    benchmarks = read_benchmarks(names, policy.tailoring)
+    level = run.level or policy.level or 2
+    shipped = benchmarks if policy.tailoring == Tailoring() else read_benchmarks(names)
     return Judging(
-        benchmarks=read_benchmarks(names, policy.tailoring),
+        benchmarks=benchmarks,
         policy=policy,
         today=datetime.now(UTC).date(),
         as_of=as_of,
         trust=_trust(run, as_of, policy.min_version),
-        level=run.level or policy.level or 2,
+        level=level,
         fail_on=None if run.fail_on is None else parse_fail_on(run.fail_on),
         created=printed_time(),
         policy_path=path,
         policy_digest=digest,
+        tailoring=tailoring_lines(shipped, benchmarks, policy.tailoring, level),
     )
 
 

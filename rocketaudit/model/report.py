@@ -53,7 +53,7 @@ class Census:
 
 @dataclass(frozen=True, slots=True)
 class PolicyResult:
-    """Whether the run meets its policy and what decided the exit code."""
+    """Whether the run meets its policy, what decided the exit code, and how the rules differ from those shipped."""
 
     fail_on: tuple[str, ...]
     exit_code: int
@@ -62,6 +62,7 @@ class PolicyResult:
     digest: str = ""
     as_of: str = ""
     waiver_problems: tuple[str, ...] = ()
+    tailoring: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,12 @@ WRITERS: tuple[Writer, ...] = (
     Writer("sarif", ".sarif", "sarif:write_sarif", "SARIF 2.1.0 for code-scanning views"),
     Writer("junit", ".xml", "junit:write_junit", "JUnit XML for CI servers"),
     Writer("csv", ".csv", "csv_results:write_csv", "one line a rule for a spreadsheet"),
+    Writer(
+        "controls",
+        ".controls.csv",
+        "csv_results:write_controls",
+        "one line a control of NIST SP 800-53, 800-190 and CIS",
+    ),
     Writer("openmetrics", ".prom", "openmetrics:write_openmetrics", "gauges for Prometheus"),
     Writer("xccdf", ".xccdf.xml", "xccdf:write_xccdf", "XCCDF 1.2 results, as OpenSCAP and STIG tools read them"),
     Writer("oscal", ".oscal.json", "oscal:write_oscal", "OSCAL assessment results"),

@@ -18,7 +18,8 @@ from rocketaudit.report.census_text import language_shares, language_sums
 from rocketaudit.report.escape import shorten, terminal
 
 WIDTH = 100
-MAX_TASKS = 8
+MAX_TASKS = 6
+NARROW, MAX_TASKS_NARROW = 80, 3
 MAX_REASONS = 3
 MAX_PLACES = 8
 MAX_UPDATE_LINES = 6
@@ -64,11 +65,11 @@ def render_console(report: Report, *, width: int = WIDTH, colour: bool = False, 
         _environ={},
     )
     with console.capture() as captured:
-        console.print(Group(*_parts(report, verbose=verbose)))
+        console.print(Group(*_parts(report, width, verbose=verbose)))
     return "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())
 
 
-def _parts(report: Report, *, verbose: bool) -> Iterable[RenderableType]:
+def _parts(report: Report, width: int, *, verbose: bool) -> Iterable[RenderableType]:
     yield _title(report)
     yield Text()
     yield _verdict(report)
@@ -82,7 +83,7 @@ def _parts(report: Report, *, verbose: bool) -> Iterable[RenderableType]:
         yield Text()
         yield _scores(report)
     yield Text()
-    yield from _to_do(report)
+    yield from _to_do(report, MAX_TASKS if width >= NARROW else MAX_TASKS_NARROW)
     if verbose:
         yield from _rules(report)
         yield from _gaps(report)
@@ -108,6 +109,8 @@ def _verdict(report: Report) -> RenderableType:
         lines.append(_text(f" judged as of {report.policy.as_of}", "dim"))
     if report.policy.path:
         lines.append(_text(f" policy {report.policy.path} {report.policy.digest}", "dim", 200))
+    for change in report.policy.tailoring[:MAX_REASONS]:
+        lines.append(_text(f" rules are not as shipped: {change}", "yellow", 200))
     for problem in report.policy.waiver_problems[:MAX_REASONS]:
         lines.append(_text(f" {problem}", "yellow", 200))
     return Group(*lines)
@@ -210,10 +213,12 @@ def _scores(report: Report) -> RenderableType:
         ]
         waived = sum(1 for result in group.results if result.waiver is not None)
         table.add_row(_text(group.benchmark.id), summary.score_text(group.score), *numbers, str(waived))
+        if waived:
+            table.add_row(Text("  with waivers"), summary.score_text(group.score_with_waivers))
     return table
 
 
-def _to_do(report: Report) -> Iterable[RenderableType]:
+def _to_do(report: Report, limit: int) -> Iterable[RenderableType]:
     todo = summary.tasks(report)
     if not todo:
         yield Text("Nothing to do", style="bold")
@@ -223,22 +228,23 @@ def _to_do(report: Report) -> Iterable[RenderableType]:
     table.add_column(justify="right", no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    for number, task in enumerate(todo[:MAX_TASKS], 1):
+    for number, task in enumerate(todo[:limit], 1):
         count = f" ({task.count} places)" if task.count > 1 else ""
         line = _text(task.title + count, "", 140)
-        detail = task.action.partition("\n")[0] or task.where
-        if detail:
-            line.append_text(_text(f"\n{shorten(detail, 110)}", "dim", lines=True))
+        if task.where and task.where != task.action:
+            line.append_text(_text(f"\n{shorten(task.where, 85)}", "dim", lines=True))
+        if task.action:
+            line.append_text(_text(f"\nTo do: {shorten(task.action.partition(chr(10))[0], 105)}", "", lines=True))
         table.add_row(str(number), Text(task.severity.value, style=_SEVERITY[task.severity]), line)
     yield table
-    if len(todo) > MAX_TASKS:
-        yield Text(f"{len(todo) - MAX_TASKS} more: -o html=report.html shows all, -v lists every rule", style="dim")
+    if len(todo) > limit:
+        yield Text(f"{len(todo) - limit} more: -o html=report.html shows all, -v lists every rule", style="dim")
 
 
 def _rules(report: Report) -> Iterable[RenderableType]:
     for group in report.benchmarks:
         yield Text()
-        yield _text(f"{group.benchmark.title} {group.benchmark.version}", "bold")
+        yield _text(summary.benchmark_name(group.benchmark), "bold")
         table = Table.grid(padding=(0, 1))
         for width in (14, 8, None):
             table.add_column(no_wrap=width is not None, min_width=width)

@@ -8,8 +8,9 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from rocketaudit.model.component import Component
-from rocketaudit.model.report import Report
+from rocketaudit.model.report import Finding, Report
 from rocketaudit.model.rule import Result
+from rocketaudit.model.verdict import Severity, Verdict
 from rocketaudit.report import summary
 from rocketaudit.report.census_text import COLOURS, language_shares, language_sums
 from rocketaudit.report.document import digest_of
@@ -25,6 +26,10 @@ _FOLDER = "reports/templates"
 _ELF_COLUMNS = (
     ("File", "mono"), ("Language", ""), ("Kind", ""), ("Machine", ""), ("Bytes", "number"), ("PIE", ""), ("RELRO", ""),
     ("NX", ""), ("Canary", ""), ("SHA-256", "mono"),
+)  # fmt: skip
+_CONTROL_COLUMNS = (
+    ("Catalogue", ""), ("Control", "short"), ("State", ""), ("Fail", "number"), ("Unknown", "number"),
+    ("Pass", "number"), ("Rules that do not pass", ""),
 )  # fmt: skip
 _SBOM_COLUMNS = (
     ("Name", "mono"), ("Version", ""), ("Type", ""), ("Licence", ""), ("Package URL", "mono"), ("Found by", ""),
@@ -74,6 +79,7 @@ def _environment() -> Environment:
         island=lambda rows: Markup(script_json(_visible_rows(rows))),  # noqa: S704 - has no < in it
         percent=_percent,
         score_text=summary.score_text,
+        benchmark_name=summary.benchmark_name,
         section_key=_section_key,
         shorten=shorten,
         value_text=summary.value_text,
@@ -110,7 +116,10 @@ def _content(report: Report) -> dict[str, Any]:
         "tasks": tasks[:MAX_TASKS],
         "more_tasks": max(0, len(tasks) - MAX_TASKS),
         "bad_blocks": report.integrity.bad_blocks[:MAX_LISTED],
-        "findings": report.findings[:MAX_LISTED],
+        "findings": list(_findings(report)),
+        "score_rows": summary.score_rows(report),
+        "control_columns": _CONTROL_COLUMNS,
+        "control_rows": [_control_row(control) for control in summary.controls(report)],
         "unread": report.unread[:MAX_LISTED],
         "results": results,
         "verdicts": [verdict.value for verdict in summary.VERDICTS],
@@ -125,6 +134,28 @@ def _content(report: Report) -> dict[str, Any]:
         "evidence_digest": digest_of(report),
         "no_cis_product": summary.NO_CIS_PRODUCT,
     }
+
+
+def _findings(report: Report) -> Iterator[tuple[str, Severity, list[Finding]]]:
+    """(kind, its highest severity, its findings), in their order; not more than a browser draws at once."""
+    kinds: dict[str, list[Finding]] = {}
+    for finding in report.findings[:MAX_LISTED]:
+        kinds.setdefault(finding.id, []).append(finding)
+    for name, found in kinds.items():
+        yield name.replace("-", " "), found[0].severity, found
+
+
+def _control_row(control: summary.Control) -> list[str | int]:
+    fine = (Verdict.PASS, Verdict.NOT_APPLICABLE)
+    counts = (control.counts[verdict] for verdict in (Verdict.FAIL, Verdict.UNKNOWN, Verdict.PASS))
+    open_rules = ", ".join(one.rule.id for one in control.results if one.verdict not in fine)
+    catalogue = (
+        control.catalogue.replace("_", " ")
+        .upper()
+        .replace("KUBERNETES", "Kubernetes")
+        .replace("BOTTLEROCKET", "Bottlerocket")
+    )
+    return [catalogue, control.number, control.verdict.value.replace("_", " "), *counts, open_rules]
 
 
 def _order(result: Result) -> tuple[int, int, str, list[tuple[int, str]]]:

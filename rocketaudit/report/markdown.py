@@ -30,6 +30,8 @@ def _lines(report: Report) -> Iterator[str]:
     yield ""
     for reason in head.reasons[:10]:
         yield f"* {_text(reason)}"
+    for change in report.policy.tailoring:
+        yield f"* Rules are not as shipped: {_text(change)}"
     yield f"* Integrity: {_text(summary.integrity_sentence(report))}"
     shares = ", ".join(f"{name} {share:.0%}" for name, share in language_shares(language_sums(report.census))[:6])
     yield f"* {report.census.files} ELF files by code size: {_text(shares or 'unknown')}"

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from rocketaudit.model.fact import Assurance, Fact, JsonValue, State
 from rocketaudit.model.integrity import IntegrityVerdict
 from rocketaudit.model.records import dataclass
 from rocketaudit.model.report import Report
-from rocketaudit.model.rule import Result, Score
+from rocketaudit.model.rule import Benchmark, Result, Score
 from rocketaudit.model.target import Target, TargetKind
 from rocketaudit.model.update import AnswerState
 from rocketaudit.model.verdict import Severity, Verdict
 
 SEVERITIES = tuple(Severity)
+CATALOGUES = {
+    "cis_bottlerocket": "CIS Bottlerocket 1.0.0",
+    "cis_kubernetes_1_8": "CIS Kubernetes 1.8.0",
+    "cis_kubernetes_1_11": "CIS Kubernetes 1.11.1",
+    "nist_800_53": "NIST SP 800-53",
+    "nist_800_190": "NIST SP 800-190",
+}
+MAX_ALIKE = 3  # more findings of one kind are one task
 _SAID_BY_INTEGRITY = ("integrity-broken", "bad-block")
 VERDICTS = (Verdict.FAIL, Verdict.UNKNOWN, Verdict.MANUAL, Verdict.PASS, Verdict.NOT_APPLICABLE)
 NO_CIS_PRODUCT = (
@@ -120,7 +129,7 @@ def results(report: Report) -> tuple[Result, ...]:
 
 
 def tasks(report: Report) -> tuple[Task, ...]:
-    """What to fix, in order of weight: broken integrity, findings and failed rules by severity, then gaps."""
+    """What to fix, in order of weight: broken integrity; by severity rules of level 1, findings, other rules; gaps."""
     found = [*_integrity_task(report), *_finding_tasks(report), *_rule_tasks(report), *_gap_task(report)]
     return tuple(sorted(found, key=lambda task: (task.weight, task.id, task.where)))
 
@@ -140,13 +149,20 @@ def _odd_text(odd: list[str]) -> str:
 
 
 def _finding_tasks(report: Report) -> Iterable[Task]:
+    kinds: dict[str, set[str]] = {}
+    for finding in report.findings:
+        kinds.setdefault(finding.id, set()).add(finding.title)
     groups: dict[tuple[str, Severity, str], list[str]] = {}
     for finding in report.findings:
         if finding.severity in (Severity.INFO, Severity.LOW) or finding.id in _SAID_BY_INTEGRITY:
             continue
-        groups.setdefault((finding.id, finding.severity, finding.title), []).append(str(finding.where))
+        title = finding.title if len(kinds[finding.id]) <= MAX_ALIKE else ""
+        groups.setdefault((finding.id, finding.severity, title), []).append(f"{finding.title}: {finding.where}")
     for (identity, severity, title), places in groups.items():
-        yield Task(10 + 10 * SEVERITIES.index(severity), severity, title, "", places[0], len(places), identity)
+        said = title or f"{len(places)} findings of one kind ({identity.replace('-', ' ')})"
+        where = places[0].removeprefix(f"{title}: ") if title else f"such as {places[0]}"
+        count = len(places) if title else 1
+        yield Task(14 + 10 * SEVERITIES.index(severity), severity, said, "", where, count, identity)
 
 
 def _rule_tasks(report: Report) -> Iterable[Task]:
@@ -156,7 +172,7 @@ def _rule_tasks(report: Report) -> Iterable[Task]:
         if result.verdict is not Verdict.FAIL or result.waiver is not None or rule.id in seen:
             continue
         seen.add(rule.id)
-        weight = 11 + 10 * SEVERITIES.index(rule.severity) + (rule.level - 1) * 4 + (0 if rule.scored else 2)
+        weight = 11 + 10 * SEVERITIES.index(rule.severity) + (4 if rule.level > 1 else 0) + (0 if rule.scored else 2)
         yield Task(
             weight, rule.severity, f"Fails: {rule.title}", rule.remediation.strip(), result.outcome.why, 1, rule.id
         )
@@ -165,10 +181,8 @@ def _rule_tasks(report: Report) -> Iterable[Task]:
 def _gap_task(report: Report) -> Iterable[Task]:
     if report.unread:
         first = report.unread[0]
-        where = f"{first.scope}:{first.path}"
-        yield Task(
-            900, Severity.INFO, "Some places could not be read", first.reason, where, len(report.unread), "unread"
-        )
+        where = f"{first.scope}:{first.path}: {first.reason}"
+        yield Task(900, Severity.INFO, "Some places could not be read", "", where, len(report.unread), "unread")
 
 
 def target_line(target: Target) -> str:
@@ -181,6 +195,56 @@ def target_line(target: Target) -> str:
     kernel = f"kernel {target.kernel_version}" if target.kernel_version else ""
     parts = (name or target.name, variant, target.arch, build, kernel, target.layout)
     return " · ".join(part for part in parts if part)
+
+
+def benchmark_name(benchmark: Benchmark) -> str:
+    """Its title, with the version where the title does not say it."""
+    return benchmark.title if benchmark.version in benchmark.title else f"{benchmark.title} {benchmark.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """One number of another catalogue (NIST SP 800-53 AC-6) and all results that answer it."""
+
+    catalogue: str
+    number: str
+    verdict: Verdict
+    counts: dict[Verdict, int]
+    results: tuple[Result, ...]
+
+
+def controls(report: Report) -> tuple[Control, ...]:
+    """The results by control: fails if one rule fails, passes only if all that apply pass."""
+    groups: dict[tuple[str, str], list[Result]] = {}
+    for result in results(report):
+        for catalogue, numbers in (result.rule.maps_to or {}).items():
+            for number in numbers:
+                groups.setdefault((catalogue, number), []).append(result)
+    return tuple(
+        Control(catalogue, number, next(v for v in VERDICTS if counts[v]), counts, tuple(found))
+        for (catalogue, number), found in sorted(groups.items(), key=lambda item: (item[0][0], _natural(item[0][1])))
+        for counts in (count_by_verdict(found),)
+    )
+
+
+def _natural(number: str) -> list[tuple[int, str]]:
+    """AC-6 before AC-17, 4.1.9 before 4.1.10."""
+    parts = re.findall(r"[0-9]{1,9}|[^0-9]+", number)
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in parts]
+
+
+def score_rows(report: Report) -> list[tuple[str, str, Score]]:
+    """(benchmark, part, score) of every benchmark as a whole, as waived, by level and by section."""
+    rows: list[tuple[str, str, Score]] = []
+    for group in report.benchmarks:
+        name = group.benchmark.id
+        rows.append((name, "all rules, as found", group.score))
+        if group.score.waived:
+            rows.append((name, "all rules, with waivers", group.score_with_waivers))
+        rows += [(name, f"up to level {level}", one) for level, one in sorted(group.by_level.items())]
+        titles = group.benchmark.sections
+        rows += [(name, f"{number} {titles.get(number, '')}".strip(), one) for number, one in group.by_section.items()]
+    return rows
 
 
 def score_text(score: Score) -> str:

@@ -10,10 +10,11 @@ from jsonschema import Draft202012Validator
 
 from rocketaudit.analysis.benchmark import judge, load_benchmarks
 from rocketaudit.analysis.policy import policy_problems, unmet_demands
+from rocketaudit.analysis.tailored import tailoring_lines
 from rocketaudit.cli.rule_examples import evidence_of
 from rocketaudit.errors import UsageError
 from rocketaudit.formats.policy_toml import parse_policy
-from rocketaudit.model.policy import Policy
+from rocketaudit.model.policy import Policy, Tailoring
 from rocketaudit.model.rule import BenchmarkResult
 from rocketaudit.model.verdict import Verdict
 from tests.support import REPO
@@ -212,3 +213,16 @@ def test_day_of_judging_moves_expiry_of_metadata_and_never_that_of_waivers() -> 
         found = {one.rule.id: one for one in result.results}
         assert found["root"].verdict is verdict
         assert found["weak"].waiver is not None
+
+
+def test_report_says_how_the_rules_differ_from_those_shipped() -> None:
+    text = b'[tailoring]\nskip = ["asked"]\n[tailoring.levels]\nsound = 2\n[tailoring.values.weak]\none_of = ["bad"]\n'
+    change = parse_policy(text).tailoring
+    untailored, tailored = load_benchmarks(RULES), load_benchmarks(RULES, change)
+    assert tailoring_lines(untailored, tailored, change, 2) == (
+        "1 of 4 rules are left out: asked",
+        "levels changed: sound (1 to 2)",
+        "values changed: weak (one_of bad)",
+    )
+    assert tailoring_lines(untailored, untailored, Tailoring(), 2) == ()
+    assert tailoring_lines(untailored, untailored, Tailoring(), 1) == ("1 rules above level 1 were not judged",)

@@ -61,3 +61,20 @@ def test_hostile_names_use_no_escape_sequence_of_their_own_even_in_colour() -> N
     text = render_console(hostile(), colour=True, verbose=True)
     for sequence in ("\x1b[2J", "\x1b]0;", "\x9b", "\u202e", "\x07"):
         assert sequence not in text
+
+
+def test_both_scores_are_shown_where_a_waiver_counts() -> None:
+    text = render_console(ordinary())
+    assert "  with waivers  33 to 66 %" in text
+    assert "with waivers" not in render_console(clean())
+
+
+def test_rules_that_are_not_as_shipped_are_said_beside_the_verdict() -> None:
+    changed = replace(clean(), policy=PolicyResult(("level1",), 0, tailoring=("2 of 9 rules are left out: a, b",)))
+    assert "rules are not as shipped: 2 of 9 rules are left out: a, b" in render_console(changed)
+
+
+def test_what_is_wrong_is_shown_before_what_to_do_about_it() -> None:
+    text = render_console(ordinary())
+    task = text[text.index("Fails: The root file system") :]
+    assert task.index("bank-a states another root hash") < task.index("To do: ")

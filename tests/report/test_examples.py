@@ -19,7 +19,7 @@ WHEN = "1767225600"  # 2026-01-01
 SCAN = {
     "console": "demo.txt", "json": "demo.json", "html": "demo.html", "markdown": "demo.md", "sarif": "demo.sarif",
     "junit": "demo.junit.xml", "csv": "demo.csv", "openmetrics": "demo.prom", "cyclonedx": "demo.cdx.json",
-    "xccdf": "demo.xccdf.xml", "oscal": "demo.oscal.json",
+    "xccdf": "demo.xccdf.xml", "oscal": "demo.oscal.json", "controls": "demo.controls.csv",
 }  # fmt: skip
 DRIFT = {
     "console": "drift.txt", "json": "drift.json", "html": "drift.html", "markdown": "drift.md", "sarif": "drift.sarif",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import date, timedelta
 
 from rocketaudit.analysis.benchmark.asking import per_plane
+from rocketaudit.analysis.benchmark.words.files import short_path
 from rocketaudit.analysis.benchmark.words.firewall import default_deny, established, loopback
 from rocketaudit.errors import UsageError
 from rocketaudit.model.evidence import Evidence
@@ -118,7 +119,7 @@ def modules_listed(evidence: Evidence, planes: tuple[Plane, ...], scope: str) ->
     if fact.state is not State.PRESENT or not isinstance(fact.value, tuple):
         return _unknown(fact)
     if fact.value:
-        names = ", ".join(str(name) for name in fact.value[:10])
+        names = ", ".join(short_path(str(name)) for name in fact.value[:10])
         return Outcome(Verdict.FAIL, f"{len(fact.value)} modules are in no modules.dep: {names}", (fact,))
     return Outcome(Verdict.PASS, f"every module file is in modules.dep ({fact.where})", (fact,))
 
