@@ -18,7 +18,7 @@ def measure(case: Case) -> page.Row:
     """One row; a command or tool that is missing or fails is said in it."""
     try:
         ours, reference = expand(case.ours), expand(case.reference)
-        return page.Row(case, compare(ours, reference, pairs=case.pairs, accept=case.accept))
+        return page.Row(case, compare(ours, reference, pairs=case.pairs, accept=case.accept, inside=case.inside))
     except (CommandFailedError, FileNotFoundError) as error:
         return page.Row(case, str(error))
 

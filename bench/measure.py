@@ -48,11 +48,14 @@ class CommandFailedError(Exception):
     """A measured command did not end as the case says it must."""
 
 
-def run_once(command: Sequence[str], *, accept: Sequence[int] = (0,)) -> Run:
-    """Run one command with its output thrown away; CommandFailedError when its exit code is not one of `accept`."""
+def run_once(command: Sequence[str], *, accept: Sequence[int] = (0,), inside: bool = False) -> Run:
+    """Run one command with its output thrown away; CommandFailedError when its exit code is not one of `accept`.
+
+    `inside`: the command measures itself and prints "wall cpu" (bench/inside.py).
+    """
     with tempfile.TemporaryDirectory() as folder:
-        said = Path(folder, "stderr")
-        line = [sys.executable, "-I", "-S", str(ONE), str(said), *command]
+        said, printed = Path(folder, "stderr"), Path(folder, "stdout")
+        line = [sys.executable, "-I", "-S", str(ONE), str(said), str(printed) if inside else os.devnull, *command]
         # an installed package has its bytecode, so the warm-up may write it
         around = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         done = subprocess.run(line, capture_output=True, text=True, check=True, env=around)
@@ -60,22 +63,26 @@ def run_once(command: Sequence[str], *, accept: Sequence[int] = (0,)) -> Run:
         if int(code) not in accept:
             last = said.read_text(errors="replace").strip().splitlines()[-1:] or [""]
             raise CommandFailedError(f"{Path(command[0]).name} ended with {code}: {last[0][:160]}")
+        if inside:
+            wall, cpu = printed.read_text().split()
     return Run(float(wall), float(cpu), int(peak) / 1024)
 
 
-def compare(ours: Sequence[str], reference: Sequence[str], *, pairs: int, accept: Sequence[int] = (0,)) -> Comparison:
+def compare(
+    ours: Sequence[str], reference: Sequence[str], *, pairs: int, accept: Sequence[int] = (0,), inside: bool = False
+) -> Comparison:
     """One warm-up of each, then `pairs` alternating pairs; who goes first alternates too."""
-    run_once(ours, accept=accept)
-    run_once(reference)
+    run_once(ours, accept=accept, inside=inside)
+    run_once(reference, inside=inside)
     first: list[Run] = []
     second: list[Run] = []
     for number in range(pairs):
         if number % 2:
-            second.append(run_once(reference))
-            first.append(run_once(ours, accept=accept))
+            second.append(run_once(reference, inside=inside))
+            first.append(run_once(ours, accept=accept, inside=inside))
         else:
-            first.append(run_once(ours, accept=accept))
-            second.append(run_once(reference))
+            first.append(run_once(ours, accept=accept, inside=inside))
+            second.append(run_once(reference, inside=inside))
     return Comparison(
         cost(first),
         cost(second),

@@ -1,6 +1,6 @@
 """Runs one command and prints what it cost; a process of its own, since a child's peak memory starts at its parent's.
 
-python -I -S run_one.py STDERR_FILE COMMAND...: prints "exit_code wall cpu peak_kib" on standard output.
+python -I -S run_one.py STDERR_FILE STDOUT_FILE COMMAND...: prints "exit_code wall cpu peak_kib" on standard output.
 """
 
 import os
@@ -9,11 +9,12 @@ import time
 
 
 def main() -> None:
-    stderr, command = sys.argv[1], sys.argv[2:]
+    stderr, stdout, command = sys.argv[1], sys.argv[2], sys.argv[3:]
+    new = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     actions = (
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-        (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
-        (os.POSIX_SPAWN_OPEN, 2, stderr, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
+        (os.POSIX_SPAWN_OPEN, 1, stdout, new, 0o600),
+        (os.POSIX_SPAWN_OPEN, 2, stderr, new, 0o600),
     )
     began = time.perf_counter()
     child = os.posix_spawnp(command[0], command, os.environ, file_actions=actions)

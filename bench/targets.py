@@ -62,10 +62,11 @@ def _lz4(name: str) -> str:
     return _made("img.lz4", source, lambda path: _tool("lz4", "-9", "-q", str(source.path), str(path)))
 
 
-def _qcow2(name: str) -> str:
+def _qcow2(name: str, *, compressed: bool) -> str:
     source = str(image(name).path)
-    command = ("qemu-img", "convert", "-f", "raw", "-O", "qcow2", "-c", source)
-    return _made("qcow2", image(name), lambda path: _tool(*command, str(path)))
+    command = ("qemu-img", "convert", "-f", "raw", "-O", "qcow2", *(("-c",) if compressed else ()), source)
+    suffix = "qcow2" if compressed else "plain.qcow2"
+    return _made(suffix, image(name), lambda path: _tool(*command, str(path)))
 
 
 def _ova(name: str) -> str:
@@ -102,7 +103,8 @@ def _named(name: str) -> Mapping[str, Callable[[], str]]:
         f"{name}.root_hash": lambda: image(name).verity["A"].root_hash,
         f"{name}.file": lambda: image(name).usr("lib/os-release"),
         f"{name}.lz4": lambda: _lz4(name),
-        f"{name}.qcow2": lambda: _qcow2(name),
+        f"{name}.qcow2": lambda: _qcow2(name, compressed=True),
+        f"{name}.plain_qcow2": lambda: _qcow2(name, compressed=False),
         f"{name}.ova": lambda: _ova(name),
     }
 

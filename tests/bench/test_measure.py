@@ -12,6 +12,7 @@ from bench import page
 from bench.cases import CASES, Case
 from bench.measure import CommandFailedError, compare, run_once
 from bench.targets import WORDS
+from tests.images import Built
 
 SLOW = (sys.executable, "-I", "-S", "-c", "x = bytearray(64 << 20); import time; time.sleep(0.12)")
 FAST = (sys.executable, "-I", "-S", "-c", "pass")
@@ -60,3 +61,16 @@ def test_a_page_keeps_the_rows_that_were_not_measured_again(tmp_path: Path) -> N
 
 def test_the_commit_of_a_row_is_named() -> None:
     assert re.fullmatch(r"(no commit|[0-9a-f]{7,})\+?", page.commit())
+
+
+def test_a_part_that_measures_itself_is_taken_by_its_word() -> None:
+    command = (sys.executable, "-I", "-S", "-c", "import time; time.sleep(0.1); print(7.5, 3.25)")
+    run = run_once(command, inside=True)
+    assert (run.wall, run.cpu) == (7.5, 3.25)
+
+
+@pytest.mark.parametrize("part", ["open", "list", "read", "memory"])
+def test_every_part_of_a_scan_is_measured_by_itself(part: str, small_erofs_image: Built) -> None:
+    run = run_once((sys.executable, "-m", "bench.inside", part, str(small_erofs_image.path)), inside=True)
+    assert 0 < run.wall < 60
+    assert 0 < run.cpu <= run.wall * 4
