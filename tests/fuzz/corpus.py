@@ -366,6 +366,7 @@ def texts(_folder: Path) -> Seeds:
 
 
 def trust(folder: Path) -> Seeds:
+    from tests.formats.test_update_manifest import manifest, update
     from tests.fuzz.test_trust_long import ENVELOPE, LISTS, STATEMENT
 
     signature = _signature(folder)
@@ -374,7 +375,9 @@ def trust(folder: Path) -> Seeds:
     statement = dump_statement(BaselineStatement("sha256:" + "ab" * 32, "n", "v", "1", "x86_64", "2026-01-01"))
     public = key_of("x").public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     samples = {0: alone, 1: signature, 2: alone, 3: bundle, 7: tuf_root().encode(), 8: LISTS, 9: bytes(16) + LISTS}
-    samples |= {10: ENVELOPE, 11: public, 12: STATEMENT, 13: statement, 14: bundle}
+    waves = {"0": "2026-01-01T00:00:00Z", "1024": "2026-01-02T00:00:00+01:00"}
+    updates = manifest(update("1.0.0", waves=waves), update("1.1.0"), migrations={"(1.0.0, 1.1.0)": ["m"]})
+    samples |= {10: ENVELOPE, 11: public, 12: STATEMENT, 13: statement, 14: bundle, 15: updates}
     for number, data in samples.items():
         yield f"{number:02}", bytes([number]) + data
     yield from _openpgp()

@@ -53,6 +53,7 @@ from rocketaudit.formats import (
     systemd_unit,
     tuf,
     uki,
+    update_manifest,
     updateinfo,
     vendor_sbom,
     verity,
@@ -234,6 +235,7 @@ def _trust(data: bytes) -> None:
         verity_manifest.parse_manifest,
         baseline_statement.parse_statement,
         ca_bundle.parse_ca_bundle,
+        update_manifest.parse_update_manifest,
     )
     if data:
         calls[data[0] % len(calls)](data[1:])
