@@ -16,6 +16,7 @@ from tests.cli.test_manifest import Keys, signed
 from tests.gnupg import Gpg
 from tests.images import Built
 from tests.secure_boot import Identity
+from tests.source.packed import make_ova, run
 from tests.support import find_tool, needs_tools
 from tests.tuf_repository import Repository, Signer, envelope
 
@@ -68,6 +69,31 @@ def tuf(folder: Path, files: dict[str, bytes], root: bytes | None = None) -> lis
 def test_tuf_reaches_the_bytes_of_an_image_that_targets_sign(small_erofs_image: Built, tmp_path: Path) -> None:
     words = tuf(tmp_path, repository(small_erofs_image.path).build())
     assert verdict(tmp_path, small_erofs_image.path, *words, *WHEN)[0] == "verified"
+
+
+def _packed(image: Path, kind: str, folder: Path) -> Path:
+    """The image as releases ship it, by the real tools."""
+    out = folder / f"release.img.{kind}"
+    if kind == "lz4":
+        run("lz4", "-q", "-9", image, out)
+    elif kind == "ova":
+        run("qemu-img", "convert", "-O", "vmdk", "-o", "subformat=streamOptimized", image, folder / "disk.vmdk")
+        make_ova(out, folder / "disk.vmdk")
+    else:
+        run("qemu-img", "convert", "-O", kind, image, out)
+    return out
+
+
+@pytest.mark.parametrize("kind", ["lz4", "qcow2", "ova"])
+def test_targets_sign_a_container_as_it_is_shipped(kind: str, small_erofs_image: Built, tmp_path: Path) -> None:
+    release = _packed(small_erofs_image.path, kind, tmp_path)
+    words = tuf(tmp_path, repository(release).build())
+    assert verdict(tmp_path, release, *words, *WHEN)[0] == "verified"
+    other = repository(release)
+    other.contents[release.name] += b"\0"
+    words = tuf(tmp_path, other.build())
+    found, why = verdict(tmp_path, release, *words, *WHEN)
+    assert found == "broken" and "other content" in why
 
 
 def _other_root(repo: Repository, files: dict[str, bytes]) -> bytes:
