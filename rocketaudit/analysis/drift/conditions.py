@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from rocketaudit.analysis.drift.areas import is_below_run_time_folder
+from rocketaudit.analysis.drift.mapped import met_corruption
 from rocketaudit.analysis.drift.sides import NOT_COMPARABLE, NOT_LOOKED_AT
 from rocketaudit.formats.rpm_version import compare_evr, parse_evr
 from rocketaudit.model.change import Change, ChangeKind, Relation
@@ -85,6 +86,8 @@ def is_run_time(case: Case) -> bool:
 
 def is_broken_tree(case: Case) -> bool:
     change = case.change
+    if met_corruption(change):
+        return True
     if change.area != "integrity" or change.attribute not in (
         "verdict",
         "bad_blocks",

@@ -18,16 +18,18 @@ def relate(before: Evidence, after: Evidence) -> Relation:
 
 def relate_targets(one: Target, two: Target, *, same_root: bool = False) -> Relation:
     """By what the two state of themselves: system, variant and architecture must not differ for one to follow."""
+    if same_root:
+        return Relation.SAME_RELEASE  # whatever else one of them says: what states the version is below that root
     known = one.version and two.version and one.os_id and two.os_id
     alike = one.os_id == two.os_id and _agree(one.variant, two.variant) and _agree(one.arch, two.arch)
     if not known or not alike:
-        return Relation.SAME_RELEASE if same_root else Relation.UNRELATED
+        return Relation.UNRELATED
     order = compare_evr(("", one.version, ""), ("", two.version, ""))
     if order < 0:
         return Relation.UPGRADE
     if order > 0:
         return Relation.DOWNGRADE
-    return Relation.SAME_RELEASE if _agree(one.build, two.build) or same_root else Relation.UNRELATED
+    return Relation.SAME_RELEASE if _agree(one.build, two.build) else Relation.UNRELATED
 
 
 def _agree(one: str, two: str) -> bool:

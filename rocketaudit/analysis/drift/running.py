@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from rocketaudit.analysis.drift.areas import area_of
 from rocketaudit.analysis.drift.facts import DERIVED, shown
+from rocketaudit.analysis.drift.mapped import compare_mapped
 from rocketaudit.analysis.drift.sides import Sides, difference, not_comparable, unreadable
 from rocketaudit.model.change import Change
 from rocketaudit.model.evidence import NOT_COLLECTED, Evidence
@@ -22,7 +23,7 @@ LOADED, LOADABLE, BUILT_IN = (Key("modules", (name,)) for name in ("loaded", "lo
 LOCKDOWN = Key("lockdown", ("mode",))
 _SAFE_OPTIONS = ("ro", "nosuid", "nodev", "noexec")
 _BOOT_LOADER = ("BOOT_IMAGE",)  # filled in by the loader itself
-_OWN_RULE = ("modules", "lockdown", "cover", "mounted_view", "mount")
+_OWN_RULE = ("modules", "lockdown", "cover", "mounted_view", "mount", "dm")
 _OF_FILES = (Key("selinux", ("policy",)), Key("selinux", ("policy",), "permissive_types"))
 _STRENGTH = ("none", "integrity", "confidentiality")
 _ARGUMENTS = ("kernel_arg", "init_arg")  # every one is told by a node, so that one that is missing is known to be
@@ -41,6 +42,8 @@ def compare_running(sides: Sides) -> Iterator[Change]:
         if fact.key.namespace not in DERIVED:
             for change in _compare(release, fact):
                 yield change if node_is_after else _turned(change)
+    for change in compare_mapped(release, node):
+        yield change if node_is_after else _turned(change)
 
 
 def _untold(release: Evidence, node: Evidence, told: set[Key]) -> Iterator[Fact]:

@@ -69,6 +69,11 @@ def _binding(bank: BankVerity | None) -> Statement | None:
     return next((statement for statement in stated if statement.binds_kernel), None)
 
 
+def binding_of(evidence: Evidence, scope: str) -> Statement | None:
+    """What binds the kernel of a scope to its tree, as its boot text does."""
+    return _binding(next((bank for bank in evidence.verity if bank.scope == scope), None))
+
+
 def _is_filled(bank: BankVerity | None) -> bool:
     return bank is not None and bank.populated
 

@@ -196,6 +196,7 @@ def test_every_kind_of_fact_is_found_in_its_area(key: str, value: object, anothe
 def test_every_namespace_that_is_collected_has_an_area() -> None:
     collected = {pattern.partition(":")[0] for collector in COLLECTORS for pattern in collector.provides}
     assert {area_of(Key(name, ("x",))) for name in collected - DERIVED} <= set(AREAS)
+    assert collected - DERIVED <= {key.partition(":")[0] for key, _, _ in FACTS}, "give an example in samples.py"
 
 
 def test_a_path_under_a_gap_is_neither_there_nor_absent() -> None:

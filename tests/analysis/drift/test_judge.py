@@ -274,6 +274,10 @@ def node(*facts: Fact, files: Iterable[object] = ()) -> Evidence:
         if str(one.key).startswith(("sysctl:", "selinux:mode", "kernel_arg:", "init_arg:", "mount:/tmp"))
         and one.scope == BANK
     ]
+    mapped = {"name": "root", "status": ("verity V",)} | {
+        name: getattr(PARAMETERS, name) for name in ("algorithm", "root_hash", "salt", "data_blocks", "options")
+    }
+    running += [fact(f"dm:root#{name}", value, Plane.RUNTIME, "node") for name, value in mapped.items()]
     changed = {(one.key, one.plane) for one in facts}
     kept = tuple(one for one in running if (one.key, one.plane) not in changed)
     return Evidence(
@@ -321,6 +325,9 @@ def test_a_clean_node_has_only_expected_changes() -> None:
         (running("kernel_arg:init", "/bin/sh"), "kernel-arguments", "boot-text"),
         (running('setting:["host-containers","admin","enabled"]', True), "host-containers", "host-container"),
         (running("setting:kernel.lockdown", "none"), "settings", "anything-else"),
+        (running("dm:root#root_hash", "11" * 32), "integrity", "fixed-tree"),
+        (running("dm:root#options", ("ignore_corruption",)), "integrity", "verity-weaker"),
+        (running("dm:root#status", ("verity C",)), "integrity", "tree-broken"),
     ],
 )
 def test_what_a_node_runs_otherwise_than_its_release_is_unexpected(seen: Fact, area: str, ruling: str) -> None:

@@ -9,14 +9,14 @@ from datetime import date
 import pytest
 
 from rocketaudit.analysis.drift.judge import GUARDED, decide
-from rocketaudit.model.change import Change, Judgement
+from rocketaudit.model.change import Change, Judgement, Relation
 from rocketaudit.model.evidence import OUTSIDE, Evidence, Gap
 from rocketaudit.model.fact import Fact, Plane, State
 from rocketaudit.model.policy import DriftException, DriftPolicy
 from rocketaudit.model.target import TargetKind
 from rocketaudit.model.verdict import Severity
 from rocketaudit.report.drift_text import headline
-from tests.analysis.drift.samples import BANK, file
+from tests.analysis.drift.samples import BANK, PARAMETERS, file
 from tests.analysis.drift.test_judge import (
     CLEAN,
     NEXT,
@@ -114,7 +114,7 @@ def test_no_name_of_a_file_makes_it_expected_on_a_node(name: str) -> None:
 
 
 def test_an_argument_that_only_sounds_like_the_verity_table_is_no_part_of_an_update() -> None:
-    sane = with_tree(SAME, REBUILT)
+    sane = with_tree(SAME, PARAMETERS)
     for name in ("dm_mod.create2", "xdm_mod.create"):
         (change,) = [c for c in judged(sane, set_fact(NEXT, f"kernel_arg:{name}", "x")).changes if name in c.subject]
         assert change.decided_by == "boot-text"
@@ -172,3 +172,34 @@ def test_a_folder_cannot_have_what_a_partition_has() -> None:
     folder = replace(SAME, target=replace(SAME.target, kind=TargetKind.DIRECTORY), disk=None, verity=(), blobs=())
     drift = judged(SAME, folder)
     assert {c.decided_by for c in drift.changes if c.area == "integrity"} == {"not-comparable"}
+
+
+def test_a_node_whose_root_is_mapped_by_no_tree_is_unexpected_and_one_that_cannot_tell_is_not_passed_over() -> None:
+    name = running("dm:root#name", None)
+    bare = node(*CLEAN, replace(name, state=State.ABSENT))
+    (change,) = [c for c in judged(RELEASE, bare).changes if c.judgement is Judgement.UNEXPECTED]
+    assert (change.decided_by, change.before, change.after) == ("verity-weaker", "sha256", None)
+    mute = without(NODE, *(str(f.key) for f in NODE.facts if f.key.namespace == "dm"))
+    assert {"node:device-mapper"} <= {c.subject for c in weighty(judged(RELEASE, mute).changes)}
+
+
+def test_a_node_whose_kernel_has_met_corruption_since_is_critical_and_no_policy_hides_it() -> None:
+    corrupt = node(*CLEAN, running("dm:root#status", ("verity C",)))
+    everything = DriftPolicy(ignore=(DriftException("because", "me", date(2099, 1, 1), area="integrity"),))
+    for baseline in (NODE, RELEASE):
+        (change,) = [c for c in judged(baseline, corrupt, everything).changes if c.area == "integrity"]
+        assert (change.decided_by, change.severity) == ("tree-broken", Severity.CRITICAL)
+
+
+def test_another_version_over_the_same_root_hash_is_no_update() -> None:
+    newer = replace(SAME, target=replace(SAME.target, version="1.99.0"))
+    drift = judged(SAME, set_fact(newer, "sysctl:kernel.kptr_restrict", "0"))
+    assert drift.relation is Relation.SAME_RELEASE
+    assert {c.judgement for c in drift.changes} == {Judgement.UNEXPECTED}
+
+
+def test_a_check_of_the_node_itself_that_is_gone_has_not_turned_for_the_better() -> None:
+    gone = without(set_fact(SAME, "own_check:x#status", "pass"), "own_check:x#status")
+    gone = replace(gone, covered=SAME.covered)
+    (change,) = judged(set_fact(SAME, "own_check:x#status", "pass"), gone).changes
+    assert (change.judgement, change.decided_by) == (Judgement.CANNOT_SAY, "rule-undecided")
