@@ -15,7 +15,7 @@ from rocketaudit.cli.progress import TerminalProgress, choose_progress
 from rocketaudit.errors import FormatError, SourceError
 from rocketaudit.evidence.collect import collect
 from rocketaudit.evidence.reading import MAX_ELF
-from rocketaudit.formats.elf import read_elf
+from rocketaudit.formats.elf import Named, read_elf
 from rocketaudit.model import bytepath
 from rocketaudit.model.binary import Binary
 from rocketaudit.model.budget import Budget
@@ -93,7 +93,7 @@ def read_file(path: str, *, search: bool = True) -> Binary | Gap:
             return Gap(FILE_SCOPE, name, f"{size} bytes: programs over {MAX_ELF} are not looked into")
         data = _whole(descriptor, size)
         digest = hashlib.sha256(data).hexdigest()
-        return replace(read_elf(data, search=search), scope=FILE_SCOPE, path=name, sha256=digest)
+        return read_elf(data, Named(FILE_SCOPE, name, digest), search=search)
     except FormatError as error:
         return Gap(FILE_SCOPE, name, error.message)
     except OSError as error:

@@ -9,7 +9,7 @@ from typing import TypeVar
 from rocketaudit.errors import FormatError, SourceError
 from rocketaudit.evidence.collector import Collector, Seen
 from rocketaudit.evidence.identity import checked_disk, identified, prepare_worker
-from rocketaudit.evidence.reading import FileRead, read_file
+from rocketaudit.evidence.reading import FileRead, give_room_back, read_file
 from rocketaudit.evidence.running_verity import running_statements
 from rocketaudit.evidence.schedule import WorkerFailure, run_tasks
 from rocketaudit.evidence.verity import plan_jobs
@@ -141,6 +141,7 @@ def _read_files(
         meanwhile=meanwhile,
     ):
         _keep(reads, tasks[number], outcome, walked, order)
+    give_room_back()
     return reads
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
 
 from rocketaudit.errors import FormatError
 from rocketaudit.formats.containers.sniff import name_embedded_image
-from rocketaudit.formats.elf import read_elf
+from rocketaudit.formats.elf import Named, read_elf
 from rocketaudit.model import bytepath
 from rocketaudit.model.binary import Binary
 from rocketaudit.model.evidence import Wants
@@ -19,6 +20,7 @@ from rocketaudit.model.records import dataclass
 
 MAX_ELF = 512 << 20  # a larger program is digested, but its inside is said to be unread
 MUCH = 8 << 20  # bytes at once for which the allocator is asked to give back first what it keeps
+MAX_ROOM = 128 << 20  # memory kept for the next program
 MAX_SHEBANG = 256  # BINPRM_BUF_SIZE of include/uapi/linux/binfmts.h
 
 
@@ -69,11 +71,48 @@ def _read_program(
     data = first if len(first) == node.size else _gather(chain((first,), rest), node.size)
     sha256, sha512 = _digest((data,), wants)
     try:
-        binary = read_elf(data, search=wants.search)
+        binary = read_elf(data, Named(scope, path, sha256 or "", sha512), search=wants.search)
     except FormatError as error:
         return FileRead(sha256, sha512, "elf", unread=f"not a readable ELF file: {error}")
-    named = replace(binary, scope=scope, path=path, sha256=sha256 or "", sha512=sha512)
-    return FileRead(sha256, sha512, "elf", binary=named)
+    return FileRead(sha256, sha512, "elf", binary=binary)
+
+
+class _Room:
+    """Memory that programs in several pieces are gathered in, one after the other.
+
+    Fresh memory costs more than the copy: the kernel clears each page of it first. What a program is read into is
+    overwritten by the next one, so nothing may keep a view of it.
+    """
+
+    def __init__(self) -> None:
+        self._memory = bytearray()
+
+    def gather(self, pieces: Iterable[bytes | memoryview], size: int) -> memoryview:
+        """All pieces of a file in one place, without holding any of them twice."""
+        if size > len(self._memory):
+            self._memory = bytearray()  # freed before its successor is made
+            self._memory = bytearray(size)
+        with memoryview(self._memory) as whole:
+            at = 0
+            for piece in pieces:
+                if at + len(piece) > size:
+                    raise FormatError(f"the file goes on behind its size of {size} bytes")
+                whole[at : at + len(piece)] = piece
+                at += len(piece)
+        if at < size:
+            raise FormatError(f"the file ends after {at} of {size} bytes")
+        gathered = memoryview(self._memory)[:size].toreadonly()
+        if size > MAX_ROOM:
+            self._memory = bytearray()
+        return gathered
+
+
+_ROOMS = threading.local()
+
+
+def give_room_back() -> None:
+    """Free what programs were gathered in, once the last one is read."""
+    _ROOMS.room = None
 
 
 def _make_room() -> None:
@@ -84,17 +123,10 @@ def _make_room() -> None:
 
 
 def _gather(pieces: Iterable[bytes | memoryview], size: int) -> memoryview:
-    """All pieces of a file in one place, without holding any of them twice."""
-    whole = bytearray(size)
-    at = 0
-    for piece in pieces:
-        if at + len(piece) > size:
-            raise FormatError(f"the file goes on behind its size of {size} bytes")
-        whole[at : at + len(piece)] = piece
-        at += len(piece)
-    if at < size:
-        raise FormatError(f"the file ends after {at} of {size} bytes")
-    return memoryview(whole).toreadonly()
+    room: _Room | None = getattr(_ROOMS, "room", None)
+    if room is None:
+        room = _ROOMS.room = _Room()
+    return room.gather(pieces, size)
 
 
 def _digest(pieces: Iterable[bytes | memoryview], wants: Wants) -> tuple[str | None, str | None]:

@@ -1,5 +1,5 @@
 """ELF files: language, hardening, contents."""
 
-from rocketaudit.formats.elf.read import read_elf
+from rocketaudit.formats.elf.read import Named, read_elf
 
-__all__ = ["read_elf"]
+__all__ = ["Named", "read_elf"]

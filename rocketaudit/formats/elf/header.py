@@ -6,10 +6,10 @@ segments, as the loader reaches it. A table that does not fit is cut and named i
 
 from __future__ import annotations
 
+import functools
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import NamedTuple
 
 from rocketaudit.errors import FormatError, TruncatedError
@@ -63,6 +63,10 @@ class Section(NamedTuple):
     info: int
     align: int
     entry_size: int
+
+
+# what Section._make does, without a call of Python code for each of a hundred rows
+_as_section: Callable[[Iterable[int]], Section] = functools.partial(tuple.__new__, Section)
 
 
 class Note(NamedTuple):
@@ -131,7 +135,7 @@ class ElfFile:
                 return segment.address + offset - segment.offset
         return None
 
-    @cached_property
+    @functools.cached_property
     def loads(self) -> tuple[Segment, ...]:
         return tuple(segment for segment in self.segments if segment.type == PT_LOAD)
 
@@ -155,7 +159,7 @@ class ElfFile:
         """The NUL-terminated string at `offset`, cut at `limit` bytes."""
         return bytes(self.piece(offset, limit)).split(b"\0", 1)[0]
 
-    @cached_property
+    @functools.cached_property
     def string_table(self) -> tuple[int, int] | None:
         """File offset and size of the dynamic string table."""
         address = self.tags.get(DT_STRTAB)
@@ -176,7 +180,7 @@ class ElfFile:
             if found == tag and value < size
         ]
 
-    @cached_property
+    @functools.cached_property
     def interpreter(self) -> str | None:
         for segment in self.segments:
             if segment.type == PT_INTERP:
@@ -185,7 +189,7 @@ class ElfFile:
                 )
         return None
 
-    @cached_property
+    @functools.cached_property
     def notes(self) -> tuple[Note, ...]:
         return tuple(_notes(self))
 
@@ -268,7 +272,7 @@ def _sections(
     if count > MAX_SECTIONS:
         problems.append(f"{count} sections, read {MAX_SECTIONS} (byte {offset})")
     rows = _table(view, layout.section, (offset, row, min(count, MAX_SECTIONS)), "section", problems)
-    return tuple(map(Section._make, rows)), names
+    return tuple(map(_as_section, rows)), names
 
 
 def _section_names(view: memoryview, sections: tuple[Section, ...], names: int) -> dict[str, int]:
@@ -276,11 +280,12 @@ def _section_names(view: memoryview, sections: tuple[Section, ...], names: int) 
     if names >= len(sections) or sections[names].type == SHT_NOBITS:
         return index
     table = sections[names]
-    text = bytes(view[table.offset : table.offset + min(table.size, MAX_SECTION_NAMES)])
+    text = str(view[table.offset : table.offset + min(table.size, MAX_SECTION_NAMES)], "latin-1")
     for number, section in enumerate(sections):
-        end = text.find(b"\0", section.name, section.name + 256)
-        if end > section.name:
-            index.setdefault(text[section.name : end].decode("latin-1"), number)
+        start = section.name
+        end = text.find("\0", start, start + 256)
+        if end > start:
+            index.setdefault(text[start:end], number)
     return index
 
 

@@ -19,6 +19,7 @@ MAX_MODINFO = 1 << 20
 MAX_SIGNATURE = 1 << 16
 _TRAILER = struct.Struct(">BBBBB3xI")
 _PKCS7 = 2
+_SIGNATURE_SIZES = (512, 256, 384)  # of RSA keys
 _INTEGER, _SEQUENCE, _SET = 0x02, 0x30, 0x31  # tags of X.690
 
 
@@ -64,11 +65,25 @@ def module_signature(data: Buffer) -> ModuleSignature | None:
 
 
 def _pkcs7(raw: bytes) -> ModuleSignature:
+    """What a CMS signature states.
+
+    The modules of one kernel have one signer, so all but the signature's own bytes, which come last, is the same.
+    """
+    for size in _SIGNATURE_SIZES:
+        if raw[-size - 4 : -size] == b"\x04\x82" + size.to_bytes(2, "big"):
+            return _stated(raw[:-size], size)
+    return _stated(raw, 0)
+
+
+@functools.lru_cache(maxsize=64)
+def _stated(raw: bytes, left_out: int) -> ModuleSignature:
     """Signer and digest of a CMS signature; both None when it cannot be parsed (it is still a signature).
 
-    The way to the signer is walked here and only names are decoded by the library, once for each: a kernel has
-    thousands of modules, and one signer. RFC 5652 sections 3, 5.1 and 5.3.
+    The way to the signer is walked here and only names are decoded by the library, once for each. `left_out` bytes
+    are missing at the end. RFC 5652 sections 3, 5.1 and 5.3.
     """
+    length = len(raw) + left_out
+    raw += bytes(left_out)
     try:
         content = _children(raw, _children(raw, _children(raw, (0, len(raw)))[0].inner)[1].inner)[0]
         infos = [item for item in _children(raw, content.inner) if item.tag == _SET][-1]
@@ -76,14 +91,14 @@ def _pkcs7(raw: bytes) -> ModuleSignature:
         identifier, algorithm = signer[1], signer[2]
         digest = _algorithm_name(algorithm.bytes_of(raw))
         if identifier.tag != _SEQUENCE:
-            return ModuleSignature(None, raw[slice(*identifier.inner)].hex(), digest, len(raw))
+            return ModuleSignature(None, raw[slice(*identifier.inner)].hex(), digest, length)
         issuer, serial = _children(raw, identifier.inner)[:2]
         if serial.tag != _INTEGER:
             raise ValueError("the serial number is no integer")
         number = int.from_bytes(raw[slice(*serial.inner)], "big", signed=True)
-        return ModuleSignature(_issuer_name(issuer.bytes_of(raw)), f"{number:x}", digest, len(raw))
+        return ModuleSignature(_issuer_name(issuer.bytes_of(raw)), f"{number:x}", digest, length)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError):
-        return ModuleSignature(None, None, None, len(raw))
+        return ModuleSignature(None, None, None, length)
 
 
 class _Item(NamedTuple):

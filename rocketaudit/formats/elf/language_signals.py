@@ -22,7 +22,7 @@ from rocketaudit.formats.elf.header import (
 )
 from rocketaudit.formats.elf.language import Shares, Sign
 from rocketaudit.formats.elf.runtimes import RUNTIMES
-from rocketaudit.formats.elf.symbols import MANGLED, Mangling, SymbolTable, mangling
+from rocketaudit.formats.elf.symbols import Mangling, SymbolTable, mangling
 from rocketaudit.model.binary import Signal
 
 MAX_COMMENT = 1 << 16
@@ -217,13 +217,11 @@ def _dynamic_name_signals(table: SymbolTable) -> Iterator[Signal]:
     for name in names & _KNOWN_NAMES.keys():
         sign, weight = _KNOWN_NAMES[name]
         counts[sign] += weight
-    for name in names:
-        if name[:2] in MANGLED:
-            if b"17h" in name or name[:4] == b"_ZGV" or name[:2] == b"_R":
-                if (known := _MANGLED.get(mangling(name))) is not None:
-                    counts[known] += 1
-            else:
-                counts[Sign.CPP_DYNAMIC_NAMES] += 1
+    others = [name for name in table.mangled if b"17h" in name or name[:4] == b"_ZGV" or name[:2] == b"_R"]
+    counts[Sign.CPP_DYNAMIC_NAMES] += len(table.mangled) - len(others)
+    for name in others:
+        if (known := _MANGLED.get(mangling(name))) is not None:
+            counts[known] += 1
     if unwinder := sum(name.startswith(b"_Unwind_") for name in names & undefined):
         counts[Sign.UNWINDER] += unwinder
     plain = len(undefined - _KNOWN_NAMES.keys())

@@ -14,7 +14,7 @@ from rocketaudit.formats.elf.header import ElfFile
 from rocketaudit.formats.elf.language import Sign
 from rocketaudit.formats.elf.relocations import relative_slots
 from rocketaudit.formats.elf.runtimes import RUNTIMES, may_run
-from rocketaudit.formats.elf.searchable import C_FILES, CPP_FILES, GO_PANIC, Text
+from rocketaudit.formats.elf.searchable import C_FILES, CPP_FILES, GO_PANIC, MAX_RUST_FILES, Text
 from rocketaudit.formats.elf.symbols import SymbolTable
 from rocketaudit.formats.elf.unwind import LOCAL, personalities
 from rocketaudit.formats.elf.vtables import stored_vtables
@@ -24,6 +24,7 @@ SMALL = 64 << 10
 WEAK_SEARCH = 4 << 20  # bytes looked at for evidence that only tips the confidence
 
 _RUST_LIBRARY_PATH = re.compile(rb"[\x21-\x7e]{0,120}?(?:core|alloc|std)/src/[a-z0-9_/]+\.rs")
+_RUST_LIBRARY_TAIL = re.compile(rb"(?:core|alloc|std)/src/[a-z0-9_/]+\Z")
 _RUST_NEEDLES = (b"core/src/", b"alloc/src/", b"std/src/")
 _RUST_PANICS = (b"called `Option::unwrap()` on a `None` value", b"index out of bounds: the len is ")
 _RUST_BACKTRACE = b"__rust_begin_short_backtrace"
@@ -75,7 +76,7 @@ def _is_function_table(elf: ElfFile, at: int) -> bool:
 def rust_text(text: Text) -> Iterator[Signal]:
     """Paths of Rust's own library, its runtime's marks and its panic messages."""
     hit = False
-    for needle in _RUST_NEEDLES if text.rust_files() else ():
+    for needle in _RUST_NEEDLES if _names_library(text) else ():
         for at in text.find_all(needle, 16):
             window = text.window(at - 120, at + 120)
             found = _RUST_LIBRARY_PATH.search(window, max(0, min(at, 120) - 100))
@@ -99,6 +100,12 @@ def rust_text(text: Text) -> Iterator[Signal]:
     at = text.find(b"/rustc/")
     if at >= 0 and (commit := _RUST_COMMIT.match(text.window(at, at + 48))) is not None:
         yield Signal(Sign.RUST_COMMIT, commit[0].decode(), at)
+
+
+def _names_library(text: Text) -> bool:
+    """Can a path of Rust's own library be there? Asked of the few `.rs` that most files have, if any."""
+    places = text.rust_files()
+    return len(places) >= MAX_RUST_FILES or any(_RUST_LIBRARY_TAIL.search(text.window(at - 240, at)) for at in places)
 
 
 def rust_location(elf: ElfFile, text: Text) -> Signal | None:

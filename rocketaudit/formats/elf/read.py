@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Callable
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from rocketaudit.errors import FormatError
 from rocketaudit.formats.elf.crates import audited_crates, crates_by_paths
@@ -41,19 +41,31 @@ _ARITHMETIC = (struct.error, OverflowError, ValueError, IndexError, MemoryError,
 _T = TypeVar("_T")
 
 
-def read_elf(data: Buffer, *, search: bool = True) -> Binary:
-    """Read one whole ELF file (`data` is all of its bytes); path, scope and digests are left for the caller to fill.
+class Named(NamedTuple):
+    """What the caller knows of a file."""
+
+    scope: str = ""
+    path: str = ""
+    sha256: str = ""
+    sha512: str | None = None
+
+
+NAMELESS = Named()
+
+
+def read_elf(data: Buffer, named: Named = NAMELESS, *, search: bool = True) -> Binary:
+    """Read one whole ELF file (`data` is all of its bytes).
 
     Without `search` only tables are read: language and hardening, no crates by paths, no Go modules by paths.
     FormatError, with the byte, when the file header cannot be used; later damage is named in `Binary.error`.
     """
     try:
-        return _read(parse_header(data), search=search)
+        return _read(parse_header(data), named, search=search)
     except _ARITHMETIC as error:
         raise FormatError(f"the ELF file cannot be read: {type(error).__name__} {error}", offset=0) from None
 
 
-def _read(elf: ElfFile, *, search: bool) -> Binary:
+def _read(elf: ElfFile, named: Named, *, search: bool) -> Binary:
     problems = list(elf.problems)
 
     def part(name: str, function: Callable[[], _T], default: _T) -> _T:
@@ -78,10 +90,10 @@ def _read(elf: ElfFile, *, search: bool) -> Binary:
     hard = hardening(elf, names, verdict.language, packed=is_packed, search=search)
     go = part("Go build info", lambda: _go(elf, search=search), None) if "go" in verdict.contains else None
     return Binary(
-        scope="",
-        path="",
-        sha256="",
-        sha512=None,
+        scope=named.scope,
+        path=named.path,
+        sha256=named.sha256,
+        sha512=named.sha512,
         size=elf.size,
         machine=MACHINES.get(elf.machine, f"machine {elf.machine}"),
         bits=elf.bits,

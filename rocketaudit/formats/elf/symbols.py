@@ -10,7 +10,7 @@ import re
 import struct
 import sys
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
@@ -65,18 +65,23 @@ TELLING = frozenset(
 )
 
 
-def _letters(index: int) -> bytes:
-    """For `translate`: 1 for each byte that stands at that place of a telling name."""
-    here = {lead[index] for lead in TELLING | MANGLED if index < len(lead)}
-    return bytes(index > 1 or letter in here for letter in range(256))
+def _letters(leads: AbstractSet[bytes], index: int) -> bytes:
+    """For `translate`: 1 for each byte that stands at that place of one of the leads."""
+    here = {lead[index] for lead in leads}
+    return bytes(letter in here for letter in range(256))
 
 
-_TELLING_LETTERS = tuple(map(_letters, range(2)))
+_MANGLED_LETTER = _letters(MANGLED, 1)
+_TELLING_LETTERS = (_letters(TELLING | MANGLED, 0), *(_letters(TELLING, index) for index in (1, 2, 3)))
 
 # https://doc.rust-lang.org/rustc/symbol-mangling: legacy names end in a 17-character hash, v0 names start with _R
 _RUST_LEGACY = re.compile(rb"17h[0-9a-f]{16}E(?:\.llvm\.\d+)?$")
 _RUST_V0 = re.compile(rb"_R(?:[NIMXYC]|[0-9])")
 _GO_NAME = re.compile(rb"(?:runtime|type:|go:|main|sync|internal/[\w/]+|[a-z0-9.-]+\.[a-z]+/[\w./-]+)\.")
+
+
+# one of these is in every name that `mangling` does not call C
+_SPELLINGS = (b"_Z", b"_R", b"runtime.", b"type:.", b"go:.", b"main.", b"sync.", b"/")
 
 
 class Mangling(StrEnum):
@@ -131,7 +136,13 @@ class SymbolTable:
     @cached_property
     def undefined(self) -> AbstractSet[bytes]:
         """Names that other files must provide."""
-        return set(map(self._name, filter(None, compress(self._places, map(not_, self._sections)))))
+        return set(self._names(filter(None, compress(self._places, map(not_, self._sections)))))
+
+    @cached_property
+    def mangled(self) -> AbstractSet[bytes]:
+        """The names, defined here or not, that C++ or Rust mangled."""
+        found = set(self._names(self._narrowed(self._led, 1, _MANGLED_LETTER)))
+        return {name for name in found if name[:2] in MANGLED}
 
     @cached_property
     def telling(self) -> AbstractSet[bytes]:
@@ -139,37 +150,50 @@ class SymbolTable:
 
         Tables of 100,000 names are narrowed down letter by letter before any name is cut out.
         """
-        places = list(filter(None, self._places))
-        for index, letters in enumerate(_TELLING_LETTERS):
-            if not places:
-                break
-            starts = itemgetter(*places, 0)(self.text[index:] + bytes(index))
-            places = list(compress(places, bytes(starts[:-1]).translate(letters)))
-        return {name for name in map(self._name, places) if name[:4] in TELLING or name[:2] in MANGLED}
+        places = self._led
+        for index in (1, 2, 3):
+            places = self._narrowed(places, index, _TELLING_LETTERS[index])
+        return {name for name in self._names(places) if name[:4] in TELLING}
 
-    def _name(self, place: int) -> bytes:
-        """The name at a place of `text`, cut at MAX_NAME bytes."""
-        end = self.text.find(b"\0", place, place + MAX_NAME)
-        return self.text[place : end if end >= 0 else place + MAX_NAME]
+    @cached_property
+    def _led(self) -> list[int]:
+        """Places of names whose first letter is that of a telling or mangled name."""
+        return self._narrowed(list(filter(None, self._places)), 0, _TELLING_LETTERS[0])
+
+    def _narrowed(self, places: list[int], index: int, letters: bytes) -> list[int]:
+        """The places whose name has one of the letters (1 in `letters`) at that index."""
+        if not places:
+            return places
+        text = self.text[index:] + bytes(index)
+        return list(compress(places, bytes(itemgetter(*places, 0)(text)[:-1]).translate(letters)))
+
+    def _names(self, places: Iterable[int]) -> Iterator[bytes]:
+        """The names at those places of `text`, cut at MAX_NAME bytes."""
+        text, find = self.text, self.text.find
+        for place in places:
+            end = find(b"\0", place, place + MAX_NAME)
+            yield text[place:end] if end >= 0 else text[place : place + MAX_NAME]
 
     def at(self, wanted: AbstractSet[int]) -> Iterator[tuple[int, bytes]]:
         """(value, name) of the symbols that have one of the wanted values."""
         for value, place in zip(self._column(self.shape.value), self._places, strict=True):
             if value in wanted and place:
-                yield value, self._name(place)
+                yield value, next(self._names((place,)))
 
     @cached_property
     def functions(self) -> Mapping[Mangling, tuple[int, int]]:
         """Number and bytes of the functions read here, by whose compiler spelled their names."""
+        kinds = self.raw[self.shape.info :: self.shape.size * self.step].translate(_IS_FUNCTION)
+        rows = zip(self._places, self._sections, self._column(self.shape.length), strict=True)
+        mine = [(place, size) for place, section, size in compress(rows, kinds) if section and place]
+        if mine and not any(mark in self.text for mark in _SPELLINGS):
+            return {Mangling.NONE: (len(mine), sum(size for _, size in mine))}
         counts: dict[Mangling, int] = {}
         sizes: dict[Mangling, int] = {}
-        kinds = self.raw[self.shape.info :: self.shape.size * self.step].translate(_IS_FUNCTION)
-        columns = zip(self._places, self._sections, self._column(self.shape.length), strict=True)
-        for place, section, size in compress(columns, kinds):
-            if section and place:
-                spelled = mangling(self._name(place))
-                counts[spelled] = counts.get(spelled, 0) + 1
-                sizes[spelled] = sizes.get(spelled, 0) + size
+        for name, (_, size) in zip(self._names(place for place, _ in mine), mine, strict=True):
+            spelled = mangling(name)
+            counts[spelled] = counts.get(spelled, 0) + 1
+            sizes[spelled] = sizes.get(spelled, 0) + size
         return {spelled: (count, sizes[spelled]) for spelled, count in counts.items()}
 
 
