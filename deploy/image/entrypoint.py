@@ -29,13 +29,17 @@ def words(own: Path = OWN) -> list[str]:
 
 
 def user_data(folder: Path) -> list[str]:
-    """Options from the container's user-data; lines that start with # are remarks."""
+    """Options from the container's user-data; lines that start with # are remarks. SystemExit(2) for an open quote."""
     path = folder / "user-data"
     if not path.is_file():
         return []
     with path.open("rb") as file:
         text = file.read(MAX_USER_DATA).decode("utf-8", "replace")
-    return shlex.split(text, comments=True)
+    try:
+        return shlex.split(text, comments=True)
+    except ValueError as error:
+        print(f"rocketaudit: the container's user-data is no line of options: {error}", file=sys.stderr)  # noqa: T201
+        raise SystemExit(2) from error
 
 
 if __name__ == "__main__":

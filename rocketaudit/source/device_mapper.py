@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 import struct
 from pathlib import Path
 
@@ -62,7 +63,7 @@ def ask_kernel(places: Places, name: str) -> MappedDevice:
     for base in (places.base, places.rootfs):
         for control in CONTROLS if base is not None else ():
             try:
-                return _ask(base / control, name) if base is not None else _never()
+                return _ask(base / control, name, _number_of(places)) if base is not None else _never()
             except OSError as problem:
                 error = problem if error is None or error.errno == 2 else error
     raise error or OSError(2, "no device-mapper control device")
@@ -72,15 +73,27 @@ def _never() -> MappedDevice:
     raise FormatError("no place to ask")
 
 
-def _ask(control: Path, name: str) -> MappedDevice:
-    descriptor = os.open(control, os.O_RDONLY | os.O_CLOEXEC)
+def _number_of(places: Places) -> str:
+    """The major:minor of the control device: registered as 10:236 (Documentation/admin-guide/devices.txt)."""
+    return quiet_text(places.sys / "class/misc/device-mapper/dev") or "10:236"
+
+
+def _ask(control: Path, name: str, number: str) -> MappedDevice:
+    _check(os.stat(control), control, number)  # before it is opened: other devices act on that, and a fifo hangs
+    descriptor = os.open(control, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
+        _check(os.fstat(descriptor), control, number)
         flags, device, uuid, table = _targets(descriptor, name, _STATUS_TABLE_FLAG)
         _, _, _, status = _targets(descriptor, name, 0)
     finally:
         os.close(descriptor)
     place = f"{os.major(device)}:{os.minor(device)}"
     return MappedDevice(name, uuid, place, bool(flags & _READ_ONLY_FLAG), table, status, str(control))
+
+
+def _check(status: os.stat_result, control: Path, number: str) -> None:
+    if not stat.S_ISCHR(status.st_mode) or f"{os.major(status.st_rdev)}:{os.minor(status.st_rdev)}" != number:
+        raise FormatError(f"{control} is not the control device {number} of device-mapper")
 
 
 def _targets(descriptor: int, name: str, flags: int) -> tuple[int, int, str, tuple[tuple[int, int, str, str], ...]]:

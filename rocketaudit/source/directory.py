@@ -45,6 +45,11 @@ class DirectoryFileSystem:
             self._go_inside(path, inside)
         self._device = os.fstat(self._root).st_dev
         self._cross_devices = cross_devices
+        self._left: frozenset[bytes] = frozenset()
+
+    def leave_alone(self, paths: frozenset[bytes]) -> None:
+        """Never touch these again (absolute below the root): they are listed as BadNodes."""
+        self._left = paths
 
     def _go_inside(self, path: str, inside: str) -> None:
         try:
@@ -67,6 +72,9 @@ class DirectoryFileSystem:
     def entries(self, directory: Node) -> Iterator[tuple[bytes, Node | BadNode]]:
         with self._guard(directory), self._directory(_path(directory)) as handle:
             for name in _names(handle):
+                if _path(directory) + b"/" + name in self._left:
+                    yield name, BadNode(0, "left alone")
+                    continue
                 try:
                     status = os.stat(name, dir_fd=handle, follow_symlinks=False)
                 except OSError as error:

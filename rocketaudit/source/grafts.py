@@ -148,6 +148,8 @@ def _hides_kernel(mount: Mount) -> bool:
     """A mount in /proc or /sys that is no interface of the kernel, or only a piece of one."""
     if not any(is_below(mount.point, top) for top in ("/proc", "/sys")):
         return False
+    if mount.point == "/sys/fs/cgroup" and mount.fstype == "tmpfs":
+        return False  # control groups of version 1 are mounted in there, one by one
     return mount.fstype not in KERNEL_INTERFACES or mount.root != "/"
 
 

@@ -8,6 +8,7 @@ from dataclasses import field
 from rocketaudit.model.evidence import OUTSIDE
 from rocketaudit.model.filesystem import BadNode, Extent, FileSystem, FileType, Node, Region
 from rocketaudit.model.records import dataclass
+from rocketaudit.source.directory import DirectoryFileSystem
 
 _NUMBER_BITS = 48  # inode numbers of each part; the part's own number stands above them
 # every name that a host's root has: what lies behind one that is not shown is unknown, not absent
@@ -56,6 +57,17 @@ class NodeFileSystem:
             if graft.fs is not None:
                 self._index[path] = len(self._parts)
                 self._parts.append(graft.fs)
+        for point, fs in ((b"", self.base), *((path, graft.fs) for path, graft in self.grafts.items())):
+            if isinstance(fs, DirectoryFileSystem):
+                fs.leave_alone(self._closed_below(point))
+
+    def _closed_below(self, point: bytes) -> frozenset[bytes]:
+        """Paths below a mount that are not to be touched, relative to it: even asking for their mode may hang."""
+        return frozenset(
+            path[len(point) :]
+            for path, graft in self.grafts.items()
+            if graft.fs is None and path.startswith(point + b"/")
+        )
 
     def root(self) -> Node:
         return self._wrap(0, self.base.root(), b"")

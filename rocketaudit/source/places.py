@@ -53,13 +53,15 @@ class Places:
 def read_bytes(path: Path, limit: int = MAX_TEXT) -> bytes:
     """A file of /proc or /sys, up to `limit` bytes; OSError when it cannot be read, SourceError when it has more.
 
-    Only regular files are read: a fifo would hang, a device would act. A file that somebody mounted over one of the
+    Only regular files are opened: a fifo would hang, a device would act. A file that somebody mounted over one of the
     kernel's is refused.
     """
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise SourceError(f"{path} is no regular file")
     descriptor = os.open(path, _OPEN)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise SourceError(f"{path} is no regular file")
+            raise SourceError(f"{path} was replaced while it was opened")
         if not is_genuine(descriptor, str(path)):
             raise SourceError(f"{path} is not the kernel's own: something else is mounted over it")
         parts: list[bytes] = []

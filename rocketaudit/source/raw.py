@@ -119,6 +119,9 @@ class RawFile:
 def open_raw(path: Path) -> tuple[RawFile, Identity]:
     """A regular file or block device; SourceError for anything else (a FIFO would block for ever)."""
     try:
+        kind = os.stat(path).st_mode
+        if not (stat.S_ISREG(kind) or stat.S_ISBLK(kind)):  # some devices act when they are only opened
+            raise SourceError(f"{path} is neither a regular file nor a block device")
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise SourceError(f"{path} cannot be opened: {error.strerror}") from error

@@ -103,3 +103,17 @@ def test_in_a_host_container_it_watches_with_the_options_of_its_user_data(image:
 def test_in_a_bootstrap_container_it_audits_once(image: Path, tmp_path: Path) -> None:
     run(image, own=tmp_path, place="bootstrap-containers")
     assert json.loads((tmp_path / "report.json").read_text())["target"]["kind"] == "node"
+
+
+def test_user_data_with_an_open_quote_is_wrong_usage_and_no_verdict(tmp_path: Path) -> None:
+    current = tmp_path / "host-containers/current"
+    current.mkdir(parents=True)
+    (current / "user-data").write_text('--every "6h')
+    text = (
+        f"import sys; sys.path.insert(0, {str(REPO / 'deploy/image')!r})\n"
+        f"from pathlib import Path\nimport entrypoint\nprint(entrypoint.words(Path({str(tmp_path)!r})))\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(REPO)}
+    done = subprocess.run([sys.executable, "-c", text], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "rocketaudit: the container's user-data is no line of options: No closing quotation\n"

@@ -325,3 +325,21 @@ def test_every_place_knows_itself_and_sees_all_that_it_may(
         assert bank.check is not None and bank.check.verdict is TreeVerdict.VERIFIED
     else:
         assert bank.check is None and bank.statements[0].source == "kernel command line"
+
+
+def test_all_boots_together_take_less_than_three_minutes(
+    clean: Boot, shapes: Boot, corrupt: tuple[Boot, str], tampered: Boot, swapped: Boot
+) -> None:
+    """Of the CPU, which a machine that others use too does not change."""
+    times = {
+        name: round(one.cpu_seconds)
+        for name, one in (
+            ("clean", clean),
+            ("shapes", shapes),
+            ("corrupt", corrupt[0]),
+            ("tampered", tampered),
+            ("swapped", swapped),
+        )
+    }
+    print(times)
+    assert sum(times.values()) < 180, times

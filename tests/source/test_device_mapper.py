@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import struct
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rocketaudit.errors import FormatError, UsageError
-from rocketaudit.source.device_mapper import parse_answer
+from rocketaudit.source.device_mapper import ask_kernel, parse_answer
 from rocketaudit.source.gently import PacedReader, parse_rate
+from rocketaudit.source.whereabouts import find_places
+from tests.fake_node import FakeNode
 
 HEADER = struct.Struct("=3I I I I i I I I Q 128s 129s 7s")
 TARGET = struct.Struct("=QQiI16s")
@@ -80,3 +84,19 @@ def test_reading_waits_for_what_was_read_before() -> None:
         reader.read(0, 500)
     assert sum(slept) == pytest.approx(2.0)
     assert reader.read_bytes == 2500
+
+
+@pytest.mark.parametrize("kind", ["fifo", "file", "other device"])
+def test_what_stands_in_place_of_the_control_device_is_not_opened(tmp_path: Path, kind: str) -> None:
+    node = FakeNode(tmp_path).make()
+    control = tmp_path / "dev/mapper/control"
+    control.parent.mkdir()
+    if kind == "fifo":
+        os.mkfifo(control)
+    elif kind == "file":
+        control.write_text("x")
+    else:
+        control.symlink_to("/dev/null")
+    places = find_places(node.base, rootfs=None, api=None)
+    with pytest.raises(FormatError, match="not the control device 10:236"):
+        ask_kernel(places, "root")

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from rocketaudit.errors import SourceError
+from rocketaudit.model.budget import Budget
+from rocketaudit.model.filesystem import BadNode
 from rocketaudit.source.directory import DirectoryFileSystem
 from rocketaudit.source.grafts import find_covers, plan_grafts, upper_names
 from rocketaudit.source.mounts import parse_mountinfo
 from rocketaudit.source.node_tree import Graft
+from rocketaudit.source.tree import Entry
 from rocketaudit.source.whereabouts import find_places
-from tests.fake_node import ROOT_MOUNT, FakeNode
+from tests.fake_node import MOUNTS, ROOT_MOUNT, FakeNode
 from tests.images import Built
 
 
@@ -69,6 +73,27 @@ def test_no_link_leads_out_of_the_hosts_root(tmp_path: Path) -> None:
         upper_names(places, parse_mountinfo(line)[0])
 
 
+def test_a_mount_that_may_hang_is_not_even_asked_for_its_mode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dead server, or a file system whose owner does not answer: stat(2) would wait for ever."""
+    base = tmp_path / "node"
+    (base / "var/dead").mkdir(parents=True)
+    line = "50 26 0:50 / /var/dead rw - nfs4 server:/x rw"
+    node = FakeNode(base, mounts=(*MOUNTS, line)).make()
+    asked: list[object] = []
+    stat = os.stat
+
+    def told(path: object, **options: object) -> os.stat_result:
+        asked.append(path)
+        return stat(path, **options)  # type: ignore[arg-type]
+
+    tree = node.open().trees[0]
+    monkeypatch.setattr("rocketaudit.source.directory.os.stat", told)
+    found = {entry.path: entry.node for entry in tree.walk(Budget()) if isinstance(entry, Entry)}
+    assert isinstance(found[b"/var/dead"], BadNode)
+    assert "may hang" in found[b"/var/dead"].reason
+    assert asked and b"dead" not in asked
+
+
 @pytest.mark.parametrize("inside", ["srv/inner", "var/../../outside", "srv"])
 def test_a_folder_that_becomes_a_link_after_it_was_looked_at_is_not_entered(tmp_path: Path, inside: str) -> None:
     """Opened step by step: the look before it may be out of date when somebody owns the node."""
@@ -107,6 +132,7 @@ def test_only_what_a_boot_puts_there_is_an_expected_cover(line: str, expected: b
         ("0:30 / /sys/kernel/security rw - securityfs securityfs rw", False),
         ("0:31 / /proc/sys/fs/binfmt_misc rw - autofs systemd-1 rw", False),
         ("0:32 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw", False),
+        ("0:32 / /sys/fs/cgroup ro - tmpfs tmpfs ro,mode=755", False),
         ("0:33 / /system rw - tmpfs tmpfs rw", False),
     ],
 )
