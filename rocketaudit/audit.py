@@ -23,7 +23,7 @@ from rocketaudit.analysis.sbom import components, reconcile
 from rocketaudit.evidence import COLLECTORS
 from rocketaudit.evidence.collect import collect
 from rocketaudit.formats.evidence_file import in_order
-from rocketaudit.model.budget import Budget
+from rocketaudit.model.budget import Bounds
 from rocketaudit.model.evidence import Evidence, Wants
 from rocketaudit.model.fact import Key
 from rocketaudit.model.policy import Policy
@@ -51,7 +51,7 @@ class Looking:
     target_digest: bool = False
     workers: int = 0  # 0: one per CPU
     tmp_dir: Path | None = None
-    max_bytes: int | None = None
+    bounds: Bounds = Bounds()
     when: str = ""
     host: str = ""
     verity_only: bool = False
@@ -84,8 +84,7 @@ def audit(target: Path, looking: Looking, judging: Judging, progress: Progress |
 def look(target: Path, looking: Looking, benchmarks: Sequence[Benchmark], progress: Progress | None = None) -> Evidence:
     """The evidence of a target: all that the given rules and outputs need."""
     told = NoProgress() if progress is None else progress
-    budget = Budget() if looking.max_bytes is None else Budget(max_bytes=looking.max_bytes)
-    source = open_target(target, budget=budget, tmp_dir=looking.tmp_dir, progress=told)
+    source = open_target(target, budget=looking.bounds.budget(), tmp_dir=looking.tmp_dir, progress=told)
     try:
         return look_at(source, looking, benchmarks, told)
     finally:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rocketaudit.cli.exit_code import ExitCode
-from rocketaudit.cli.options import Bounds, Quiet, TempDir, Workers
+from rocketaudit.cli.options import Limits, Quiet, TempDir, Workers
 from rocketaudit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def advisories(
     fail_on: Annotated[str, typer.Option("--fail-on", help="affected or never.")] = "affected",
     workers: Workers = None,
     tmp_dir: TempDir = None,
-    max_bytes: Bounds = None,
+    limits: Limits = None,
     quiet: Quiet = False,
 ) -> int:
     """Advisories that reach the target's packages, by package version in RPM's order; needs no network.
@@ -51,7 +51,7 @@ def advisories(
     if fail_on not in ("affected", "never"):
         raise UsageError(f"--fail-on does not know {fail_on!r}", hint="affected or never")
     known = read_advisories(tuple(source))
-    evidence = evidence_of(Run(target, workers=workers, tmp_dir=tmp_dir, max_bytes=max_bytes, quiet=quiet), ())
+    evidence = evidence_of(Run(target, workers=workers, tmp_dir=tmp_dir, limits=limits, quiet=quiet), ())
     packages = installed(evidence)
     found = match_advisories(packages, known)
     _write(name, Path(path) if path and path != "-" else None, found, evidence, len(known))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rocketaudit.cli.exit_code import ExitCode
-from rocketaudit.cli.options import AsOf, Quiet, TempDir, Workers
+from rocketaudit.cli.options import AsOf, Limits, Quiet, TempDir, Workers
 from rocketaudit.cli.trust_options import TrustArguments, TufMetadata, TufRoot, TufState, check_trust
 from rocketaudit.errors import UsageError
 
@@ -37,6 +37,7 @@ def banks(
     as_of: AsOf = None,
     workers: Workers = None,
     tmp_dir: TempDir = None,
+    limits: Limits = None,
     quiet: Quiet = False,
 ) -> int:
     """The A/B banks of an image: GPT bits, which boots next, whether rolling back would work, and integrity.
@@ -48,7 +49,7 @@ def banks(
     if output not in ("console", "json"):
         raise UsageError(f"--output {output!r}: console or json")
     trust = _update_inputs(TrustArguments(tuf_root=tuf_root, tuf_metadata=tuf_metadata, tuf_state=tuf_state), as_of)
-    evidence, integrity = look_at_banks(target, workers, tmp_dir, quiet=quiet)
+    evidence, integrity = look_at_banks(target, workers, tmp_dir, limits, quiet=quiet)
     if trust is not None:
         from rocketaudit.analysis.trust.judge import judge_updates
 
@@ -72,9 +73,9 @@ def _update_inputs(given: TrustArguments, as_of: str | None) -> TrustInputs | No
     return read_trust(given, moment_of(as_of))
 
 
-def verity_of_image(target: Path, output: str, workers: int | None) -> int:
+def verity_of_image(target: Path, output: str, workers: int | None, limits: list[str] | None = None) -> int:
     """Every bank's tree: parameters from the boot text, recomputed and compared."""
-    evidence, integrity = look_at_banks(target, workers, None, quiet=True)
+    evidence, integrity = look_at_banks(target, workers, None, limits, quiet=True)
     if output == "json":
         rows = [_tree_row(integrity, bank) for bank in evidence.verity]
         typer.echo(json.dumps({"verdict": integrity.verdict.value, "why": integrity.why, "banks": rows}, indent=2))
@@ -84,19 +85,19 @@ def verity_of_image(target: Path, output: str, workers: int | None) -> int:
 
 
 def look_at_banks(
-    target: Path, workers: int | None, tmp_dir: Path | None, *, quiet: bool
+    target: Path, workers: int | None, tmp_dir: Path | None, limits: list[str] | None, *, quiet: bool
 ) -> tuple[Evidence, Integrity]:
     """Evidence with the verity checks and os-release only, and what follows from it."""
+    from rocketaudit.cli.limits import bounds_of
     from rocketaudit.cli.progress import TerminalProgress, choose_progress
     from rocketaudit.evidence.banks import collect_banks
-    from rocketaudit.model.budget import Budget
     from rocketaudit.source.opening import open_target
 
     if tmp_dir is not None and not tmp_dir.is_dir():
         raise UsageError(f"--tmp-dir {tmp_dir} is no folder")
     progress = choose_progress(quiet=quiet)
     try:
-        source = open_target(target, budget=Budget(), tmp_dir=tmp_dir, progress=progress)
+        source = open_target(target, budget=bounds_of(limits).budget(), tmp_dir=tmp_dir, progress=progress)
         try:
             processes = workers or len(os.sched_getaffinity(0))
             evidence = collect_banks(source, workers=processes, progress=progress, needed_later=_NEEDED_LATER)

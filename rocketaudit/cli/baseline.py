@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rocketaudit.cli.exit_code import ExitCode
-from rocketaudit.cli.options import BenchmarkNames, Bounds, Quiet, TempDir, Workers
+from rocketaudit.cli.options import BenchmarkNames, Limits, Quiet, TempDir, Workers
 from rocketaudit.errors import FormatError, SourceError, TrustError, UsageError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def create(
     benchmark: BenchmarkNames = None,
     workers: Workers = None,
     tmp_dir: TempDir = None,
-    max_bytes: Bounds = None,
+    limits: Limits = None,
     quiet: Quiet = False,
 ) -> int:
     """Look at a target and write its evidence as a baseline, not signed yet. 3 when parts could not be read."""
@@ -40,7 +40,7 @@ def create(
 
     if signature_path(output).exists():
         raise UsageError(f"{signature_path(output)} signs another baseline of that name", hint="remove it, or rename")
-    run = Run(target, workers=workers, tmp_dir=tmp_dir, max_bytes=max_bytes, quiet=quiet)
+    run = Run(target, workers=workers, tmp_dir=tmp_dir, limits=limits, quiet=quiet)
     evidence = look_at_target(run, read_benchmarks(tuple(benchmark or ())))
     write_file(output, dump_evidence(evidence))
     if not quiet:

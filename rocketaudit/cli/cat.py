@@ -9,7 +9,7 @@ import typer
 
 from rocketaudit.cli.exit_code import ExitCode
 from rocketaudit.cli.image_argument import ImageArgument, choose_tree, opened_image, path_of, split_argument
-from rocketaudit.cli.options import Bounds, TempDir
+from rocketaudit.cli.options import Limits, TempDir
 from rocketaudit.errors import SourceError
 
 
@@ -17,14 +17,14 @@ def cat(
     image: ImageArgument,
     path: Annotated[str, typer.Argument(help="A file, as `ls` prints it; links are followed.")],
     tmp_dir: TempDir = None,
-    max_bytes: Bounds = None,
+    limits: Limits = None,
 ) -> int:
     """Print a file of an image: its bytes, or on a terminal its text with control characters made visible."""
     from rocketaudit.model.filesystem import FileType
     from rocketaudit.report.escape import terminal
 
     file, partition = split_argument(image)
-    with opened_image(file, tmp_dir=tmp_dir, max_bytes=max_bytes) as source:
+    with opened_image(file, tmp_dir=tmp_dir, limits=limits) as source:
         tree = choose_tree(source, partition)
         found, node = tree.lookup(path_of(path))
         if node.type is not FileType.REGULAR:

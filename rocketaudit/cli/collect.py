@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rocketaudit.cli.options import BenchmarkNames, Bounds, NoColor, Quiet, TempDir, Workers
+from rocketaudit.cli.options import BenchmarkNames, Limits, NoColor, Quiet, TempDir, Workers
 
 
 def collect(
@@ -19,7 +19,7 @@ def collect(
     sha512: Annotated[bool, typer.Option("--sha512", help="Also compute SHA-512 (an SBOM wants it).")] = False,
     workers: Workers = None,
     tmp_dir: TempDir = None,
-    max_bytes: Bounds = None,
+    limits: Limits = None,
     quiet: Quiet = False,
     no_color: NoColor = False,
 ) -> int:
@@ -32,7 +32,7 @@ def collect(
         benchmarks=tuple(benchmark or ()),
         workers=workers,
         tmp_dir=tmp_dir,
-        max_bytes=max_bytes,
+        limits=limits,
         quiet=quiet,
         sha512=sha512,
     )

@@ -9,7 +9,7 @@ import typer
 
 from rocketaudit.cli.options import (
     BenchmarkNames,
-    Bounds,
+    Limits,
     NoColor,
     PolicyPath,
     Quiet,
@@ -57,7 +57,7 @@ def drift(
     benchmark: BenchmarkNames = None,
     workers: Workers = None,
     tmp_dir: TempDir = None,
-    max_bytes: Bounds = None,
+    limits: Limits = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
     no_color: NoColor = False,
@@ -77,7 +77,7 @@ def drift(
         policy=policy,
         workers=workers,
         tmp_dir=tmp_dir,
-        max_bytes=max_bytes,
+        limits=limits,
         quiet=quiet,
     )
     found = compare_sides(baseline, current, run, tuple(key or ()), fail_on, tuple(advisories or ()))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rocketaudit.cli.exit_code import ExitCode
-from rocketaudit.cli.options import Bounds, Quiet, TempDir, Workers
+from rocketaudit.cli.options import Limits, Quiet, TempDir, Workers
 from rocketaudit.errors import UsageError
 from rocketaudit.model.records import dataclass
 
@@ -67,7 +67,7 @@ def elf(
     explain: Explain = None,
     workers: Workers = None,
     tmp_dir: TempDir = None,
-    max_bytes: Bounds = None,
+    limits: Limits = None,
     quiet: Quiet = False,
 ) -> int:
     """Language, hardening and contents of ELF files, each answer with its evidence."""
@@ -77,7 +77,7 @@ def elf(
     if output not in FORMS:
         raise UsageError(f"unknown output {output!r}", hint="console, json or csv")
     wanted = Filter(tuple(language or ()), tuple(contains or ()), tuple(map(_condition, hardening or ())), path)
-    found, gaps = read_targets(targets, Reading(workers, tmp_dir, max_bytes, quiet=quiet))
+    found, gaps = read_targets(targets, Reading(workers, tmp_dir, limits, quiet=quiet))
     if explain is not None:
         print_explained(chosen(found, explain))
         return ExitCode.MEETS_POLICY

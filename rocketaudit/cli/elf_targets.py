@@ -6,11 +6,12 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from rocketaudit.audit import TOOL
+from rocketaudit.cli.limits import bounds_of
 from rocketaudit.cli.progress import TerminalProgress, choose_progress
 from rocketaudit.errors import FormatError, SourceError
 from rocketaudit.evidence.collect import collect
@@ -18,7 +19,6 @@ from rocketaudit.evidence.reading import MAX_ELF
 from rocketaudit.formats.elf import Named, read_elf
 from rocketaudit.model import bytepath
 from rocketaudit.model.binary import Binary
-from rocketaudit.model.budget import Budget
 from rocketaudit.model.evidence import Gap, Wants
 from rocketaudit.model.records import dataclass
 from rocketaudit.source.opening import open_target
@@ -28,11 +28,11 @@ FILE_SCOPE = "file"
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How to read: processes (None: one per CPU), where images are expanded, how much decoding may produce."""
+    """How to read: processes (None: one per CPU), where images are expanded, the user's bounds."""
 
     workers: int | None = None
     tmp_dir: Path | None = None
-    max_bytes: int | None = None
+    limits: Sequence[str] | None = None
     quiet: bool = True
     search: bool = True
 
@@ -115,7 +115,7 @@ def _whole(descriptor: int, size: int) -> bytes:
 def read_tree(target: Path, reading: Reading) -> tuple[list[Binary], list[Gap]]:
     """The ELF files of a folder (with the folder before their paths) or of all file systems of an image."""
     progress = choose_progress(quiet=reading.quiet)
-    budget = Budget() if reading.max_bytes is None else Budget(max_bytes=reading.max_bytes)
+    budget = bounds_of(reading.limits).budget()
     try:
         source = open_target(target, budget=budget, tmp_dir=reading.tmp_dir, progress=progress)
         try:

@@ -28,14 +28,14 @@ Form = Annotated[str, typer.Option("-o", "--output", metavar="console|json", hel
 
 
 @contextmanager
-def opened_image(path: Path, *, tmp_dir: Path | None = None, max_bytes: int | None = None) -> Iterator[ImageSource]:
+def opened_image(path: Path, *, tmp_dir: Path | None = None, limits: list[str] | None = None) -> Iterator[ImageSource]:
     """The opened image, closed again at the end; errors as `open_image`."""
+    from rocketaudit.cli.limits import bounds_of
     from rocketaudit.cli.progress import TerminalProgress, choose_progress
-    from rocketaudit.model.budget import Budget
     from rocketaudit.source.image import open_image
 
     progress = choose_progress(quiet=False)
-    budget = Budget() if max_bytes is None else Budget(max_bytes=max_bytes)
+    budget = bounds_of(limits).budget()
     try:
         source = open_image(path, budget=budget, tmp_dir=tmp_dir, progress=progress)
     finally:

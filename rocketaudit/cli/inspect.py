@@ -10,7 +10,7 @@ import typer
 
 from rocketaudit.cli.exit_code import ExitCode
 from rocketaudit.cli.image_argument import Form, opened_image, refuse_form
-from rocketaudit.cli.options import Bounds, TempDir
+from rocketaudit.cli.options import Limits, TempDir
 
 if TYPE_CHECKING:
     from rocketaudit.model.disk import Bank, BootEntry, DiskSummary, Partition
@@ -23,13 +23,13 @@ def inspect(
     image: Annotated[Path, typer.Argument(help="A disk image, a bare file system or a UKI, in any container.")],
     output: Form = "console",
     tmp_dir: TempDir = None,
-    max_bytes: Bounds = None,
+    limits: Limits = None,
 ) -> int:
     """What an image is made of: container, partitions, banks, file systems, boot entries, release."""
     from rocketaudit.model.disk import Content
 
     refuse_form(output)
-    with opened_image(image, tmp_dir=tmp_dir, max_bytes=max_bytes) as source:
+    with opened_image(image, tmp_dir=tmp_dir, limits=limits) as source:
         if output == "json":
             _print_json(source)
         else:

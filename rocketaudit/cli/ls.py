@@ -19,7 +19,7 @@ from rocketaudit.cli.image_argument import (
     refuse_form,
     split_argument,
 )
-from rocketaudit.cli.options import Bounds, TempDir
+from rocketaudit.cli.options import Limits, TempDir
 
 if TYPE_CHECKING:
     from rocketaudit.model.budget import Budget
@@ -34,12 +34,12 @@ def ls(
     digest: Annotated[bool, typer.Option("--digest", help="Add the SHA-256 of every regular file.")] = False,
     output: Form = "console",
     tmp_dir: TempDir = None,
-    max_bytes: Bounds = None,
+    limits: Limits = None,
 ) -> int:
     """List files in an image: type, mode, owner, size, time, links, device, xattrs. Safe for terminals."""
     refuse_form(output)
     file, partition = split_argument(image)
-    with opened_image(file, tmp_dir=tmp_dir, max_bytes=max_bytes) as source:
+    with opened_image(file, tmp_dir=tmp_dir, limits=limits) as source:
         tree = choose_tree(source, partition)
         rows = (
             _row(tree, name, node, digest=digest)

@@ -22,7 +22,8 @@ from rocketaudit.cli.key_files import (
     sha256_of,
     write_result,
 )
-from rocketaudit.cli.options import Bounds, TempDir
+from rocketaudit.cli.limits import bounds_of
+from rocketaudit.cli.options import Limits, TempDir
 from rocketaudit.errors import FormatError, TrustError, UsageError
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def create(
         list[Path] | None, typer.Option(metavar="FILE", help="Another form of the same image; repeatable.")
     ] = None,
     tmp_dir: TempDir = None,
-    max_bytes: Bounds = None,
+    limits: Limits = None,
 ) -> int:
     """Check an image and write the manifest of it, not signed yet.
 
@@ -66,7 +67,7 @@ def create(
     from rocketaudit.formats.verity_manifest import PAYLOAD_TYPE, Subject, VerityManifest, dump_manifest, parse_manifest
 
     until = None if not_after is None else read_day(not_after, "--not-after")
-    evidence = _look(target, tmp_dir, max_bytes)
+    evidence = _look(target, tmp_dir, limits)
     code = _refuse_unsound(evidence)
     if code is not None:
         return code
@@ -142,7 +143,7 @@ def verify(
     as_of: Annotated[str | None, typer.Option(metavar="DATE", help="Judge expiry as of this day.")] = None,
     output: Annotated[str, typer.Option("-o", "--output", metavar="console|json", help="How to print.")] = "console",
     tmp_dir: TempDir = None,
-    max_bytes: Bounds = None,
+    limits: Limits = None,
 ) -> int:
     """Check a manifest, and with --target that an image equals it down to the last block.
 
@@ -161,7 +162,7 @@ def verify(
     if target is None:
         links = _without_image(anchors, raw, moment, min_version)
     else:
-        evidence = _look(target, tmp_dir, max_bytes)
+        evidence = _look(target, tmp_dir, limits)
         claims = claims_of(evidence, {target.name: sha256_of(target)} if target.is_file() else {})
         links = manifest_links(manifest_chain(anchors, raw, claims, as_of=moment, min_version=min_version), evidence)
     _print_links(links, output)
@@ -191,10 +192,10 @@ def _without_image(
     return tuple(link for link in chain.links if link.name in about or "older" in link.name)
 
 
-def _look(target: Path, tmp_dir: Path | None, max_bytes: int | None) -> Evidence:
+def _look(target: Path, tmp_dir: Path | None, limits: list[str] | None) -> Evidence:
     from rocketaudit.audit import Looking, look
 
-    return look(target, Looking(tmp_dir=tmp_dir, max_bytes=max_bytes, verity_only=True), ())
+    return look(target, Looking(tmp_dir=tmp_dir, bounds=bounds_of(limits), verity_only=True), ())
 
 
 def _refuse_unsound(evidence: Evidence) -> int | None:

@@ -10,9 +10,9 @@ import typer
 from rocketaudit.cli.options import (
     AsOf,
     BenchmarkNames,
-    Bounds,
     FailOn,
     Level,
+    Limits,
     NoColor,
     Outputs,
     PolicyPath,
@@ -62,7 +62,7 @@ def node(
     workers: Annotated[
         int, typer.Option("--workers", min=1, max=64, help="Processes. Default: 1, to leave the node its CPUs.")
     ] = 1,
-    max_bytes: Bounds = None,
+    limits: Limits = None,
     store: StorePath = None,
     grub_key: GrubKey = None,
     db_cert: DbCert = None,
@@ -90,7 +90,7 @@ def node(
         policy=policy,
         as_of=as_of,
         workers=workers,
-        max_bytes=max_bytes,
+        limits=limits,
         quiet=quiet,
         verbose=verbose,
         no_color=no_color,

@@ -42,8 +42,15 @@ Workers = Annotated[int | None, typer.Option("--workers", min=1, max=64, help="P
 TempDir = Annotated[
     Path | None, typer.Option("--tmp-dir", metavar="DIR", help="Where compressed images are expanded (sparse).")
 ]
-Bounds = Annotated[
-    int | None, typer.Option("--max-bytes", metavar="N", help="Most bytes that decoding may produce in this scan.")
+Limits = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--limit",
+        "--max-bytes",
+        metavar="[NAME=]N",
+        help="A bound of this scan, repeatable: bytes (that decoding may produce; a bare number means these), "
+        "entries, depth (of folders), seconds.",
+    ),
 ]
 StorePath = Annotated[
     Path | None,

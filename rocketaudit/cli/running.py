@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import field, replace
 from datetime import UTC, date, datetime, time
 from pathlib import Path
@@ -14,6 +15,7 @@ from rocketaudit.analysis.decision import parse_fail_on
 from rocketaudit.analysis.tailored import tailoring_lines
 from rocketaudit.audit import Judging, Looking, judge_evidence, look
 from rocketaudit.cli.input_file import read_input
+from rocketaudit.cli.limits import bounds_of
 from rocketaudit.cli.output import Output, Screen, parse_outputs, wants_sha512, write_file, write_outputs
 from rocketaudit.cli.progress import TerminalProgress, choose_progress
 from rocketaudit.cli.trust_options import TrustArguments, check_trust
@@ -53,7 +55,7 @@ class Run:
     as_of: str | None = None
     workers: int | None = None
     tmp_dir: Path | None = None
-    max_bytes: int | None = None
+    limits: Sequence[str] | None = None
     quiet: bool = False
     verbose: bool = False
     no_color: bool = False
@@ -123,7 +125,6 @@ def node_evidence(
 ) -> Evidence:
     """Look at the running node, gently."""
     from rocketaudit.audit import look_at
-    from rocketaudit.model.budget import Budget
     from rocketaudit.source.gently import step_back
     from rocketaudit.source.live import Asking, open_node
     from rocketaudit.source.whereabouts import find_places
@@ -132,7 +133,7 @@ def node_evidence(
         raise UsageError(f"--rootfs {node.rootfs} is no folder")
     step_back()
     places = find_places(node.base, rootfs=node.rootfs, api=node.api)
-    budget = Budget() if run.max_bytes is None else Budget(max_bytes=run.max_bytes)
+    budget = bounds_of(run.limits).budget()
     workers = run.workers or 1
     rate = None if node.rate is None else node.rate / workers
     source = open_node(places, budget, Asking(rate, node.through_verity, name=node.name))
@@ -198,7 +199,7 @@ def read_looking(run: Run) -> Looking:
         target_digest=run.sha512,  # who asks for the digests of an SBOM also wants the image's
         workers=run.workers or 0,
         tmp_dir=run.tmp_dir,
-        max_bytes=run.max_bytes,
+        bounds=bounds_of(run.limits),
         when=printed_time(),
         host=os.uname().nodename,
     )

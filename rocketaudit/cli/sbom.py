@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from rocketaudit.cli.options import Bounds, NoColor, PolicyPath, Quiet, TempDir, Workers
+from rocketaudit.cli.options import Limits, NoColor, PolicyPath, Quiet, TempDir, Workers
 
 _FORMATS = ("cyclonedx", "cyclonedx-1.7")
 
@@ -47,7 +47,7 @@ def sbom(
     policy: PolicyPath = None,
     workers: Workers = None,
     tmp_dir: TempDir = None,
-    max_bytes: Bounds = None,
+    limits: Limits = None,
     quiet: Quiet = False,
     no_color: NoColor = False,
 ) -> int:
@@ -69,7 +69,7 @@ def sbom(
         policy=policy,
         workers=workers,
         tmp_dir=tmp_dir,
-        max_bytes=max_bytes,
+        limits=limits,
         quiet=quiet,
         sha512=True,
     )

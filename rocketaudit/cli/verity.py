@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rocketaudit.cli.exit_code import ExitCode
+from rocketaudit.cli.options import Limits
 from rocketaudit.errors import FormatError, SourceError, UsageError
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def verity(
     algorithm: Annotated[str | None, typer.Option("--hash", help="Hash algorithm. Default: sha256.")] = None,
     output: Annotated[str, typer.Option("-o", "--output", metavar="console|json", help="How to print.")] = "console",
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes.")] = 2,
+    limits: Limits = None,
 ) -> int:
     """Recompute dm-verity trees and list bad blocks: of IMAGE, or of two bare devices as `veritysetup verify` does.
 
@@ -50,7 +52,7 @@ def verity(
             raise UsageError("these options describe bare devices", hint="name the hash tree with --hash-device")
         from rocketaudit.cli.banks import verity_of_image
 
-        return verity_of_image(target, output, workers)
+        return verity_of_image(target, output, workers, limits)
     if root_hash is None:
         raise UsageError("--hash-device needs --root-hash")
     if not root_hash or set(root_hash) - set(string.hexdigits):

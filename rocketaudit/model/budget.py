@@ -11,6 +11,20 @@ from rocketaudit.errors import BudgetError
 GIB = 1 << 30
 
 
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What one scan may cost at most: bytes that decoders give out, entries, levels of folders, seconds."""
+
+    most_bytes: int = 64 * GIB
+    entries: int = 2_000_000
+    depth: int = 128
+    seconds: float = 3600.0
+
+    def budget(self) -> Budget:
+        """A budget that nothing was spent of, and whose time starts now."""
+        return Budget(self.most_bytes, self.entries, self.depth, self.seconds)
+
+
 @dataclass(slots=True)
 class Budget:
     """Counts bytes produced, entries seen and seconds spent; raises BudgetError past a limit.

@@ -104,6 +104,7 @@ class Tree:
                 entries = entries or self.fs.entries(directory)
                 found.extend(islice(entries, _BATCH))  # what came before an error stays
                 budget.enter(len(found))
+                budget.check_time()
             except (FormatError, OSError) as caught:
                 error = caught
             fresh = {name for name, _ in found}
