@@ -88,7 +88,8 @@
     draw();
   }
 
-  // a printed report shows what the screen folds away
-  addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((part) => { part.dataset.was = part.open ? "1" : ""; part.open = true; }));
-  addEventListener("afterprint", () => document.querySelectorAll("details").forEach((part) => { part.open = Boolean(part.dataset.was); }));
+  // a printed report shows what did not pass in full, and the rest as one line each
+  const unfold = "details.rule:not([data-verdict='pass']):not([data-verdict='not_applicable']), details.kind";
+  addEventListener("beforeprint", () => document.querySelectorAll(unfold).forEach((part) => { part.dataset.was = part.open ? "1" : ""; part.open = true; }));
+  addEventListener("afterprint", () => document.querySelectorAll(unfold).forEach((part) => { part.open = Boolean(part.dataset.was); }));
 })();

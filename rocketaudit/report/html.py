@@ -28,7 +28,7 @@ _ELF_COLUMNS = (
     ("NX", ""), ("Canary", ""), ("SHA-256", "mono"),
 )  # fmt: skip
 _CONTROL_COLUMNS = (
-    ("Catalogue", ""), ("Control", "short"), ("State", ""), ("Fail", "number"), ("Unknown", "number"),
+    ("Catalogue", "name"), ("Control", "name"), ("State", ""), ("Fail", "number"), ("Unknown", "number"),
     ("Pass", "number"), ("Rules that do not pass", ""),
 )  # fmt: skip
 _SBOM_COLUMNS = (
@@ -137,9 +137,10 @@ def _content(report: Report) -> dict[str, Any]:
 
 
 def _findings(report: Report) -> Iterator[tuple[str, Severity, list[Finding]]]:
-    """(kind, its highest severity, its findings), in their order; not more than a browser draws at once."""
+    """(kind, its highest severity, its findings), the gravest first; not more than a browser draws at once."""
     kinds: dict[str, list[Finding]] = {}
-    for finding in report.findings[:MAX_LISTED]:
+    order = sorted(report.findings, key=lambda one: summary.SEVERITIES.index(one.severity))
+    for finding in order[:MAX_LISTED]:
         kinds.setdefault(finding.id, []).append(finding)
     for name, found in kinds.items():
         yield name.replace("-", " "), found[0].severity, found

@@ -16,11 +16,11 @@ from rocketaudit.model.verdict import Severity, Verdict
 
 SEVERITIES = tuple(Severity)
 CATALOGUES = {
+    "nist_800_53": "NIST SP 800-53",
+    "nist_800_190": "NIST SP 800-190",
     "cis_bottlerocket": "CIS Bottlerocket 1.0.0",
     "cis_kubernetes_1_8": "CIS Kubernetes 1.8.0",
     "cis_kubernetes_1_11": "CIS Kubernetes 1.11.1",
-    "nist_800_53": "NIST SP 800-53",
-    "nist_800_190": "NIST SP 800-190",
 }
 MAX_ALIKE = 3  # more findings of one kind are one task
 _SAID_BY_INTEGRITY = ("integrity-broken", "bad-block")
@@ -152,15 +152,15 @@ def _finding_tasks(report: Report) -> Iterable[Task]:
     kinds: dict[str, set[str]] = {}
     for finding in report.findings:
         kinds.setdefault(finding.id, set()).add(finding.title)
-    groups: dict[tuple[str, Severity, str], list[str]] = {}
+    groups: dict[tuple[str, Severity, str], list[tuple[str, str]]] = {}
     for finding in report.findings:
         if finding.severity in (Severity.INFO, Severity.LOW) or finding.id in _SAID_BY_INTEGRITY:
             continue
         title = finding.title if len(kinds[finding.id]) <= MAX_ALIKE else ""
-        groups.setdefault((finding.id, finding.severity, title), []).append(f"{finding.title}: {finding.where}")
+        groups.setdefault((finding.id, finding.severity, title), []).append((finding.title, str(finding.where)))
     for (identity, severity, title), places in groups.items():
-        said = title or f"{len(places)} findings of one kind ({identity.replace('-', ' ')})"
-        where = places[0].removeprefix(f"{title}: ") if title else f"such as {places[0]}"
+        first, where = places[0]
+        said = title or f"{first}, and {len(places) - 1} more of the kind"
         count = len(places) if title else 1
         yield Task(14 + 10 * SEVERITIES.index(severity), severity, said, "", where, count, identity)
 
@@ -222,9 +222,16 @@ def controls(report: Report) -> tuple[Control, ...]:
                 groups.setdefault((catalogue, number), []).append(result)
     return tuple(
         Control(catalogue, number, next(v for v in VERDICTS if counts[v]), counts, tuple(found))
-        for (catalogue, number), found in sorted(groups.items(), key=lambda item: (item[0][0], _natural(item[0][1])))
+        for (catalogue, number), found in sorted(
+            groups.items(), key=lambda item: (_rank(item[0][0]), _natural(item[0][1]))
+        )
         for counts in (count_by_verdict(found),)
     )
+
+
+def _rank(catalogue: str) -> tuple[int, str]:
+    names = list(CATALOGUES)
+    return (names.index(catalogue) if catalogue in names else len(names), catalogue)
 
 
 def _natural(number: str) -> list[tuple[int, str]]:
@@ -241,7 +248,8 @@ def score_rows(report: Report) -> list[tuple[str, str, Score]]:
         rows.append((name, "all rules, as found", group.score))
         if group.score.waived:
             rows.append((name, "all rules, with waivers", group.score_with_waivers))
-        rows += [(name, f"up to level {level}", one) for level, one in sorted(group.by_level.items())]
+        lower = sorted(group.by_level.items())[:-1]  # up to the highest level is all rules
+        rows += [(name, f"up to level {level}", one) for level, one in lower]
         titles = group.benchmark.sections
         rows += [(name, f"{number} {titles.get(number, '')}".strip(), one) for number, one in group.by_section.items()]
     return rows

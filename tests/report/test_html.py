@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from rocketaudit.model.component import Component
-from rocketaudit.model.report import Report
+from rocketaudit.model.fact import Locator
+from rocketaudit.model.report import Finding, Report
+from rocketaudit.model.verdict import Severity
 from rocketaudit.report.html import write_html
 from tests.report.browser import Page, browser
 from tests.report.samples import clean, hostile, ordinary
@@ -113,6 +115,27 @@ def test_ten_thousand_binaries_are_searched_sorted_and_paged_quickly(page: Page,
     assert page.run(count) == "10000 of 10000 rows, page 2 of 100"
 
 
+def test_ten_thousand_programs_are_a_small_document(page: Page, tmp_path: Path) -> None:
+    """Measured: 1.8 MB, 2,600 elements."""
+    show(page, many(), tmp_path)
+    assert page.run("document.getElementsByTagName('*').length") < 5_000
+    assert (tmp_path / "report.html").stat().st_size < 4_000_000
+
+
+def test_findings_of_one_kind_are_folded_the_gravest_first(page: Page, tmp_path: Path) -> None:
+    low = tuple(Finding("script", Severity.LOW, f"script {number}", Locator()) for number in range(9))
+    show(page, replace(ordinary(), findings=(*low, Finding("odd", Severity.HIGH, "an oddity", Locator()))), tmp_path)
+    heads = page.run("[...document.querySelectorAll('#findings > details > summary')].map(one => one.innerText)")
+    assert [head.split()[0] for head in heads] == ["high", "low"]
+    assert "script 0, and 8 more" in heads[1]
+
+
+def test_scores_in_parts_and_results_by_control_are_there(page: Page, tmp_path: Path) -> None:
+    show(page, ordinary(), tmp_path)
+    assert page.run("document.querySelectorAll('#scores tbody tr').length") >= 4
+    assert page.run("document.querySelectorAll('#controls-body tr').length") >= 1
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("make", [ordinary, hostile], ids=lambda make: make.__name__)
 def test_an_accessibility_checker_finds_nothing(page: Page, tmp_path: Path, make: type, scheme: str) -> None:
@@ -137,11 +160,13 @@ def test_it_fits_a_narrow_screen(page: Page, tmp_path: Path) -> None:
         page.call("Emulation.clearDeviceMetricsOverride")
 
 
-def test_a_printed_report_opens_every_rule(page: Page, tmp_path: Path) -> None:
+def test_a_printed_report_opens_every_rule_that_does_not_pass(page: Page, tmp_path: Path) -> None:
     show(page, ordinary(), tmp_path)
     page.call("Emulation.setEmulatedMedia", media="print")
     page.run("dispatchEvent(new Event('beforeprint'))")
-    assert page.run("[...document.querySelectorAll('details')].every(part => part.open)")
+    is_open = "[...document.querySelectorAll('details.rule')].map(part => [part.dataset.verdict, part.open])"
+    for verdict, shown in page.run(is_open):
+        assert shown == (verdict not in ("pass", "not_applicable")), verdict
     assert page.run("getComputedStyle(document.querySelector('nav')).display") == "none"
     page.run("dispatchEvent(new Event('afterprint'))")
     assert page.run("[...document.querySelectorAll('details')].some(part => part.open)") is False
