@@ -134,8 +134,9 @@ def _console(
         return ("\n".join(terminal(line) for line in lines) + "\n").encode()
     width = max((len(name) for name, _ in plotted), default=0)
     for name, values in plotted:
-        last = next((value for value in reversed(values) if value is not None), None)
-        lines.append(f"{name:<{width}}  {spark(values)}  {'' if last is None else format(last, 'g')}")
+        known = [value for value in values if value is not None]
+        last = f"{known[-1]:g} (of all {min(known):g} to {max(known):g})" if known else ""
+        lines.append(f"{name:<{width}}  {spark(values)}  {last}")
     for record in list(records)[-_SHOWN:][::-1]:
         scores = ", ".join(f"{name} {interval(*ends)}" for name, ends in sorted(record.scores.items()))
         share = "" if record.rust_share is None else f"Rust {record.rust_share:g} %"

@@ -9,7 +9,7 @@ from rocketaudit.report.escape import visible
 
 _BARS = "▁▂▃▄▅▆▇█"
 _GAP = "·"
-WIDTH, HEIGHT, EDGE = 640, 120, 8
+WIDTH, HEIGHT, EDGE, LEFT, BOTTOM = 640, 140, 8, 56, 28
 
 
 def spark(values: Sequence[float | None], width: int = 60) -> str:
@@ -27,26 +27,47 @@ def _step(value: float, low: float, span: float) -> int:
 
 
 def svg(name: str, values: Sequence[float | None], labels: Sequence[str]) -> str:
-    """A line chart that needs no style and no script; gaps stay gaps, and every point tells its scan."""
+    """A line chart that needs no style and no script; gaps stay gaps, and every point tells its scan.
+
+    The least and the greatest value, and the first and the last label, stand at its edges.
+    """
     known = [value for value in values if value is not None]
     low, high = (min(known), max(known)) if known else (0.0, 1.0)
-    span = high - low or 1.0
-    step = (WIDTH - 2 * EDGE) / max(1, len(values) - 1)
+    step = (WIDTH - LEFT - EDGE) / max(1, len(values) - 1)
     places = [
-        None if value is None else (EDGE + step * index, HEIGHT - EDGE - (value - low) / span * (HEIGHT - 2 * EDGE))
+        None if value is None else (LEFT + step * index, _height(value, low, high))
         for index, value in enumerate(values)
     ]
     title = _safe(f"{name}: {low:g} to {high:g}")
+    radius = 3 if step > 8 else 1
     dots = [
-        f'<circle cx="{place[0]:.1f}" cy="{place[1]:.1f}" r="3"><title>{_safe(f"{label}: {value:g}")}</title></circle>'
+        f'<circle cx="{place[0]:.1f}" cy="{place[1]:.1f}" r="{radius}"><title>{_safe(f"{label}: {value:g}")}</title>'
+        "</circle>"
         for place, value, label in zip(places, values, labels, strict=True)
         if place is not None and value is not None
     ]
     lines = [f'<polyline fill="none" stroke="currentColor" points="{run}"/>' for run in _runs(places)]
+    marks = {(LEFT - EDGE, _height(value, low, high) + 4, "end"): f"{value:g}" for value in (low, high) if known}
+    if labels:
+        marks |= {
+            (LEFT, HEIGHT, "start"): labels[0],
+            (WIDTH - EDGE, HEIGHT, "end"): labels[-1] if len(labels) > 1 else "",
+        }
+    texts = [
+        f'<text x="{x}" y="{y:.1f}" text-anchor="{anchor}" font-size="11">{_safe(text)}</text>'
+        for (x, y, anchor), text in marks.items()
+        if text
+    ]
     return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title}" fill="currentColor">'
-        f"<title>{title}</title>{''.join(lines)}{''.join(dots)}</svg>"
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT + EDGE // 2}" role="img" aria-label="{title}" fill="currentColor">'
+        f"<title>{title}</title>{''.join(lines)}{''.join(dots)}{''.join(texts)}</svg>"
     )
+
+
+def _height(value: float, low: float, high: float) -> float:
+    """Where a value lies, from the top; one that never changes lies in the middle."""
+    part = (value - low) / (high - low) if high > low else 0.5
+    return HEIGHT - BOTTOM - part * (HEIGHT - BOTTOM - EDGE)
 
 
 def _runs(places: Sequence[tuple[float, float] | None]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -93,6 +94,15 @@ def test_a_series_is_one_bar_per_scan_and_gaps_stay_gaps() -> None:
     assert spark([2.0, 2.0]) == "▅▅"
     assert spark([None]) == "·"
     assert len(spark([float(n) for n in range(500)])) == 60
+
+
+def test_a_chart_names_its_range_and_its_ends() -> None:
+    text = svg("findings", [3.0, None, 7.5], ["first", "second", "third"])
+    assert re.findall(r"<text [^>]*>([^<]*)</text>", text) == ["3", "7.5", "first", "third"]
+    assert re.findall(r"<text [^>]*>([^<]*)</text>", svg("x", [2.0], ["only"])) == ["2", "only"]
+    assert "<text" not in svg("x", [], [])
+    heights = {float(part) for part in re.findall(r'cy="([\d.]+)"', svg("x", [2.0, 2.0], ["a", "b"]))}
+    assert len(heights) == 1 and 40 < heights.pop() < 100
 
 
 def test_a_chart_is_steered_by_no_label() -> None:
