@@ -129,10 +129,9 @@ def _text(fs: FileSystem, parts: tuple[str, ...], node: Node, found: _Found) -> 
     if parts[-1] == FILE_NAME:
         found.licences.setdefault(package, {})[folder] = parse_attribution(data[:HEAD]) or ""
     if found.wants_notices:
-        notices = found.notices.setdefault(package, {})
-        known = dict.fromkeys((*notices.get(folder, ()), *parse_copyright(data)))
+        known = dict.fromkeys((*found.notices.get(package, {}).get(folder, ()), *parse_copyright(data)))
         if known:
-            notices[folder] = tuple(known)[:MAX_STATEMENTS]
+            found.notices.setdefault(package, {})[folder] = tuple(known)[:MAX_STATEMENTS]
 
 
 STATIC = Collector("attribution", Plane.STATIC, ("attribution:*", "attribution_problems:*", "copyright:*"), _collect)

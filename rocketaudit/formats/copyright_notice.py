@@ -15,7 +15,7 @@ MAX_STATEMENTS = 50
 _LEADING = r"[\s#*/;%.>-]*"
 _NOTICE = re.compile(rf"{_LEADING}(?:\(c\)[ \t]*)?copyright\b[ \t:,]*(?P<rest>.*)\Z", re.IGNORECASE)
 _HOLDER = re.compile(r"(?:\(c\)|\u00a9|\d{4})", re.IGNORECASE)
-_CONTINUED = re.compile(r"\s+(?:\(c\)[ \t]*|\u00a9[ \t]*)?\d{4}.*\Z", re.IGNORECASE)
+_DEBIAN = re.compile(r"Format(?:-Specification)?:\s+\S+copyright-format", re.IGNORECASE)
 _PLACEHOLDER = re.compile(r"[\[<{](?:year|yyyy|fullname|name|copyright|\d{4})|\byear your name", re.IGNORECASE)
 _VERBATIM = "permitted to copy and distribute verbatim"  # the text below the notice of a licence for itself
 
@@ -23,21 +23,27 @@ _VERBATIM = "permitted to copy and distribute verbatim"  # the text below the no
 def parse_copyright(data: bytes) -> tuple[str, ...]:
     """The notices of a text in their order, each once and at most 300 characters long; at most 50."""
     lines = data[:MAX_TEXT].decode("utf-8", "replace").splitlines()
+    if lines and _DEBIAN.match(lines[0]):
+        return tuple(dict.fromkeys(_fields(lines)))[:MAX_STATEMENTS]
     return tuple(dict.fromkeys(_notices(lines)))[:MAX_STATEMENTS]
 
 
 def _notices(lines: list[str]) -> Iterator[str]:
-    is_list = False
     for number, line in enumerate(lines):
         found = _NOTICE.match(line[: 2 * MAX_STATEMENT])
-        if found is not None:
-            is_list = line.lower().startswith("copyright:")
-            if _HOLDER.match(found["rest"]) and not _is_template(line, lines[number + 1 : number + 5]):
-                yield _plain(line)
-        elif is_list and _CONTINUED.match(line[: 2 * MAX_STATEMENT]):
-            yield f"Copyright: {_plain(line)}"
-        else:
-            is_list = False
+        is_stated = found is not None and _HOLDER.match(found["rest"])
+        if is_stated and not _is_template(line, lines[number + 1 : number + 5]):
+            yield _plain(line)
+
+
+def _fields(lines: list[str]) -> Iterator[str]:
+    """The lines of every field `Copyright` (a line that begins with a blank goes on with the field above it)."""
+    is_inside = False
+    for line in lines:
+        is_inside = line.lower().startswith("copyright:") or (is_inside and line[:1] in (" ", "\t"))
+        holder = _plain(line.partition(":")[2] if line[:1].strip() else line)
+        if is_inside and holder and holder != ".":
+            yield f"Copyright: {holder}"[:MAX_STATEMENT]
 
 
 def _is_template(line: str, below: list[str]) -> bool:

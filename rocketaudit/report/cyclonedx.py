@@ -38,7 +38,7 @@ def write_cyclonedx(report: Report, spec_version: str = "1.6") -> bytes:
         "dependencies": list(_dependencies(root, others)),
         "compositions": list(compositions(report, root, others)),
     }
-    if report.benchmarks:
+    if report.benchmarks or report.integrity.banks:
         document["definitions"] = {"standards": list(standards(report))}
         document["declarations"] = declarations(report, root)
     return lay_out(document)

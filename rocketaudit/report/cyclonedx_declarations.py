@@ -10,6 +10,12 @@ from rocketaudit.model.component import Component
 from rocketaudit.model.report import Report
 from rocketaudit.model.rule import Result
 from rocketaudit.model.verdict import Verdict
+from rocketaudit.report.cyclonedx_integrity import (
+    integrity_attestation,
+    integrity_claims,
+    integrity_evidence,
+    integrity_standard,
+)
 from rocketaudit.report.document import timestamp
 from rocketaudit.report.summary import NO_CIS_PRODUCT, fact_line
 
@@ -18,7 +24,9 @@ _SCORES = {Verdict.PASS: 1.0, Verdict.FAIL: 0.0}
 
 
 def standards(report: Report) -> Iterator[dict[str, Any]]:
-    """One standard a benchmark, in our own words; numbers of other benchmarks are properties."""
+    """Integrity, and one standard a benchmark, in our own words; numbers of other benchmarks are properties."""
+    if report.integrity.banks:
+        yield integrity_standard(report)
     for group in report.benchmarks:
         benchmark = group.benchmark
         yield {
@@ -34,11 +42,18 @@ def declarations(report: Report, root: Component) -> dict[str, Any]:
     """Who judged, what was claimed of the image, on which evidence, and how far it conforms."""
     results = [result for group in report.benchmarks for result in group.results]
     waived = [result for result in results if result.waiver is not None]
+    attestations = [_attestation(group.benchmark.title, group.results) for group in report.benchmarks]
+    if report.integrity.banks:
+        attestations.insert(0, integrity_attestation(report, ASSESSOR))
     return {
         "assessors": [{"bom-ref": ASSESSOR, "thirdParty": True, "organization": {"name": report.tool.name}}],
-        "attestations": [_attestation(group.benchmark.title, group.results) for group in report.benchmarks],
-        "claims": [_claim(result, root) for result in results if _is_claimed(result)],
-        "evidence": [_evidence(result, report) for result in results] + [_mitigation(result) for result in waived],
+        "attestations": attestations,
+        "claims": [*integrity_claims(report, root), *(_claim(r, root) for r in results if _is_claimed(r))],
+        "evidence": [
+            *integrity_evidence(report),
+            *(_evidence(result, report) for result in results),
+            *(_mitigation(result) for result in waived),
+        ],
         "targets": {"components": [_target(root)]},
     }
 

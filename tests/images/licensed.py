@@ -12,6 +12,7 @@ import re
 import subprocess
 import tomllib
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatch
 from pathlib import Path
 
 from tests.images.full import PACKAGES, ask_apt, fetch, kernel_package, members_of
@@ -54,6 +55,9 @@ LICENCES = {
 KERNEL_LICENCE = "GPL-2.0-only WITH Linux-syscall-note"
 NOTICE = "Copyright 2026 The rocketaudit authors\n"  # of the stand-ins, which this project wrote
 _TEXTS = re.compile(r"(LICEN[CS]E|COPYING|COPYRIGHT|UNLICENSE|NOTICE)[^/]*\Z", re.IGNORECASE)
+TEXTS_OF = {"libstdc++6": "gcc-12-base", "libpython3.11-stdlib": "libpython3.11-minimal"}  # where their texts lie
+COMPILER = "libstd-rust-1.63"  # carries crates from the compiler's own vendor folder
+_VENDORED = re.compile(rb"/vendor/(?P<name>[A-Za-z0-9_-]+?)-(?P<version>\d+\.\d+\.\d+)/")
 _BUILT_USING = re.compile(r"rust-(?P<name>\S+) \(= (?P<version>[^)]+)-[^-)]+\)")
 
 
@@ -72,13 +76,16 @@ def add_licences(tree: Tree, release: Release) -> None:
         rows.append(_row(package, control))
         licence = KERNEL_LICENCE if name == kernel else LICENCES[name]
         _attribute(tree, f"{licences}/{name}", f"{name}-{control['Version']}", licence)
-        for path, content in _texts(package, f"usr/share/doc/{name}/copyright"):
+        holder = TEXTS_OF.get(name, name)
+        texts = package if holder == name else fetch((holder,))[0]
+        for path, content in _texts(texts, f"usr/share/doc/{holder}/copyright"):
             tree.file(f"{licences}/{name}/{path}", content)
     path = f"{usr}/share/bottlerocket/application-inventory.json"
     inventory = json.loads(_bytes(tree, path))
     inventory["Content"] = sorted(inventory["Content"] + rows, key=lambda row: str(row["Name"]))
     tree.file(path, json.dumps(inventory, indent=2) + "\n")
     _add_crates(tree, licences, {name: crates_stated_by(package) for name, package in packages.items()})
+    _add_compilers_crates(tree, f"{licences}/{COMPILER}", packages[COMPILER])
 
 
 def control_of(package: Path) -> dict[str, str]:
@@ -137,6 +144,37 @@ def _add_crates(tree: Tree, licences: str, stated: Mapping[str, Mapping[str, set
                 _attribute(tree, folder, f"{name}-{version}", licence)
                 for path, content in _texts(deb, f"usr/share/doc/librust-{crate}-dev/copyright"):
                     tree.file(f"{folder}/{path}", content)
+
+
+def _add_compilers_crates(tree: Tree, folder: str, package: Path) -> None:
+    """The crates that plain strings show in the compiler's library; Debian's list of licences goes by their folder."""
+    (copyright_,) = (path for _, path in _texts(package, f"usr/share/doc/{COMPILER}/copyright"))
+    stanzas = list(_stanzas(copyright_.read_text()))
+    found: set[tuple[bytes, bytes]] = set()
+    for member in members_of(package):
+        if member.content is not None and ".so" in member.name:
+            found.update((one["name"], one["version"]) for one in _VENDORED.finditer(member.content.read_bytes()))
+    for name, version in sorted((name.decode(), version.decode()) for name, version in found):
+        for files, holders, licence in stanzas:
+            if any(
+                fnmatch(f"vendor/{kind}/Cargo.toml", pattern)
+                for pattern in files
+                for kind in (f"{name}-{version}", name)
+            ):
+                _attribute(tree, f"{folder}/vendor/{name}-{version}", f"{name}-{version}", licence)
+                notices = "".join(f"Copyright (c) {holder}\n" for holder in holders)
+                tree.file(f"{folder}/vendor/{name}-{version}/COPYRIGHT", notices)
+                break
+
+
+def _stanzas(text: str) -> Iterator[tuple[list[str], list[str], str]]:
+    """(files, holders, SPDX expression) of each stanza of a machine-readable copyright file."""
+    for stanza in re.split(r"\n\s*\n", text):
+        fields = dict(re.findall(r"^(\S+):((?:.*)(?:\n[ \t].*)*)", stanza, re.MULTILINE))
+        if "Files" in fields and "License" in fields:
+            licence = fields["License"].strip().partition("\n")[0].replace(" or ", " OR ").replace(" and ", " AND ")
+            holders = [line.strip() for line in fields.get("Copyright", "").splitlines() if line.strip()]
+            yield fields["Files"].split(), holders, licence
 
 
 def available(names: list[str]) -> set[str]:

@@ -18,7 +18,9 @@ import pytest
 from rocketaudit.analysis.sbom import components
 from rocketaudit.model.component import Component
 from rocketaudit.model.fact import Locator
+from rocketaudit.model.integrity import IntegrityVerdict
 from rocketaudit.model.report import Report
+from rocketaudit.model.trust import ChainLink, LinkState
 from rocketaudit.report.cyclonedx import SPEC_VERSIONS, write_cyclonedx
 from tests.analysis.sbom.test_components import image
 from tests.report.cyclonedx_schema import cyclonedx_validator, problems
@@ -154,7 +156,7 @@ def test_each_component_says_how_it_was_found_and_how_sure_that_is() -> None:
 
 def test_results_become_claims_counter_claims_and_mitigations() -> None:
     found = document(ordinary())
-    maps = {item["requirement"]: item for item in found["declarations"]["attestations"][0]["map"]}
+    maps = {item["requirement"]: item for item in found["declarations"]["attestations"][1]["map"]}
     assert maps["requirement:container-host:1.2:rule-2"]["conformance"]["score"] == 1.0
     failed = maps["requirement:container-host:1.1:rule-1"]
     assert failed["conformance"]["score"] == 0.0
@@ -165,6 +167,35 @@ def test_results_become_claims_counter_claims_and_mitigations() -> None:
     mitigation = waived["conformance"]["mitigationStrategies"][0]
     evidence = {item["bom-ref"]: item for item in found["declarations"]["evidence"]}
     assert evidence[mitigation]["expires"] == "2027-01-31T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "whole", "vouched"),
+    [("verified", 1.0, 1.0), ("consistent_unsigned", 1.0, None), ("broken", 0.0, None), ("unknown", None, None)],
+)
+def test_integrity_is_a_claim_for_each_bank(verdict: str, whole: float | None, vouched: float | None) -> None:
+    report = ordinary()
+    bank = replace(report.integrity.banks[0], verdict=IntegrityVerdict(verdict), populated=True)
+    found = document(replace(report, integrity=replace(report.integrity, banks=(bank,), chain=())))
+    assert found["definitions"]["standards"][0]["name"] == "Integrity of the root file system"
+    maps = {item["requirement"]: item for item in found["declarations"]["attestations"][0]["map"]}
+    for kind, expected in (("hash-tree", whole), ("chain-of-trust", vouched)):
+        item = maps[f"requirement:integrity:{bank.scope}:{kind}"]
+        assert item["conformance"].get("score") == expected
+        assert ("claims" in item) is (expected == 1.0)
+        assert ("counterClaims" in item) is (expected == 0.0)
+    evidence = {item["bom-ref"]: item for item in found["declarations"]["evidence"]}
+    assert evidence[f"evidence:integrity:{bank.scope}:hash-tree"]["description"] == bank.why
+
+
+def test_a_chain_that_breaks_over_a_whole_tree_is_a_claim_against_the_chain_only() -> None:
+    report = ordinary()
+    bank = replace(report.integrity.banks[0], verdict=IntegrityVerdict.BROKEN, populated=True, odd_ones_out=())
+    chain = (ChainLink("tuf", "root signs targets", LinkState.BROKEN, "a signature is wrong"),)
+    integrity = replace(report.integrity, banks=(bank,), chain=chain, bad_blocks=())
+    found = document(replace(report, integrity=integrity))
+    scores = [item["conformance"].get("score") for item in found["declarations"]["attestations"][0]["map"]]
+    assert scores == [None, 0.0]
 
 
 def test_the_serial_number_follows_from_the_input() -> None:

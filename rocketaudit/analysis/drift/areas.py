@@ -63,7 +63,6 @@ _OF_NAMESPACE = {
     "vendor_sbom": "packages",
     "attribution": "licences",
     "attribution_problems": "licences",
-    "copyright": "licences",
 }
 
 

@@ -24,6 +24,7 @@ MAX_PATHS = 300_000
 _PATH_LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+./@-"
 _NAME_VERSION = re.compile(rb"([A-Za-z0-9_][A-Za-z0-9_-]*?)-(\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?)")
 _TOOLCHAIN = re.compile(rb"(?:rust/deps|/cargo/registry/[0-9a-f]{16})\Z")
+_VENDORED = re.compile(rb"/rustc-[0-9][0-9.]*(?:-src)?/vendor\Z")  # of the compiler's source: its library's, or its own
 _SOURCES = {
     "crates.io": "crates.io",
     "git": "git",
@@ -96,6 +97,8 @@ def _crate_folder(folders: bytes) -> tuple[str, str, str] | None:
     parts = folders.split(b"/")
     for index in range(len(parts) - 1, -1, -1):
         match = _NAME_VERSION.fullmatch(parts[index])
+        if match is not None and match[1] == b"rustc":
+            return None  # the tree that the compiler and its library were built in
         if match is not None:
             source = _source(b"/".join(parts[:index]))
             return match[1].decode("ascii"), match[2].decode("ascii"), source
@@ -105,6 +108,8 @@ def _crate_folder(folders: bytes) -> tuple[str, str, str] | None:
 def _source(prefix: bytes) -> str:
     if _TOOLCHAIN.search(prefix):
         return "std"
+    if _VENDORED.search(prefix):  # another string may stand before it without a byte between
+        return "unknown"
     if b"index.crates.io-" in prefix or b"github.com-1ecc6299db9ec823" in prefix:
         return "crates.io"
     if b"git/checkouts" in prefix:
