@@ -24,7 +24,7 @@ BaselineFile = Annotated[Path, typer.Argument(metavar="BASELINE", help="An evide
 
 @baseline_app.command()
 def create(
-    target: Annotated[Path, typer.Argument(help="An image or a folder.")],
+    target: Annotated[Path, typer.Argument(help="An image, a folder, or `node`.")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The baseline to write.")],
     benchmark: BenchmarkNames = None,
     workers: Workers = None,
@@ -33,7 +33,7 @@ def create(
     quiet: Quiet = False,
 ) -> int:
     """Look at a target and write its evidence as a baseline, not signed yet. 3 when parts could not be read."""
-    from rocketaudit.cli.drift_sides import look_at_target, signature_path
+    from rocketaudit.cli.drift_sides import is_node, look_at_node, look_at_target, signature_path
     from rocketaudit.cli.output import write_file
     from rocketaudit.cli.running import Run, read_benchmarks
     from rocketaudit.formats.evidence_file import dump_evidence
@@ -41,7 +41,8 @@ def create(
     if signature_path(output).exists():
         raise UsageError(f"{signature_path(output)} signs another baseline of that name", hint="remove it, or rename")
     run = Run(target, workers=workers, tmp_dir=tmp_dir, limits=limits, quiet=quiet)
-    evidence = look_at_target(run, read_benchmarks(tuple(benchmark or ())))
+    look = look_at_node if is_node(str(target)) else look_at_target
+    evidence = look(run, read_benchmarks(tuple(benchmark or ())))
     write_file(output, dump_evidence(evidence))
     if not quiet:
         _say(f"{output}: baseline of {_named(evidence)}; sign it: rocketaudit baseline sign {output} --key KEY.pem")

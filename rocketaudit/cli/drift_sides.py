@@ -46,12 +46,17 @@ class Opened:
 def open_side(word: str, run: Run, benchmarks: tuple[Benchmark, ...], keys: Sequence[PublicKey]) -> Opened:
     """The side that the user named; UsageError, SourceError or FormatError when it is nothing that we read."""
     path = Path(word)
-    if word == NODE and not path.exists():
-        return _of_evidence(_look_at_node(run, benchmarks), NODE)
+    if is_node(word):
+        return _of_evidence(look_at_node(run, benchmarks), NODE)
     if path.is_file() and _is_json(path):
         return _of_file(path, keys)
     evidence = look_at_target(replace(run, target=path), benchmarks)
     return _of_evidence(evidence, evidence.target.kind.value)
+
+
+def is_node(word: str) -> bool:
+    """Whether the machine that this runs on is meant, and no file of that name."""
+    return word == NODE and not Path(word).exists()
 
 
 def look_at_target(run: Run, benchmarks: tuple[Benchmark, ...]) -> Evidence:
@@ -68,7 +73,8 @@ def look_at_target(run: Run, benchmarks: tuple[Benchmark, ...]) -> Evidence:
             progress.close()
 
 
-def _look_at_node(run: Run, benchmarks: tuple[Benchmark, ...]) -> Evidence:
+def look_at_node(run: Run, benchmarks: tuple[Benchmark, ...]) -> Evidence:
+    """As `look_at_target`, of the node that this process runs on."""
     from rocketaudit.cli.running import NodeRun, node_evidence, with_shipped
 
     return node_evidence(run, NodeRun(rate=NODE_RATE), with_shipped(benchmarks))

@@ -302,3 +302,15 @@ def test_evidence_that_a_scan_keeps_holds_as_much_as_what_drift_collects(small_e
     main(["scan", str(small_erofs_image.path), "-q", "--fail-on", "never", "-o", "evidence=e.json"])
     code, document = drift(str(small_erofs_image.path), "e.json")
     assert (code, document["changes"]) == (0, [])
+
+
+def test_this_machine_may_be_a_baseline_for_itself(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["baseline", "create", "node", "-o", "node.json", "-q"]) in (0, 3)
+    assert main(["baseline", "show", "node.json"]) == 0
+    assert "holds" in capsys.readouterr().out
+    code, document = drift("node.json", "node")
+    assert code in (0, 1, 3) and document["relation"] in ("same-release", "unrelated")
+    assert [side["kind"] for side in document["sides"]] == ["evidence", "node"]
+    assert areas(document) & {"identity", "kernel-arguments", "lockdown", "packages", "boot"} == set()
