@@ -26,7 +26,7 @@ def _covers(word: Waiver | Attestation, rule: str, target: str) -> bool:
 
 
 def policy_problems(policy: Policy, benchmarks: Sequence[BenchmarkResult], target: str, today: date) -> tuple[str, ...]:
-    """Waivers and attestations that expired, that no rule is called, or that nothing needs any more."""
+    """What the policy says in vain: waivers that expired, name no rule or are not needed; thresholds of nothing."""
     results = {result.rule.id: result for benchmark in benchmarks for result in benchmark.results}
     problems: list[str] = []
     for waiver in policy.waivers:
@@ -42,6 +42,9 @@ def policy_problems(policy: Policy, benchmarks: Sequence[BenchmarkResult], targe
             used = result.outcome.why.startswith("attested by")
             if not used and attestation.expires > today:
                 problems.append(f"attestation for {attestation.rule} is not used: facts decide that rule")
+    for name in policy.min_score:
+        if not any(fnmatchcase(one.benchmark.id, name) for one in benchmarks):
+            problems.append(f"min_score names {name!r}, which was not judged")
     return tuple(problems)
 
 
@@ -57,7 +60,12 @@ def _problems(kind: str, word: Waiver | Attestation, known: Iterable[str], targe
 
 def unmet_demands(policy: Policy, benchmarks: Sequence[BenchmarkResult], c_share: float | None) -> tuple[str, ...]:
     """Thresholds of the policy that are not met. `c_share` is per cent of code bytes, None when it is not known."""
-    unmet: list[str] = []
+    judged = {result.rule.id for one in benchmarks for result in one.results}
+    unmet = [
+        f"the policy requires {pattern!r}, and no such rule was judged"
+        for pattern in policy.require
+        if not any(fnmatchcase(rule, pattern) for rule in judged)
+    ]
     for name, least in policy.min_score.items():
         for one in benchmarks:
             if not fnmatchcase(one.benchmark.id, name):

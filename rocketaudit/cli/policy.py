@@ -48,6 +48,7 @@ def check_policy(
     from fnmatch import fnmatchcase
 
     from rocketaudit.cli.running import SHIPPED, read_benchmarks, read_policy
+    from rocketaudit.report.summary import plural
 
     policy, path, digest = read_policy(file)
     if not path:
@@ -71,6 +72,7 @@ def check_policy(
     problems += _drift_problems(policy.drift, today)
     for problem in problems:
         typer.echo(problem, err=True)
-    counts = f"{len(policy.waivers)} waivers, {len(policy.attestations)} attestations, {len(known)} rules"
-    typer.echo(f"{path} ({digest}): {'in order' if not problems else f'{len(problems)} problems'}; {counts}")
+    numbers = ((len(policy.waivers), "waiver"), (len(policy.attestations), "attestation"), (len(known), "rule"))
+    counts = ", ".join(plural(number, noun) for number, noun in numbers)
+    typer.echo(f"{path} ({digest}): {plural(len(problems), 'problem') if problems else 'in order'}; {counts}")
     return ExitCode.FAILS_POLICY if problems else ExitCode.MEETS_POLICY

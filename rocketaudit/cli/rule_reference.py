@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from rocketaudit.model.fact import Plane
 from rocketaudit.model.rule import Benchmark, Rule
-from rocketaudit.report.summary import CATALOGUES
+from rocketaudit.report.controls import CATALOGUES
 
 
 def render_reference(benchmarks: Sequence[Benchmark]) -> str:

@@ -113,6 +113,9 @@ def _verdict(report: Report) -> RenderableType:
         lines.append(_text(f" rules are not as shipped: {change}", "yellow", 200))
     for problem in report.policy.waiver_problems[:MAX_REASONS]:
         lines.append(_text(f" {problem}", "yellow", 200))
+    hidden = len(report.policy.waiver_problems) - MAX_REASONS
+    if hidden > 0:
+        lines.append(Text(f" and {hidden} more about waivers", style="yellow"))
     return Group(*lines)
 
 

@@ -8,6 +8,7 @@ from rocketaudit.model.report import Report
 from rocketaudit.model.rule import Result
 from rocketaudit.model.verdict import Verdict
 from rocketaudit.report import summary
+from rocketaudit.report.controls import Control, controls
 from rocketaudit.report.escape import csv_cell
 
 COLUMNS = (
@@ -34,11 +35,11 @@ CONTROL_COLUMNS = (
 
 def write_controls(report: Report) -> bytes:
     """One line a control of another catalogue (NIST SP 800-53 and 800-190, CIS numbers): the results, turned around."""
-    lines = [CONTROL_COLUMNS, *(_control_cells(control) for control in summary.controls(report))]
+    lines = [CONTROL_COLUMNS, *(_control_cells(control) for control in controls(report))]
     return "".join(_line(cells) for cells in lines).encode()
 
 
-def _control_cells(control: summary.Control) -> tuple[str, ...]:
+def _control_cells(control: Control) -> tuple[str, ...]:
     fine = (Verdict.PASS, Verdict.NOT_APPLICABLE)
     return (
         control.catalogue,

@@ -13,6 +13,7 @@ from rocketaudit.model.rule import Result
 from rocketaudit.model.verdict import Severity, Verdict
 from rocketaudit.report import summary
 from rocketaudit.report.census_text import COLOURS, language_shares, language_sums
+from rocketaudit.report.controls import CATALOGUES, Control, controls
 from rocketaudit.report.document import digest_of
 from rocketaudit.report.escape import script_json, shorten, visible
 from rocketaudit.resources import read_text
@@ -119,7 +120,7 @@ def _content(report: Report) -> dict[str, Any]:
         "findings": list(_findings(report)),
         "score_rows": summary.score_rows(report),
         "control_columns": _CONTROL_COLUMNS,
-        "control_rows": [_control_row(control) for control in summary.controls(report)],
+        "control_rows": [_control_row(control) for control in controls(report)],
         "unread": report.unread[:MAX_LISTED],
         "results": results,
         "verdicts": [verdict.value for verdict in summary.VERDICTS],
@@ -146,16 +147,11 @@ def _findings(report: Report) -> Iterator[tuple[str, Severity, list[Finding]]]:
         yield name.replace("-", " "), found[0].severity, found
 
 
-def _control_row(control: summary.Control) -> list[str | int]:
+def _control_row(control: Control) -> list[str | int]:
     fine = (Verdict.PASS, Verdict.NOT_APPLICABLE)
     counts = (control.counts[verdict] for verdict in (Verdict.FAIL, Verdict.UNKNOWN, Verdict.PASS))
     open_rules = ", ".join(one.rule.id for one in control.results if one.verdict not in fine)
-    catalogue = (
-        control.catalogue.replace("_", " ")
-        .upper()
-        .replace("KUBERNETES", "Kubernetes")
-        .replace("BOTTLEROCKET", "Bottlerocket")
-    )
+    catalogue = CATALOGUES.get(control.catalogue, control.catalogue)
     return [catalogue, control.number, control.verdict.value.replace("_", " "), *counts, open_rules]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from rocketaudit.model.fact import Assurance, Fact, JsonValue, State
@@ -15,13 +14,6 @@ from rocketaudit.model.update import AnswerState
 from rocketaudit.model.verdict import Severity, Verdict
 
 SEVERITIES = tuple(Severity)
-CATALOGUES = {
-    "nist_800_53": "NIST SP 800-53",
-    "nist_800_190": "NIST SP 800-190",
-    "cis_bottlerocket": "CIS Bottlerocket 1.0.0",
-    "cis_kubernetes_1_8": "CIS Kubernetes 1.8.0",
-    "cis_kubernetes_1_11": "CIS Kubernetes 1.11.1",
-}
 MAX_ALIKE = 3  # more findings of one kind are one task
 _SAID_BY_INTEGRITY = ("integrity-broken", "bad-block")
 VERDICTS = (Verdict.FAIL, Verdict.UNKNOWN, Verdict.MANUAL, Verdict.PASS, Verdict.NOT_APPLICABLE)
@@ -200,44 +192,6 @@ def target_line(target: Target) -> str:
 def benchmark_name(benchmark: Benchmark) -> str:
     """Its title, with the version where the title does not say it."""
     return benchmark.title if benchmark.version in benchmark.title else f"{benchmark.title} {benchmark.version}"
-
-
-@dataclass(frozen=True, slots=True)
-class Control:
-    """One number of another catalogue (NIST SP 800-53 AC-6) and all results that answer it."""
-
-    catalogue: str
-    number: str
-    verdict: Verdict
-    counts: dict[Verdict, int]
-    results: tuple[Result, ...]
-
-
-def controls(report: Report) -> tuple[Control, ...]:
-    """The results by control: fails if one rule fails, passes only if all that apply pass."""
-    groups: dict[tuple[str, str], list[Result]] = {}
-    for result in results(report):
-        for catalogue, numbers in (result.rule.maps_to or {}).items():
-            for number in numbers:
-                groups.setdefault((catalogue, number), []).append(result)
-    return tuple(
-        Control(catalogue, number, next(v for v in VERDICTS if counts[v]), counts, tuple(found))
-        for (catalogue, number), found in sorted(
-            groups.items(), key=lambda item: (_rank(item[0][0]), _natural(item[0][1]))
-        )
-        for counts in (count_by_verdict(found),)
-    )
-
-
-def _rank(catalogue: str) -> tuple[int, str]:
-    names = list(CATALOGUES)
-    return (names.index(catalogue) if catalogue in names else len(names), catalogue)
-
-
-def _natural(number: str) -> list[tuple[int, str]]:
-    """AC-6 before AC-17, 4.1.9 before 4.1.10."""
-    parts = re.findall(r"[0-9]{1,9}|[^0-9]+", number)
-    return [(int(part), "") if part.isdecimal() else (0, part) for part in parts]
 
 
 def score_rows(report: Report) -> list[tuple[str, str, Score]]:

@@ -226,3 +226,16 @@ def test_report_says_how_the_rules_differ_from_those_shipped() -> None:
     )
     assert tailoring_lines(untailored, untailored, Tailoring(), 2) == ()
     assert tailoring_lines(untailored, untailored, Tailoring(), 1) == ("1 rules above level 1 were not judged",)
+
+
+def test_requirement_that_no_judged_rule_can_meet_is_not_met() -> None:
+    judged_rules = (judged(Policy()),)
+    assert unmet_demands(parse_policy(b'require = ["weak", "unse*"]'), judged_rules, None) == ()
+    unmet = unmet_demands(parse_policy(b'require = ["waek"]'), judged_rules, None)
+    assert unmet == ("the policy requires 'waek', and no such rule was judged",)
+    (skipped,) = judge(load_benchmarks(RULES, Tailoring(skip=("weak",))), evidence_of(WORLD, ()), None, today=TODAY)
+    assert unmet_demands(parse_policy(b'require = ["weak"]'), (skipped,), None) != ()
+
+
+def test_threshold_for_a_benchmark_that_was_not_judged_is_reported() -> None:
+    assert problems(parse_policy(b"[min_score]\nother = 99")) == ("min_score names 'other', which was not judged",)

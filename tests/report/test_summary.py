@@ -8,8 +8,9 @@ from dataclasses import replace
 from rocketaudit.model.fact import Locator
 from rocketaudit.model.report import Finding
 from rocketaudit.model.verdict import Severity, Verdict
+from rocketaudit.report.controls import controls
 from rocketaudit.report.csv_results import write_controls
-from rocketaudit.report.summary import benchmark_name, controls, score_rows, tasks
+from rocketaudit.report.summary import benchmark_name, score_rows, tasks
 from tests.report.samples import clean, ordinary
 
 
