@@ -22,7 +22,7 @@ MAX_TASKS = 6
 NARROW, MAX_TASKS_NARROW = 80, 3
 MAX_REASONS = 3
 MAX_PLACES = 8
-MAX_UPDATE_LINES = 6
+MAX_UPDATE_LINES = 3
 _TONE = {"good": "bold green", "bad": "bold red", "open": "bold yellow"}
 _VERDICT = {
     Verdict.PASS: "green",
@@ -132,8 +132,10 @@ def _figures(report: Report) -> RenderableType:
     agreement = summary.agreement_rows(report)
     if agreement:
         table.add_row("Agreement", _agreement(agreement))
-    for number, line in enumerate(summary.update_lines(report)[:MAX_UPDATE_LINES]):
-        table.add_row("" if number else "Updates", _text(line, "", 240))
+    updates = summary.update_lines(report)
+    for number, line in enumerate(updates[:MAX_UPDATE_LINES]):
+        more = f" (and {len(updates) - number - 1} more)" if number == MAX_UPDATE_LINES - 1 < len(updates) - 1 else ""
+        table.add_row("" if number else "Updates", _text(line, "", 160 - len(more)).append(more))
     if report.assurance is not Assurance.DIRECT:
         table.add_row("Assurance", _text(report.assurance.value.replace("-", " "), "yellow"))
     table.add_row("Binaries", _text(_binaries(report)))
@@ -182,14 +184,17 @@ def _bad_blocks(report: Report) -> Text:
 
 
 def _agreement(rows: Sequence[tuple[str, str, str, str]]) -> RenderableType:
-    """Who states which root hash; who is the odd one out in anything."""
+    """Which places agree, and who is the odd one out in what; the values are in the other reports."""
     table = Table.grid(padding=(0, 2))
-    for scope, source, root_hash, agrees in rows[:MAX_PLACES]:
+    grouped: dict[tuple[str, str], list[str]] = {}
+    for scope, source, _, agrees in rows:
+        grouped.setdefault((scope, agrees), []).append(source)
+    for (scope, agrees), sources in list(grouped.items())[:MAX_PLACES]:
         tone = "bold red" if agrees.startswith("differs") else ""
-        value = f"{root_hash[:16]}…" if root_hash else "-"
-        table.add_row(_text(scope, "", 24), _text(source, "", 30), _text(value), _text(agrees, tone, 80))
-    if len(rows) > MAX_PLACES:
-        table.add_row(_text(f"{len(rows) - MAX_PLACES} more"))
+        said = "agree" if agrees == "agrees" and len(sources) > 1 else agrees
+        table.add_row(_text(scope, "", 24), _text(f"{', '.join(sources)}: {said}", tone, 160))
+    if len(grouped) > MAX_PLACES:
+        table.add_row(_text(f"{len(grouped) - MAX_PLACES} more"))
     return table
 
 

@@ -103,7 +103,7 @@ def agreement_rows(report: Report) -> list[tuple[str, str, str, str]]:
 
 
 def update_lines(report: Report) -> list[str]:
-    """What the update repository leaves open or shows wrong, then what is well in one line."""
+    """What the update repository leaves open or shows wrong; what is well in one line when all is."""
     answers = report.integrity.updates
     open_ones = [one for one in answers if one.state is not AnswerState.FINE]
     lines = [
@@ -112,7 +112,7 @@ def update_lines(report: Report) -> list[str]:
         for one in open_ones
     ]
     fine = list(dict.fromkeys(one.question for one in answers if one.state is AnswerState.FINE))
-    return [*lines, f"as it should be: {'; '.join(fine)}"] if fine else lines
+    return lines or ([f"as it should be: {'; '.join(fine)}"] if fine else [])
 
 
 def results(report: Report) -> tuple[Result, ...]:

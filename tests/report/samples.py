@@ -19,6 +19,7 @@ from rocketaudit.model.report import Census, CensusRow, Finding, PolicyResult, R
 from rocketaudit.model.rule import Benchmark, BenchmarkResult, Result, Rule, Score, Waiver
 from rocketaudit.model.target import Target, TargetKind, Tool
 from rocketaudit.model.trust import ChainLink, LinkState
+from rocketaudit.model.update import AnswerState, UpdateAnswer
 from rocketaudit.model.verdict import Outcome, Severity, Verdict
 
 TARGET = Target(
@@ -111,6 +112,11 @@ def integrity() -> Integrity:
         (BadBlockReport("bank-a", "data", 10769, 44109824, 4096, "/usr/bin/containerd", 8192, "containerd"),),
         1,
         ("superblock padding",),
+        (
+            UpdateAnswer("update-newer", "bank-a", "no newer release is offered", AnswerState.ATTENTION, "newer: 1.8.0",
+                         "manifest.json"),
+            UpdateAnswer("metadata-expiry", "", "the repository's metadata stay valid", AnswerState.FINE, "2027"),
+        ),
     )  # fmt: skip
 
 
@@ -174,6 +180,7 @@ def hostile() -> Report:
     """Every text that a target can state is an attack on some writer."""
     base = ordinary()
     found, findings, parts, gaps, places, bad, exposed, rows = [], [], [], [], [], [], [], []
+    answers = []
     for number, text in enumerate(HOSTILE):
         where = Locator(text, text, text, 1, text)
         seen = Fact(Key(f"n{number}", (text,), text), Plane.STATIC, State.PRESENT, where, {text: (text, 1)}, text, text)
@@ -189,7 +196,8 @@ def hostile() -> Report:
         )  # fmt: skip
         gaps.append(Gap(text, text, text))
         places.append(Place(text, text, text, text, where, False))
-        bad.append(BadBlockReport("bank-a", "data", number, 0, 4096, text, 0, text, text))
+        bad.append(BadBlockReport("bank-a", "data", number, 0, 4096, text, 0, text, text, text))
+        answers.append(UpdateAnswer("update-root", text, text, AnswerState.UNKNOWN, text, text))
         exposed.append((text, "c", text))
         rows.append(CensusRow("all", text, 1, 10))
     fields = dict.fromkeys(
@@ -198,7 +206,9 @@ def hostile() -> Report:
     return replace(
         base,
         target=replace(TARGET, **fields),
-        integrity=replace(integrity(), why=HOSTILE[0], places=tuple(places), bad_blocks=tuple(bad)),
+        integrity=replace(
+            integrity(), why=HOSTILE[0], places=tuple(places), bad_blocks=tuple(bad), updates=tuple(answers)
+        ),
         findings=tuple(findings),
         components=tuple(parts),
         benchmarks=(benchmark(tuple(found)),),

@@ -78,3 +78,10 @@ def test_what_is_wrong_is_shown_before_what_to_do_about_it() -> None:
     text = render_console(ordinary())
     task = text[text.index("Fails: The root file system") :]
     assert task.index("bank-a states another root hash") < task.index("To do: ")
+
+
+def test_the_odd_one_out_and_what_updates_leave_open_are_said() -> None:
+    text = render_console(ordinary())
+    assert "recomputed tree: differs: root hash" in text
+    assert "not so: no newer release is offered: newer: 1.8.0" in text
+    assert "Updates" not in render_console(replace(ordinary(), integrity=replace(ordinary().integrity, updates=())))
