@@ -44,6 +44,7 @@ def walk_in_steps(walked: Walked, budget: Budget) -> Iterator[None]:
         for count, item in enumerate(tree.walk(budget), 1):
             if not count % STEP:
                 yield
+            budget.hold(len(item.path))
             if isinstance(item, WalkGap):
                 walked.gaps.append(Gap(tree.scope, bytepath.encode(item.path), item.reason))
             elif isinstance(item.node, BadNode):
@@ -51,14 +52,14 @@ def walk_in_steps(walked: Walked, budget: Budget) -> Iterator[None]:
                 number = f"inode {item.node.number}: " if item.node.number else ""
                 walked.gaps.append(Gap(tree.scope, path, f"{number}{item.node.reason}"))
             else:
-                walked.records.append(_record(tree, item.path, item.node))
+                walked.records.append(_record(tree, item.path, item.node, budget))
                 walked.nodes.append(item.node)
     except FormatError as error:
         walked.complete = False
         walked.gaps.append(Gap(tree.scope, "", str(error)))
 
 
-def _record(tree: Tree, path: bytes, node: Node) -> FileRecord:
+def _record(tree: Tree, path: bytes, node: Node, budget: Budget) -> FileRecord:
     unread: str | None = None
     target: str | None = None
     pairs: tuple[tuple[bytes, bytes], ...] = ()
@@ -68,6 +69,7 @@ def _record(tree: Tree, path: bytes, node: Node) -> FileRecord:
         pairs = tree.fs.xattrs(node)
     except FormatError as error:
         unread = str(error)
+    budget.hold(len(target or "") + sum([len(name) + len(value) for name, value in pairs]))
     selinux, capability = _security(pairs)
     return FileRecord(
         scope=tree.scope,

@@ -13,16 +13,21 @@ GIB = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What one scan may cost at most: bytes that decoders give out, entries, levels of folders, seconds."""
+    """What one scan may cost at most: bytes that decoders give out, entries, levels of folders, seconds, bytes held.
+
+    `held` bounds the names, targets and attributes that are kept: a path may be thousands of bytes long in an image
+    that holds each of its parts once.
+    """
 
     most_bytes: int = 64 * GIB
     entries: int = 2_000_000
     depth: int = 128
     seconds: float = 3600.0
+    held: int = 512 << 20
 
     def budget(self) -> Budget:
         """A budget that nothing was spent of, and whose time starts now."""
-        return Budget(self.most_bytes, self.entries, self.depth, self.seconds)
+        return Budget(self.most_bytes, self.entries, self.depth, self.seconds, self.held)
 
 
 @dataclass(slots=True)
@@ -36,10 +41,12 @@ class Budget:
     max_entries: int = 2_000_000
     max_depth: int = 128
     max_seconds: float = 3600.0
+    max_held: int = 512 << 20
     entry_bytes: int = GIB
     clock: Callable[[], float] = time.monotonic
     spent_bytes: int = 0
     spent_entries: int = 0
+    held: int = 0
     started: float = field(default=-1.0)
 
     def __post_init__(self) -> None:
@@ -61,10 +68,17 @@ class Budget:
         if before >> 10 != self.spent_entries >> 10:
             self.check_time()
 
+    def hold(self, count: int) -> None:
+        """Account for bytes of names and attributes that are kept until the end of the scan."""
+        self.held += count
+        if self.held > self.max_held:
+            raise BudgetError(f"more than {self.max_held} bytes of names and attributes in this scan")
+
     def check(self) -> None:
         """BudgetError when a limit of the whole scan is passed already."""
         self.produce(0)
         self.enter(0)
+        self.hold(0)
         self.check_time()
 
     def check_depth(self, depth: int) -> None:

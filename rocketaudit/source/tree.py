@@ -89,6 +89,7 @@ class Tree:
                         yield WalkGap(path, f"nested deeper than {budget.max_depth} levels")
                     else:
                         seen.add(node.number)
+                        budget.hold(len(path))
                         pending.append((path, node, depth + 1))
 
     def _batches(self, base: bytes, directory: Node, budget: Budget) -> Iterator[list[Entry | WalkGap]]:

@@ -17,12 +17,12 @@ from tests.support import find_tool, needs_tools
 
 def test_without_limits_the_defaults_of_the_budget_hold() -> None:
     made, default = bounds_of(None).budget(), Budget()
-    for name in ("max_bytes", "max_entries", "max_depth", "max_seconds"):
+    for name in ("max_bytes", "max_entries", "max_depth", "max_seconds", "max_held"):
         assert getattr(made, name) == getattr(default, name)
 
 
 def test_every_bound_is_set_by_its_name_and_bytes_by_a_bare_number() -> None:
-    assert bounds_of(["7", "entries=8", "depth=9", "seconds=0.5"]) == Bounds(7, 8, 9, 0.5)
+    assert bounds_of(["7", "entries=8", "depth=9", "seconds=0.5", "held=6"]) == Bounds(7, 8, 9, 0.5, 6)
     assert bounds_of(["bytes=1", "bytes=2"]).most_bytes == 2
 
 
@@ -63,8 +63,13 @@ def test_a_bomb_meets_the_bound_of_bytes(
         assert "more than 100000 bytes produced" in capsys.readouterr().err
 
 
-def test_a_scan_that_meets_its_bound_is_not_whole(small_erofs_image: Built, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("limit", "word"), [("entries=50", "more than 50 entries"), ("held=4000", "more than 4000 bytes of names")]
+)
+def test_a_scan_that_meets_its_bound_is_not_whole(
+    limit: str, word: str, small_erofs_image: Built, tmp_path: Path
+) -> None:
     report = tmp_path / "report.json"
-    options = ["--fail-on", "never", "-q", "-o", f"json={report}", "--limit", "entries=50"]
+    options = ["--fail-on", "never", "-q", "-o", f"json={report}", "--limit", limit]
     assert main(["scan", str(small_erofs_image.path), *options]) in (0, 3)
-    assert any("more than 50 entries" in gap["reason"] for gap in json.loads(report.read_text())["unread"])
+    assert any(word in gap["reason"] for gap in json.loads(report.read_text())["unread"])

@@ -109,3 +109,17 @@ def test_what_one_folder_may_not_hold_does_not_end_the_walk() -> None:
     found = walked({1: [(b"a", folder(2)), (b"b", folder(3))], 2: [BudgetError("too large")], 3: [(b"c", plain(4))]})
     assert (b"/a", "too large") in found
     assert (b"/b/c", "") in found
+
+
+def test_long_names_of_folders_are_not_piled_up_without_end() -> None:
+    """A path of n levels is n names long, though an image holds each name once."""
+
+    class Wide(Listed):
+        def entries(self, directory: Node) -> Iterator[tuple[bytes, Node | BadNode]]:
+            for number in range(10):
+                yield b"%d" % number + b"x" * 250, folder(directory.number * 10 + number)
+
+    steps: list[Entry | WalkGap] = []
+    with pytest.raises(BudgetError, match="bytes of names"):
+        steps.extend(Tree("root", "root", Wide({})).walk(Budget(max_held=100_000)))
+    assert sum(len(step.path) for step in steps) < 300_000
