@@ -68,6 +68,10 @@ class Budget:
         if before >> 10 != self.spent_entries >> 10:
             self.check_time()
 
+    def most_read(self, size: int) -> int:
+        """How many bytes of files a file system of `size` bytes may give out, as files may share blocks."""
+        return max(self.max_bytes, 4 * size)
+
     def hold(self, count: int) -> None:
         """Account for bytes of names and attributes that are kept until the end of the scan."""
         self.held += count

@@ -18,7 +18,7 @@ from rocketaudit.errors import BudgetError, FormatError, TruncatedError, Unsuppo
 from rocketaudit.formats.erofs import is_erofs, open_erofs
 from rocketaudit.formats.erofs.volume import Space
 from rocketaudit.model.budget import Budget
-from rocketaudit.model.filesystem import FileType
+from rocketaudit.model.filesystem import BadNode, FileType
 from rocketaudit.model.reader import BytesReader
 from tests.formats.tree_checks import (
     PreadReader,
@@ -253,6 +253,18 @@ def test_a_scan_that_decodes_more_than_its_budget_stops() -> None:
     contents = (content(fs, node) for _path, node in walk(fs) if node.type is FileType.REGULAR)
     with pytest.raises(BudgetError):
         list(contents)
+
+
+def test_files_that_all_share_the_same_blocks_meet_a_bound(tmp_path: Path) -> None:
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "file").write_bytes(os.urandom(2 << 20))
+    fs = open_erofs(BytesReader(mkfs(tmp_path / "image", tmp_path / "tree")), Budget(max_bytes=1 << 20))
+    ((_, node),) = [found for found in fs.entries(fs.root()) if found[0] == b"file"]
+    assert not isinstance(node, BadNode)
+    for _ in range(4):
+        assert sum(len(piece) for piece in fs.chunks(node)) == 2 << 20
+    with pytest.raises(BudgetError, match="bytes of files in an EROFS volume of"):
+        list(fs.chunks(node))
 
 
 def test_a_scan_with_more_entries_than_its_budget_stops() -> None:

@@ -373,6 +373,19 @@ def test_an_empty_hole_is_counted_against_the_budget(tmp_path: Path) -> None:
             pass
 
 
+def test_files_that_all_share_the_same_blocks_meet_a_bound(tmp_path: Path) -> None:
+    """A thousand inodes may name one gigabyte; they are given out only so often."""
+    folder = tmp_path / "tree"
+    folder.mkdir()
+    (folder / "file").write_bytes(os.urandom(4 << 20))
+    fs = opened(mkfs(tmp_path / "image", folder, size="8M"), Budget(max_bytes=1 << 20))
+    node = find(fs, b"file")
+    for _ in range(8):
+        assert sum(len(piece) for piece in fs.chunks(node)) == 4 << 20
+    with pytest.raises(BudgetError, match="bytes of files in a file system of"):
+        list(fs.chunks(node))
+
+
 def test_an_extent_tree_that_names_itself_ends(small: bytes) -> None:
     fs = opened(small)
     node = find(fs, b"sub/file")
