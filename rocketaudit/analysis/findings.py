@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 
+from rocketaudit.analysis.linking import shadowing_libraries
 from rocketaudit.formats.release_version import release_numbers
 from rocketaudit.model.disk import Bank
 from rocketaudit.model.evidence import Evidence
@@ -37,6 +39,7 @@ def find_oddities(evidence: Evidence, integrity: Integrity) -> tuple[Finding, ..
         *_boot_findings(evidence),
         *_update_findings(evidence, integrity),
         *_file_findings(evidence),
+        *_library_findings(evidence),
     ]
     return tuple(sorted(found, key=lambda f: (_SEVERITY_ORDER.index(f.severity), f.id, str(f.where), f.detail)))
 
@@ -181,3 +184,10 @@ def _file_findings(evidence: Evidence) -> Iterable[Finding]:
             yield Finding("embedded-image", Severity.MEDIUM, title, where, f"{record.size} bytes")
         if record.content == "script" and record.scope == evidence.judged:
             yield Finding("script", Severity.LOW, f"a script for {record.interpreter or 'nobody'}", where)
+
+
+def _library_findings(evidence: Evidence) -> Iterable[Finding]:
+    for binary, link in islice(shadowing_libraries(evidence), MAX_LISTED):
+        where = Locator(evidence.target.name, binary.scope, binary.path)
+        title = "a program's own search path leads to another library than the system's"
+        yield Finding("library-shadowed", Severity.LOW, title, where, f"{link.name}: {link.path} before {link.shadows}")

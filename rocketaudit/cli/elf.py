@@ -77,12 +77,12 @@ def elf(
     if output not in FORMS:
         raise UsageError(f"unknown output {output!r}", hint="console, json or csv")
     wanted = Filter(tuple(language or ()), tuple(contains or ()), tuple(map(_condition, hardening or ())), path)
-    found, gaps = read_targets(targets, Reading(workers, tmp_dir, limits, quiet=quiet))
+    found, gaps, places = read_targets(targets, Reading(workers, tmp_dir, limits, quiet=quiet))
     if explain is not None:
-        print_explained(chosen(found, explain))
+        print_explained(chosen(found, explain), places)
         return ExitCode.MEETS_POLICY
     shown = sorted((binary for binary in found if wanted.passes(binary)), key=lambda one: (one.scope, one.path))
-    {"console": print_console, "json": print_json, "csv": print_csv}[output](shown, gaps)
+    {"console": print_console, "json": print_json, "csv": print_csv}[output](shown, gaps, places)
     return ExitCode.UNREAD if gaps else ExitCode.MEETS_POLICY
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from rocketaudit.analysis.linking import Link, links
 from rocketaudit.audit import TOOL
 from rocketaudit.cli.limits import bounds_of
 from rocketaudit.cli.progress import TerminalProgress, choose_progress
@@ -19,7 +20,7 @@ from rocketaudit.evidence.reading import MAX_ELF
 from rocketaudit.formats.elf import Named, read_elf
 from rocketaudit.model import bytepath
 from rocketaudit.model.binary import Binary
-from rocketaudit.model.evidence import Gap, Wants
+from rocketaudit.model.evidence import Evidence, Gap, Wants
 from rocketaudit.model.records import dataclass
 from rocketaudit.source.opening import open_target
 
@@ -37,10 +38,29 @@ class Reading:
     search: bool = True
 
 
-def read_targets(targets: Iterable[str], reading: Reading) -> tuple[list[Binary], list[Gap]]:
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """What the file system says of a program, and where the libraries that it needs are in there."""
+
+    mode: int
+    uid: int
+    gid: int
+    setuid: bool
+    setgid: bool
+    capabilities: tuple[str, ...]
+    selinux: str | None
+    libraries: tuple[Link, ...]
+
+
+# by scope and path, as the binaries have them; empty for files that were named one by one
+Places = dict[tuple[str, str], Placed]
+
+
+def read_targets(targets: Iterable[str], reading: Reading) -> tuple[list[Binary], list[Gap], Places]:
     """Every ELF file of the targets, and what could not be read; SourceError for a target that is not there."""
     found: list[Binary] = []
     gaps: list[Gap] = []
+    places: Places = {}
     for target in targets:
         if is_elf_file(target):
             one = read_file(target, search=reading.search)
@@ -49,10 +69,11 @@ def read_targets(targets: Iterable[str], reading: Reading) -> tuple[list[Binary]
             else:
                 gaps.append(one)
         else:
-            binaries, unread = read_tree(Path(target), reading)
+            binaries, unread, placed = read_tree(Path(target), reading)
             found += binaries
             gaps += unread
-    return found, gaps
+            places |= placed
+    return found, gaps, places
 
 
 def is_elf_file(path: str) -> bool:
@@ -112,7 +133,7 @@ def _whole(descriptor: int, size: int) -> bytes:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def read_tree(target: Path, reading: Reading) -> tuple[list[Binary], list[Gap]]:
+def read_tree(target: Path, reading: Reading) -> tuple[list[Binary], list[Gap], Places]:
     """The ELF files of a folder (with the folder before their paths) or of all file systems of an image."""
     progress = choose_progress(quiet=reading.quiet)
     budget = bounds_of(reading.limits).budget()
@@ -133,10 +154,25 @@ def read_tree(target: Path, reading: Reading) -> tuple[list[Binary], list[Gap]]:
     finally:
         if isinstance(progress, TerminalProgress):
             progress.close()
-    if not target.is_dir():
-        return list(evidence.binaries), list(evidence.gaps)
-    base = bytepath.encode(os.fsencode(target)).rstrip("/")
+    base = bytepath.encode(os.fsencode(target)).rstrip("/") if target.is_dir() else ""
     return (
         [replace(binary, path=base + binary.path) for binary in evidence.binaries],
         [replace(gap, path=base + gap.path) for gap in evidence.gaps],
+        {(one.scope, base + one.path): placed for one in evidence.binaries if (placed := _placed(evidence, one))},
+    )
+
+
+def _placed(evidence: Evidence, binary: Binary) -> Placed | None:
+    record = evidence.file(binary.path, binary.scope)
+    if record is None:
+        return None
+    return Placed(
+        record.mode,
+        record.uid,
+        record.gid,
+        record.is_setuid,
+        record.is_setgid,
+        () if record.capability is None else record.capability.permitted,
+        record.selinux,
+        tuple(links(evidence, binary)),
     )

@@ -6,29 +6,32 @@ import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 from typing import Any
 
 import typer
 
 from rocketaudit.cli.elf import report_gaps
+from rocketaudit.cli.elf_targets import Placed, Places
 from rocketaudit.cli.output import print_bytes
 from rocketaudit.model.binary import Binary, Hardening
 from rocketaudit.model.codec import encode
 from rocketaudit.model.evidence import Gap
 from rocketaudit.report.escape import csv_cell, json_text, terminal
 
+MAX_MISSING = 10
 _COLUMNS = ("relro", "nx", "pie", "canary", "fortify")
 _CSV = (
     "path", "scope", "sha256", "size", "machine", "kind", "language", "runtime", "contains", "confidence", "build_id",
     *_COLUMNS, "rpath", "runpath", "wx_segments", "textrel", "static", "stripped", "code_bytes", "error",
 )  # fmt: skip
+_CSV_PLACED = ("mode", "uid", "capabilities", "selinux", "libraries_not_found", "libraries_shadowing")
 
 
-def print_json(binaries: Sequence[Binary], gaps: Sequence[Gap]) -> None:
+def print_json(binaries: Sequence[Binary], gaps: Sequence[Gap], places: Places) -> None:
     """One array; files that could not be read are in it, language unknown, with the reason in `error`."""
-    rows = [_json_row(binary) for binary in binaries]
+    rows = [_json_row(binary, places) for binary in binaries]
     rows += [_unread_row(gap) for gap in gaps]
     print_bytes(b"[")
     for number, row in enumerate(rows):
@@ -38,8 +41,10 @@ def print_json(binaries: Sequence[Binary], gaps: Sequence[Gap]) -> None:
     report_gaps(gaps)
 
 
-def _json_row(binary: Binary) -> dict[str, Any]:
+def _json_row(binary: Binary, places: Places) -> dict[str, Any]:
     row: dict[str, Any] = encode(binary, full=True)
+    placed = places.get((binary.scope, binary.path))
+    row["file"] = None if placed is None else encode(placed, full=True)
     return row
 
 
@@ -53,21 +58,32 @@ def _unread_row(gap: Gap) -> dict[str, Any]:
         "confidence": "low",
         "signals": [],
         "hardening": None,
+        "file": None,
         "error": gap.reason,
     }
 
 
-def print_csv(binaries: Sequence[Binary], gaps: Sequence[Gap]) -> None:
+def print_csv(binaries: Sequence[Binary], gaps: Sequence[Gap], places: Places) -> None:
     """A header and a line per file; safe to open in a spreadsheet."""
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(_CSV)
+    rows.writerow((*_CSV, *_CSV_PLACED))
     own = {field.name for field in fields(Hardening)}
     for binary in binaries:
         values = [getattr(binary.hardening if name in own else binary, name) for name in _CSV]
-        rows.writerow([csv_cell(_cell(value)) for value in values])
+        rows.writerow(
+            [csv_cell(_cell(value)) for value in values + _placed_cells(places.get((binary.scope, binary.path)))]
+        )
     print_bytes(text.getvalue().encode())
     report_gaps(gaps)
+
+
+def _placed_cells(placed: Placed | None) -> list[object]:
+    if placed is None:
+        return [None] * len(_CSV_PLACED)
+    missing = tuple(link.name for link in placed.libraries if link.path is None)
+    shadowing = tuple(link.name for link in placed.libraries if link.shadows is not None)
+    return [f"{placed.mode:04o}", placed.uid, placed.capabilities, placed.selinux, missing, shadowing]
 
 
 def _cell(value: object) -> str:
@@ -78,8 +94,8 @@ def _cell(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def print_console(binaries: Sequence[Binary], gaps: Sequence[Gap]) -> None:
-    """A line per file, then the counts per language."""
+def print_console(binaries: Sequence[Binary], gaps: Sequence[Gap], places: Places) -> None:
+    """A line per file, then the counts per language, and what deserves a look: privileged files, libraries."""
     typer.echo(f"{'LANGUAGE':<14} {'SURE':<6} {'RELRO':<8} {'NX':<7} {'PIE':<10} {'CANARY':<8} {'FORTIFY':<8} PATH")
     for binary in binaries:
         hard = binary.hardening
@@ -93,7 +109,34 @@ def print_console(binaries: Sequence[Binary], gaps: Sequence[Gap]) -> None:
     rust = sum("rust" in binary.contains for binary in binaries)
     if rust != counts["rust"]:
         typer.echo(f"{rust} contain Rust")
+    for line in _standing_out(binaries, places):
+        typer.echo(terminal(line))
     report_gaps(gaps)
+
+
+def _standing_out(binaries: Sequence[Binary], places: Places) -> Iterator[str]:
+    """Who runs with more rights than its caller, and whose libraries are not there or not the system's."""
+    placed = [(one, place) for one in binaries if (place := places.get((one.scope, one.path))) is not None]
+    for binary, place in placed:
+        if reason := _privileges(place):
+            yield f"{reason}: {binary.path} ({_language(binary)})"
+    missing: Counter[str] = Counter()
+    for binary, place in placed:
+        for link in place.libraries:
+            if link.path is None:
+                missing[link.name] += 1
+            elif link.shadows is not None:
+                yield f"{binary.path} takes {link.path}, not {link.shadows}"
+    if missing:
+        named = ", ".join(f"{name} ({count})" for name, count in missing.most_common(MAX_MISSING))
+        more = f" and {len(missing) - MAX_MISSING} more" if len(missing) > MAX_MISSING else ""
+        yield f"needed and in no folder of the loader: {named}{more}"
+
+
+def _privileges(place: Placed) -> str:
+    found = [f"setuid {place.uid}"] if place.setuid else []
+    found += [f"setgid {place.gid}"] if place.setgid else []
+    return ", ".join([*found, *place.capabilities])
 
 
 def _short(value: str) -> str:
@@ -106,14 +149,14 @@ def _language(binary: Binary) -> str:
     return f"{first}+{'+'.join(others)}" if others else first
 
 
-def print_explained(binaries: Iterable[Binary]) -> None:
+def print_explained(binaries: Iterable[Binary], places: Places) -> None:
     """Verdict, each signal with its byte, shares, hardening and contents of every file."""
     for binary in binaries:
-        for line in explained(binary):
+        for line in explained(binary, places.get((binary.scope, binary.path))):
             typer.echo(terminal(line))
 
 
-def explained(binary: Binary) -> list[str]:
+def explained(binary: Binary, placed: Placed | None = None) -> list[str]:
     """The lines of `print_explained`, not yet safe for a terminal."""
     lines = [
         binary.path,
@@ -134,9 +177,20 @@ def explained(binary: Binary) -> list[str]:
     lines.append("Hardening:")
     lines += [f"  {field.name}: {_cell(getattr(binary.hardening, field.name)) or '-'}" for field in fields(Hardening)]
     lines += _contents(binary)
+    if placed is not None:
+        lines += _surroundings(placed)
     if binary.error:
         lines.append(f"Could not be read: {binary.error}")
     return lines
+
+
+def _surroundings(placed: Placed) -> Iterator[str]:
+    yield "In its file system:"
+    yield f"  mode {placed.mode:04o}, owner {placed.uid}:{placed.gid}, {_privileges(placed) or 'no rights of its own'}"
+    yield f"  SELinux label {placed.selinux or 'none'}"
+    for link in placed.libraries:
+        aside = f", which hides {link.shadows}" if link.shadows is not None else ""
+        yield f"  needs {link.name}: {link.path or 'in no folder of the loader'}{aside}"
 
 
 def _contents(binary: Binary) -> list[str]:

@@ -106,3 +106,24 @@ def test_a_damaged_file_is_listed_as_unknown_and_gives_3(tmp_path: Path, capfd: 
     (row,) = json.loads(capfd.readouterr().out)
     assert row["language"] == "unknown"
     assert "32 nor 64 bit" in row["error"] or "52 bytes" in row["error"]
+
+
+def test_the_file_system_joins_privileges_and_libraries(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (folder / "bin" / "c").chmod(0o4755)
+    (folder / "usr/lib").mkdir(parents=True)
+    (folder / "usr/lib/libstdc++.so.6").write_bytes(program("c-shared"))
+    elf([str(folder)], output="json", quiet=True)
+    rows = {row["path"].rpartition("/")[2]: row for row in json.loads(capfd.readouterr().out)}
+    assert (rows["c"]["file"]["mode"], rows["c"]["file"]["setuid"]) == (0o4755, True)
+    assert not rows["c++"]["file"]["setuid"]
+    found = {link["name"]: link["path"] for link in rows["c++"]["file"]["libraries"]}
+    assert found["libstdc++.so.6"] == "/usr/lib/libstdc++.so.6"
+    assert found["libc.so.6"] is None
+    elf([str(folder)], quiet=True)
+    out = capfd.readouterr().out
+    assert f"setuid {os.getuid()}: {folder}/bin/c (c)" in out
+    assert "in no folder of the loader: libc.so.6 (" in out
+    elf([str(folder)], explain="bin/c++", quiet=True)
+    assert "needs libc.so.6: in no folder of the loader" in capfd.readouterr().out
+    elf([str(folder / "bin" / "c")], output="json", quiet=True)
+    assert json.loads(capfd.readouterr().out)[0]["file"] is None
