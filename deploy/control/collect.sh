@@ -38,7 +38,7 @@ command -v jq >/dev/null 2>&1 || { echo "collect.sh: jq is needed" >&2; exit 3; 
 [ -r "$R/proc/sys/kernel/random/boot_id" ] || { echo "collect.sh: there is no /proc to read" >&2; exit 3; }
 
 # --- generated from the rules by deploy/generate.py; do not edit ---
-KEYS=6e11dfa192647883204aa89eb74ca562a32d4b92064ccda012b9ff61f8229266
+KEYS=bf6939f5c705356a150fcc0381711bc651184674505b6f53f7ec74f09118af86
 SYSCTLS="dev.tty.ldisc_autoload fs.protected_fifos fs.protected_hardlinks fs.protected_regular fs.protected_symlinks"
 SYSCTLS="$SYSCTLS fs.suid_dumpable kernel.dmesg_restrict kernel.kexec_load_disabled kernel.kptr_restrict kernel.panic"
 SYSCTLS="$SYSCTLS kernel.panic_on_oops kernel.perf_event_paranoid kernel.randomize_va_space kernel.sysrq"
@@ -77,10 +77,11 @@ OPTIONS="$OPTIONS CONFIG_SECURITY_SELINUX_DISABLE CONFIG_SECURITY_YAMA CONFIG_SL
 OPTIONS="$OPTIONS CONFIG_STACKPROTECTOR_STRONG CONFIG_STRICT_DEVMEM CONFIG_STRICT_KERNEL_RWX CONFIG_STRICT_MODULE_RWX"
 OPTIONS="$OPTIONS CONFIG_UNMAP_KERNEL_AT_EL0 CONFIG_VMAP_STACK"
 UNITS="chronyd.service"
-SETTINGS='[["container-runtime","enable-unprivileged-ports"], ["host-containers","*","superpowered"],
-  ["host-containers","admin","enabled"], ["host-containers","admin","source"],
-  ["host-containers","control","source"], ["host-containers","control","superpowered"], ["kernel","lockdown"],
-  ["kubernetes","allowed-unsafe-sysctls"], ["updates","metadata-base-url"], ["updates","targets-base-url"]]'
+SETTINGS='[["container-runtime","enable-unprivileged-ports"], ["host-containers","*","enabled"],
+  ["host-containers","*","superpowered"], ["host-containers","admin","enabled"],
+  ["host-containers","admin","source"], ["host-containers","control","source"],
+  ["host-containers","control","superpowered"], ["kernel","lockdown"], ["kubernetes","allowed-unsafe-sysctls"],
+  ["updates","metadata-base-url"], ["updates","targets-base-url"]]'
 # --- end of what is generated ---
 
 # What the functions print goes through `encode`: "t" marks a text, "j" JSON that is there already.
@@ -213,12 +214,16 @@ api() {
     version_id: (.version_id // .["version-id"]), build_id: (.build_id // .["build-id"]), arch}
     | with_entries(select(.value != null))'
   # shellcheck disable=SC2016 # $asked and its like are variables of jq
-  ask /settings "$SETTINGS"' as $asked | (.settings // .) as $all | [$asked[] as $path
-    | {path: $path, found: (reduce $path[] as $name ([$all];
-        if length == 1 and (.[0] | type) == "object" and (.[0] | has($name)) then [.[0][$name]] else [] end))}
-    | if (.found | length) == 0 then {path}
-      elif (.found[0] | type) == "object" or (.found[0] | tostring | test("//[^/ ]*@|//[^ ?]*[?]")) then {path, kept: true}
-      else {path, value: .found[0]} end]'
+  ask /settings "$SETTINGS"' as $asked | (.settings // .) as $all
+    | [$asked[] as $path
+      | (reduce $path[] as $name ([{path: [], value: $all}]; [.[] | . as $here | select((.value | type) == "object")
+          | (.value | if $name == "*" then keys[] elif has($name) then $name else empty end) as $key
+          | {path: ($here.path + [$key]), value: $here.value[$key]}])) as $found
+      | (if any($path[]; . == "*") then {path: $path, all: true}
+         elif ($found | length) == 0 then {path: $path} else empty end),
+        ($found[] | if (.value | type) == "object" or (.value | tostring | test("//[^/ ]*@|//[^ ?]*[?]"))
+                    then {path, kept: true} else . end)]
+    | unique_by(.path)'
   ask /updates/status '{update_state: (.update_state // .["update-state"]),
     chosen_update: (.chosen_update // .["chosen-update"]), active_partition: (.active_partition // .["active-partition"])}'
   for report in '/report/cis?type=bottlerocket&level=2&format=json' '/report/cis?type=kubernetes&level=2&format=json' \

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
+from typing import Any
 
 from rocketaudit.errors import FormatError
 from rocketaudit.evidence import api_facts, kernel_arguments
@@ -188,10 +189,14 @@ class _Bundled(RuntimeFacts):
         return _as_answer(found), self._at(found.number)
 
     def _settings(self, answer: Answer, where: Locator) -> Iterator[Seen]:
-        """The settings that the collector was told to look at; of any other nothing is known."""
+        """The settings that the collector was told to look at; of any other nothing is known.
+
+        One with "*" in its path covers all that match: those that are not stated are absent.
+        """
         asked = frozenset(key.subject for key in self._asked("setting"))
         try:
-            rows = list(_rows(api_facts.parsed(answer)))
+            raw = api_facts.parsed(answer)
+            rows = list(_rows(raw))
         except FormatError as error:
             for key in (*(Key("setting", path) for path in sorted(asked)), api_facts.SETTINGS):
                 yield self.unread(key, where, str(error))
@@ -204,6 +209,9 @@ class _Bundled(RuntimeFacts):
                 yield self.unread(key, where, api_facts.WITHHELD)
             else:
                 yield self.present(key, value, where)
+        for path in _looked_through(raw):
+            if path in asked:
+                yield self.covers(_pattern(path))
         yield self.present(api_facts.SETTINGS, len(rows), where)
 
 
@@ -214,12 +222,24 @@ def _rows(raw: object) -> Iterator[tuple[tuple[str, ...], State, JsonValue]]:
         path = row.get("path") if isinstance(row, dict) else None
         if not isinstance(path, list) or not path or not all(isinstance(name, str) for name in path):
             raise FormatError("a setting of a bundle has no path")
+        if row.get("all") is True:
+            continue
         if row.get("kept") is True:
             yield tuple(path), State.UNREAD, None
         elif "value" in row:
             yield tuple(path), State.PRESENT, plain_value(row["value"])
         else:
             yield tuple(path), State.ABSENT, None
+
+
+def _looked_through(raw: Any) -> Iterator[tuple[str, ...]]:
+    """Paths with "*" of which every match is stated."""
+    return (tuple(row["path"]) for row in raw if row.get("all") is True and "*" in row["path"])
+
+
+def _pattern(path: tuple[str, ...]) -> str:
+    """The glob over written keys that a path with "*" stands for."""
+    return str(Key("setting", path)).replace("[", "[[]", 1)
 
 
 def _as_answer(found: BundleAnswer) -> Answer:

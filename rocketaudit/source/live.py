@@ -13,8 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from rocketaudit.errors import FormatError, RocketauditError, SourceError
-from rocketaudit.formats.dm_verity_table import find_tables, parse_table
+from rocketaudit.errors import RocketauditError, SourceError
 from rocketaudit.model.bank_verity import BankVerity
 from rocketaudit.model.budget import Budget
 from rocketaudit.model.disk import Container, DiskSummary
@@ -26,11 +25,6 @@ from rocketaudit.model.target import Target, TargetKind
 from rocketaudit.model.verity import TreeVerdict
 from rocketaudit.source.api_client import ApiClient
 from rocketaudit.source.device_mapper import (
-    BlockDevice,
-    MappedDevice,
-    ask_kernel,
-    block_device,
-    find_mapped,
     partitions_of,
 )
 from rocketaudit.source.directory import DirectoryFileSystem
@@ -38,16 +32,15 @@ from rocketaudit.source.disk import Disk
 from rocketaudit.source.gently import PacedReader
 from rocketaudit.source.grafts import plan_grafts
 from rocketaudit.source.image import ImageSource, open_parts
-from rocketaudit.source.mounts import Mount, host_mounts
 from rocketaudit.source.node_tree import NodeFileSystem, WithheldFileSystem
 from rocketaudit.source.places import Places, error_text, names_in, quiet_text
 from rocketaudit.source.raw import open_raw
+from rocketaudit.source.running_root import Running, ask_running, why_not_to_read
 from rocketaudit.source.tree import Tree
 from rocketaudit.source.whereabouts import Standing, find_standing
 
 NODE = "node"
 _OWN_FILES = ("private", "data")  # scopes of what users and the API write: never opened on a node
-_STOPS = ("restart", "panic")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +51,6 @@ class Asking:
     accept_restart: bool = False
     environment: Mapping[str, str] | None = None
     name: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """What the running kernel says of its root; a reason stands where it could not be asked."""
-
-    mounts: tuple[Mount, ...] = ()
-    mounts_from: Path | None = None
-    mounts_reason: str = ""
-    root_device: BlockDevice | None = None
-    parts: tuple[BlockDevice, ...] = ()
-    mapped: MappedDevice | None = None
-    mapped_reason: str = ""
-    command_line: str | None = None
 
 
 @dataclass(slots=True)
@@ -108,7 +87,7 @@ class LiveSource:
 def open_node(places: Places, budget: Budget, asking: Asking) -> LiveSource:
     """The node seen from `places`; what cannot be seen is a gap or a reason, never an error."""
     standing = find_standing(places, os.environ if asking.environment is None else asking.environment)
-    running = _ask_running(places, standing)
+    running = ask_running(places, standing)
     image, disk_reason = _open_disk(places, running, budget, asking.rate)
     target = _target(places, asking.name)
     if image is not None:
@@ -141,47 +120,6 @@ def _target(places: Places, name: str) -> Target:
         boot_id=quiet_text(kernel / "random/boot_id", 256),
         kernel_version=quiet_text(kernel / "osrelease", 256) or "",
     )
-
-
-def _ask_running(places: Places, standing: Standing) -> Running:
-    running = Running(command_line=quiet_text(places.proc / "cmdline", 1 << 16))
-    try:
-        mounts, told = host_mounts(places, host_pids=standing.host_pids)
-        running = replace(running, mounts=mounts, mounts_from=told)
-    except (RocketauditError, OSError) as error:
-        running = replace(running, mounts_reason=error_text(error))
-    root = _root_device(places, running.mounts)
-    if root is None:
-        return replace(running, mapped_reason="sysfs shows no device under the root")
-    running = replace(running, root_device=root, parts=_devices(places, root.slaves or (root.device,)))
-    if not root.mapped_name:
-        return replace(running, mapped_reason="the root is no mapped device")
-    try:
-        mapped = ask_kernel(places, root.mapped_name)
-    except (OSError, FormatError) as error:
-        return replace(running, mapped_reason=error_text(error))
-    return replace(running, mapped=mapped)
-
-
-def _root_device(places: Places, mounts: tuple[Mount, ...]) -> BlockDevice | None:
-    """What is under /, by major:minor; where the host's mounts cannot be seen, the mapped device called root."""
-    mount = next((one for one in reversed(mounts) if one.point == "/"), None)
-    if mount is not None:
-        try:
-            return block_device(places, mount.device)
-        except (OSError, FormatError):
-            return None
-    return find_mapped(places, "root")
-
-
-def _devices(places: Places, numbers: tuple[str, ...]) -> tuple[BlockDevice, ...]:
-    found = []
-    for number in numbers:
-        try:
-            found.append(block_device(places, number))
-        except (OSError, FormatError):
-            continue
-    return tuple(found)
 
 
 def _open_disk(places: Places, running: Running, budget: Budget, rate: float | None) -> tuple[ImageSource | None, str]:
@@ -270,31 +208,7 @@ def _trees(
 
 def _mounted_base(places: Places, running: Running, asking: Asking, points: frozenset[bytes]) -> FileSystem:
     """The mounted root, unless reading it could stop the node."""
-    reason = "" if asking.accept_restart else _danger(running)
+    reason = "" if asking.accept_restart else why_not_to_read(running)
     if reason:
         return WithheldFileSystem(reason, frozenset(one[1:] for one in points if one.count(b"/") == 1))
     return DirectoryFileSystem(str(places.rootfs))
-
-
-def _danger(running: Running) -> str:
-    """Why the mounted root must not be read; "" when a bad block costs no more than the file that it lies in."""
-    if running.root_device is None and running.mounts:
-        return ""  # the root is on no block device: nothing verifies it, so nothing stops the node
-    if running.root_device is not None and not running.root_device.mapped_name:
-        return ""
-    lines = []
-    if running.mapped is not None:
-        lines = [f"{start} {length} {kind} {text}" for start, length, kind, text in running.mapped.table]
-    elif running.command_line is not None:
-        lines = list(find_tables(running.command_line))
-    if lines and not any(map(_may_stop, lines)):
-        return ""
-    return "not read: one bad block read through the verity device could restart the node, and the raw disk is closed"
-
-
-def _may_stop(line: str) -> bool:
-    """Whether a bad block would end the node under this table, or nobody can tell."""
-    try:
-        return parse_table(line).parameters.on_corruption in _STOPS
-    except FormatError:
-        return True

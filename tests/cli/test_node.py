@@ -174,7 +174,7 @@ def test_memory_and_processor_stay_in_the_budget_that_the_documents_state(tmp_pa
     mebibytes = 64
     base = tmp_path / "node"
     base.mkdir()
-    FakeNode(base, mounts=("21 1 8:1 / / ro,relatime - ext4 /dev/sda1 ro",)).make()
+    FakeNode(base, mounts=("21 1 0:99 / / ro,relatime - ext4 none ro",)).make()
     program = base / "usr/bin/kubelet"
     program.parent.mkdir(parents=True)
     shutil.copy(shutil.which("true") or "/bin/true", program)

@@ -222,6 +222,28 @@ def test_nothing_that_may_be_a_secret_is_in_a_bundle(control: FakeNode, tmp_path
 
 
 @pytest.mark.parametrize(
+    ("tools_container", "verdict"),
+    [
+        ({"enabled": True, "superpowered": True}, Verdict.FAIL),
+        ({"enabled": False, "superpowered": True}, Verdict.PASS),
+        (None, Verdict.PASS),
+    ],
+)
+def test_a_rule_about_all_host_containers_is_decided_by_a_bundle_too(
+    control: FakeNode, tmp_path: Path, tools_container: object, verdict: Verdict
+) -> None:
+    settings = json.loads(json.dumps(SETTINGS))
+    if tools_container is not None:
+        settings["host-containers"]["tools"] = tools_container
+    with api_double(control.base / "run/api.sock") as double:
+        double.replies["/settings"] = answer(200, settings)
+        evidence = bundled(collect(control, tools(tmp_path / "bin")))
+    assert verdicts(evidence)["no-other-container-has-superpowers"] is verdict
+    stated = [fact.key for fact in evidence.facts]
+    assert len(stated) == len(set(stated))
+
+
+@pytest.mark.parametrize(
     ("reply", "reason"),
     [
         (answer(500, "Unable to get settings: live datastore missing", "text/plain"), "locked down"),

@@ -162,7 +162,7 @@ def mapped_with(text: str, *, status: str = "V", read_only: bool = True) -> Mapp
 
 def test_device_mapper_table_joins_the_statements(node: FakeNode, monkeypatch: pytest.MonkeyPatch) -> None:
     mapped = mapped_with(table_of(node.command_line))
-    monkeypatch.setattr("rocketaudit.source.live.ask_kernel", lambda places, name: mapped)
+    monkeypatch.setattr("rocketaudit.source.running_root.ask_kernel", lambda places, name: mapped)
     evidence = looked_at(node.open())
     bank = next(bank for bank in evidence.verity if bank.scope == "node")
     assert bank.statements[-1].source == "device-mapper table"
@@ -182,7 +182,7 @@ def test_table_of_another_bank_is_a_problem(node: FakeNode, monkeypatch: pytest.
         ((0, 1, "verity", "C"),),
         "asked",
     )
-    monkeypatch.setattr("rocketaudit.source.live.ask_kernel", lambda places, name: swapped)
+    monkeypatch.setattr("rocketaudit.source.running_root.ask_kernel", lambda places, name: swapped)
     evidence = looked_at(node.open())
     bank = next(bank for bank in evidence.verity if bank.scope == "node")
     problems = " ".join(bank.statements[-1].problems)
@@ -249,6 +249,26 @@ def test_root_on_no_mapped_device_is_read_as_it_is_mounted(tmp_path: Path) -> No
     node = FakeNode(tmp_path, None, mounts=lines, files={"usr/lib/os-release": "ID=debian\n"}).make()
     evidence = looked_at(node.open())
     assert evidence.get(Key("os_release", ("ID",)), Plane.STATIC).value == "debian"
+
+
+@pytest.mark.parametrize(
+    ("line", "read"),
+    [
+        ("21 1 0:99 / / ro - tmpfs tmpfs ro", True),
+        ("21 1 253:7 / / ro - erofs /dev/root ro", False),  # sysfs shows no such device: nobody knows what is below
+        ("21 1 0:99 / / ro - overlay overlay ro,lowerdir=/a:/b", False),  # and here the lower layer may be verified
+    ],
+)
+def test_a_root_of_which_nobody_knows_what_is_below_is_not_read(tmp_path: Path, line: str, read: bool) -> None:
+    node = FakeNode(tmp_path, None, mounts=(line, *MOUNTS[1:]), files={"usr/lib/os-release": "ID=debian\n"}).make()
+    fact = looked_at(node.open()).get(Key("os_release", ("ID",)), Plane.STATIC)
+    assert (fact.state is State.PRESENT) == read
+
+
+def test_a_mapped_root_that_does_not_tell_its_name_is_not_read(node: FakeNode) -> None:
+    (node.base / "dev/vda").unlink()
+    (node.base / "sys/devices/virtual/block/dm-0/dm/name").unlink()
+    assert looked_at(node.open()).get(Key("os_release", ("ID",)), Plane.STATIC).state is State.UNREAD
 
 
 def test_mounted_root_that_hides_or_adds_a_file_is_told(node: FakeNode) -> None:

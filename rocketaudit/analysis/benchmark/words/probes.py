@@ -290,7 +290,11 @@ PROBES: tuple[Probe, ...] = (
     Probe("no_passwords", (_PASSWORDS,), no_passwords),
     Probe("no_login_shells", (_SHELLS,), no_login_shells),
     Probe("no_writable_socket", (Key("unit", ("*",), "socket_mode"),), no_writable_socket),
-    Probe("superpowers", (Key("setting", ("host-containers", "*", "superpowered")),), superpowers),
+    Probe(
+        "superpowers",
+        tuple(Key("setting", ("host-containers", "*", name)) for name in ("superpowered", "enabled")),
+        superpowers,
+    ),
     Probe("other_bank", (Key("integrity", ("*",), "verdict"),), other_bank),
     *(
         Probe(f"{family}_default_deny", _firewall_keys(table), _firewall(default_deny, table))
