@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -11,17 +11,8 @@ from typing import TYPE_CHECKING
 
 from rocketaudit import __version__
 from rocketaudit.analysis.benchmark import judge, needs
-from rocketaudit.analysis.binaries import census
-from rocketaudit.analysis.decision import DEFAULT_FAIL_ON, decide, share_of_c
-from rocketaudit.analysis.findings import find_oddities
-from rocketaudit.analysis.integrity import judge_integrity
-from rocketaudit.analysis.integrity_facts import integrity_facts
-from rocketaudit.analysis.node_view import node_findings, node_view
-from rocketaudit.analysis.policy import policy_problems, unmet_demands
-from rocketaudit.analysis.release_age import unmet_release
-from rocketaudit.analysis.sbom import components, reconcile
-from rocketaudit.evidence import COLLECTORS
 from rocketaudit.evidence.collect import collect
+from rocketaudit.evidence.collector import Collector
 from rocketaudit.formats.evidence_file import in_order
 from rocketaudit.model.budget import Bounds
 from rocketaudit.model.evidence import Evidence, Wants
@@ -41,6 +32,11 @@ if TYPE_CHECKING:
     from rocketaudit.model.trust import ChainLink
 
 TOOL = Tool("rocketaudit", __version__)
+# what `judge_evidence` imports: 0.1 s that pass while workers read
+JUDGES = tuple(
+    f"rocketaudit.analysis.{name}"
+    for name in ("binaries", "decision", "findings", "integrity", "node_view", "policy", "release_age", "sbom")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,18 +100,35 @@ def look_at(source: Source, looking: Looking, benchmarks: Sequence[Benchmark], p
     evidence = collect(
         source,
         wants,
-        collectors=COLLECTORS,
+        collectors=_collectors(),
         workers=looking.workers or len(os.sched_getaffinity(0)),
         progress=progress,
         tool=TOOL,
         when=looking.when,
         host=looking.host,
+        needed_later=JUDGES,
     )
     return in_order(evidence)
 
 
+def _collectors() -> Iterator[Collector]:
+    from rocketaudit.evidence import COLLECTORS  # many modules, not needed before workers are busy
+
+    yield from COLLECTORS
+
+
 def judge_evidence(evidence: Evidence, judging: Judging) -> Report:
     """Everything that follows from evidence; reads nothing."""
+    from rocketaudit.analysis.binaries import census
+    from rocketaudit.analysis.decision import DEFAULT_FAIL_ON, decide, share_of_c
+    from rocketaudit.analysis.findings import find_oddities
+    from rocketaudit.analysis.integrity import judge_integrity
+    from rocketaudit.analysis.integrity_facts import integrity_facts
+    from rocketaudit.analysis.node_view import node_findings, node_view
+    from rocketaudit.analysis.policy import policy_problems, unmet_demands
+    from rocketaudit.analysis.release_age import unmet_release
+    from rocketaudit.analysis.sbom import components, reconcile
+
     chain = () if judging.trust is None else _chain(evidence, judging.trust)
     integrity = judge_integrity(evidence, chain) if judging.trust is None else _trusted(evidence, chain, judging.trust)
     known = replace(evidence, facts=evidence.facts + integrity_facts(integrity), _facts={}, _files={}, _children={})
@@ -163,6 +176,7 @@ def judge_evidence(evidence: Evidence, judging: Judging) -> Report:
 
 def _trusted(evidence: Evidence, chain: tuple[ChainLink, ...], trust: TrustInputs) -> Integrity:
     """Integrity with what the user's own documents state: a signed manifest, and an update repository."""
+    from rocketaudit.analysis.integrity import judge_integrity
     from rocketaudit.analysis.trust.judge import judge_updates, with_signed_places
 
     integrity = judge_integrity(with_signed_places(evidence, trust), chain)

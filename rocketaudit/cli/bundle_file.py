@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 
 from rocketaudit.analysis.benchmark import needs
-from rocketaudit.audit import TOOL, judge_evidence
+from rocketaudit.audit import TOOL
+from rocketaudit.cli.concluding import conclude
 from rocketaudit.cli.duration import parse_duration
 from rocketaudit.cli.input_file import read_input
 from rocketaudit.cli.output import parse_outputs
-from rocketaudit.cli.running import SHIPPED, Run, finish, read_benchmarks, read_judging
+from rocketaudit.cli.running import SHIPPED, Run, read_benchmarks, read_judging
 from rocketaudit.errors import SourceError
 from rocketaudit.evidence.bundle import evidence_of_bundle
 from rocketaudit.formats.bundle import MAX_SIZE, Bundle, parse_bundle
@@ -35,7 +36,7 @@ def run_bundle(run: Run, terms: BundleTerms) -> int:
     bundle = parse_bundle(read_input(run.target, MAX_SIZE))
     check_terms(bundle, terms.nonce, age, time.time())
     evidence = evidence_of_bundle(bundle, needs(read_benchmarks(SHIPPED)), name=run.target.name, tool=TOOL)
-    return finish(run, judge_evidence(in_order(evidence), judging), outputs)
+    return conclude(run, in_order(evidence), judging, outputs)
 
 
 def check_terms(bundle: Bundle, nonce: str | None, max_age: int | None, now: float) -> None:

@@ -14,9 +14,10 @@ from rocketaudit.analysis.benchmark import load_benchmarks
 from rocketaudit.analysis.decision import parse_fail_on
 from rocketaudit.analysis.tailored import tailoring_lines
 from rocketaudit.audit import Judging, Looking, judge_evidence, look
+from rocketaudit.cli.concluding import conclude
 from rocketaudit.cli.input_file import read_input
 from rocketaudit.cli.limits import bounds_of
-from rocketaudit.cli.output import Output, Screen, parse_outputs, wants_sha512, write_file, write_outputs
+from rocketaudit.cli.output import parse_outputs, wants_sha512, write_file
 from rocketaudit.cli.progress import TerminalProgress, choose_progress
 from rocketaudit.cli.trust_options import TrustArguments, check_trust
 from rocketaudit.errors import UsageError
@@ -77,8 +78,7 @@ def run_audit(run: Run) -> int:
         signatures=keeps or run.trust.are_given,
     )
     asking = with_shipped(judging.benchmarks) if keeps else judging.benchmarks
-    report = judge_evidence(_look(run, looking, asking), judging)
-    return finish(run, report, outputs)
+    return conclude(run, _look(run, looking, asking), judging, outputs, alone=run.workers == 1)
 
 
 def with_shipped(benchmarks: tuple[Benchmark, ...]) -> tuple[Benchmark, ...]:
@@ -116,8 +116,7 @@ def run_node(run: Run, node: NodeRun) -> int:
     signatures = keeps or run.trust.are_given
     asking = with_shipped(judging.benchmarks) if keeps else judging.benchmarks
     evidence = node_evidence(run, node, asking, sha512=wants_sha512(outputs), signatures=signatures)
-    report = judge_evidence(evidence, judging)
-    return finish(run, report, outputs)
+    return conclude(run, evidence, judging, outputs, alone=(run.workers or 1) == 1)
 
 
 def node_evidence(
@@ -153,18 +152,7 @@ def run_judge(run: Run) -> int:
     judging = read_judging(run)
     from rocketaudit.cli.evidence_argument import judged_evidence
 
-    report = judge_evidence(judged_evidence(run.target, run.evidence_keys), judging)
-    return finish(run, report, outputs)
-
-
-def finish(run: Run, report: Report, outputs: tuple[Output, ...]) -> int:
-    """Keep the report, write it, and give the exit code."""
-    if run.store is not None:
-        from rocketaudit.cli.storing import store_report
-
-        store_report(run.store, report)
-    write_outputs(report, outputs, Screen.of_stdout(no_color=run.no_color, verbose=run.verbose))
-    return report.policy.exit_code
+    return conclude(run, judged_evidence(run.target, run.evidence_keys), judging, outputs)
 
 
 def audit_target(run: Run) -> Report:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from importlib import import_module
+from itertools import chain
 from typing import TypeVar
 
 from rocketaudit.errors import FormatError, SourceError
 from rocketaudit.evidence.collector import Collector, Seen
 from rocketaudit.evidence.identity import checked_disk, identified, prepare_worker
 from rocketaudit.evidence.reading import FileRead, give_room_back, read_file
-from rocketaudit.evidence.running_verity import running_statements
 from rocketaudit.evidence.schedule import WorkerFailure, run_tasks
 from rocketaudit.evidence.verity import plan_jobs
 from rocketaudit.evidence.verity_check import check_ranges, finish_jobs
 from rocketaudit.evidence.walking import Walked, walk_in_steps
-from rocketaudit.model.bank_verity import BankVerity
+from rocketaudit.model.bank_verity import BankVerity, Statement
 from rocketaudit.model.binary import Binary
 from rocketaudit.model.evidence import Coverage, Evidence, Gap, SignedBlob, Wants
 from rocketaudit.model.fact import Fact
@@ -25,7 +26,7 @@ from rocketaudit.model.package import Package
 from rocketaudit.model.progress import Progress
 from rocketaudit.model.reader import Reader
 from rocketaudit.model.records import dataclass
-from rocketaudit.model.target import Tool
+from rocketaudit.model.target import TargetKind, Tool
 from rocketaudit.source.protocol import Source
 
 BATCH_BYTES = 8 << 20
@@ -65,25 +66,30 @@ def collect(
     source: Source,
     wants: Wants,
     *,
-    collectors: Sequence[Collector],
+    collectors: Iterable[Collector],
     workers: int,
     progress: Progress,
     tool: Tool,
     when: str,
     host: str = "",
+    needed_later: Sequence[str] = (),
 ) -> Evidence:
-    """Everything that `wants` asks of `source`; what could not be read is in the evidence as unread or as a gap."""
+    """Everything that `wants` asks of `source`; what could not be read is in the evidence as unread or as a gap.
+
+    `needed_later` are modules of the caller's, loaded while the workers are busy.
+    """
     reader: Reader | None = getattr(source, "reader", None)
-    jobs = plan_jobs(source.disk, reader, source.target.name, running_statements(source)) if wants.verity else []
+    jobs = plan_jobs(source.disk, reader, source.target.name, _running(source)) if wants.verity else []
     walked = [Walked(tree) for tree in source.trees]
-    steps = (step for one in walked for step in walk_in_steps(one, source.budget))
-    checked = check_ranges(source, jobs, workers=workers, progress=progress, meanwhile=steps)
+    walking = (step for one in walked for step in walk_in_steps(one, source.budget))
+    checked = check_ranges(source, jobs, workers=workers, progress=progress, meanwhile=walking)
     verity = finish_jobs(jobs, checked, walked)
     take_verity: Callable[[Sequence[BankVerity]], None] | None = getattr(source, "take_verity", None)
     if take_verity is not None:
         take_verity(verity)
     seen: list[Seen] = []
-    reads = _read_files(source, walked, wants, workers, progress, map(seen.append, _ask(collectors, source, wants)))
+    steps = chain(map(seen.append, _ask(collectors, source, wants)), map(import_module, needed_later))
+    reads = _read_files(source, walked, wants, workers, progress, steps)
     files, binaries = _assemble(walked, reads)
     return Evidence(
         target=replace(identified(source, seen), digest=f"sha256:{reads.digest}" if reads.digest else None),
@@ -103,6 +109,15 @@ def collect(
         host=host,
         sha512=wants.sha512,
     )
+
+
+def _running(source: Source) -> Mapping[str, tuple[Statement, ...]]:
+    """What a running kernel states of its root, by scope."""
+    if source.target.kind is not TargetKind.NODE:
+        return {}
+    from rocketaudit.evidence.running_verity import running_statements  # and all that reads a node
+
+    return running_statements(source)
 
 
 def _read_files(
@@ -215,7 +230,7 @@ def _assemble(walked: list[Walked], reads: _Reads) -> tuple[list[FileRecord], li
     return files, binaries
 
 
-def _ask(collectors: Sequence[Collector], source: Source, wants: Wants) -> Iterable[Seen]:
+def _ask(collectors: Iterable[Collector], source: Source, wants: Wants) -> Iterable[Seen]:
     for collector in collectors:
         try:
             yield from collector.collect(source, wants)
