@@ -131,7 +131,13 @@ def judge_evidence(evidence: Evidence, judging: Judging) -> Report:
 
     chain = () if judging.trust is None else _chain(evidence, judging.trust)
     integrity = judge_integrity(evidence, chain) if judging.trust is None else _trusted(evidence, chain, judging.trust)
-    known = replace(evidence, facts=evidence.facts + integrity_facts(integrity), _facts={}, _files={}, _children={})
+    known = replace(
+        evidence,
+        facts=evidence.facts + integrity_facts(integrity, evidence.assurance),
+        _facts={},
+        _files={},
+        _children={},
+    )
     benchmarks = judge(
         judging.benchmarks,
         known,

@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
-from rocketaudit.model.fact import Fact, JsonValue, Key, Locator, Plane, State
+from dataclasses import replace
+
+from rocketaudit.model.fact import Assurance, Fact, JsonValue, Key, Locator, Plane, State
 from rocketaudit.model.integrity import BankVerdict, Integrity, IntegrityVerdict
 
 IMAGE = "image"
 
 
-def integrity_facts(integrity: Integrity) -> tuple[Fact, ...]:
+def integrity_facts(integrity: Integrity, assurance: Assurance = Assurance.DIRECT) -> tuple[Fact, ...]:
     """`integrity:image#verdict` and, for every bank, `integrity:<bank>#verdict`, `#why`, `#populated`, `#odd_ones_out`.
 
-    An unknown verdict is an unread fact with the analysis' own reason: it never looks like an answer.
+    An unknown verdict is an unread fact with the analysis' own reason: it never looks like an answer. Nor does a
+    verified one that follows only from what somebody asserts.
     """
-    facts = [_verdict(IMAGE, "", integrity.verdict, integrity.why)]
-    facts += [fact for bank in integrity.banks for fact in _bank(bank)]
+    told = integrity if assurance is not Assurance.ASSERTED else _asserted(integrity)
+    facts = [_verdict(IMAGE, "", told.verdict, told.why)]
+    facts += [fact for bank in told.banks for fact in _bank(bank)]
     facts.append(_fact(IMAGE, "bad_blocks", "", integrity.bad_blocks_total))
     return tuple(facts)
+
+
+def _asserted(integrity: Integrity) -> Integrity:
+    """What may be said when nobody whom the user trusts read the bytes."""
+    why = "verified by what an unsigned source asserts: nobody trusted read the bytes"
+    banks = tuple(
+        replace(bank, verdict=IntegrityVerdict.UNKNOWN, why=why) if bank.verdict is IntegrityVerdict.VERIFIED else bank
+        for bank in integrity.banks
+    )
+    if integrity.verdict is not IntegrityVerdict.VERIFIED:
+        return replace(integrity, banks=banks)
+    return replace(integrity, verdict=IntegrityVerdict.UNKNOWN, why=why, banks=banks)
 
 
 def _bank(bank: BankVerdict) -> tuple[Fact, ...]:

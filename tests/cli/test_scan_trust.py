@@ -13,6 +13,7 @@ import pytest
 
 from rocketaudit.cli.main import main
 from tests.cli.test_manifest import Keys, signed
+from tests.formats.test_update_manifest import manifest, update
 from tests.gnupg import Gpg
 from tests.images import Built
 from tests.secure_boot import Identity
@@ -408,10 +409,14 @@ def test_a_certificate_as_anchor_verifies_rules_about_it_too(
 ) -> None:
     keys = Keys(tmp_path)
     manifest = signed(small_erofs_image.path, tmp_path, keys)
-    report = tmp_path / "r.json"
-    words = ["judge", str(evidence), "-q", "-o", f"json={report}"]
+    report, mine = tmp_path / "r.json", tmp_path / "mine.json"
+    shutil.copy(evidence, mine)
+    main(["baseline", "sign", str(mine), "--key", str(keys.private)])
+    words = ["judge", str(mine), "-q", "-o", f"json={report}"]
     rule = "integrity-reaches-a-trust-anchor"
-    for more, expected in ([], "fail"), (["--manifest", str(manifest), "--key", str(keys.public)], "pass"):
+    anchor = ["--manifest", str(manifest), "--key", str(keys.public)]
+    sure = ["--evidence-key", str(keys.public)]
+    for more, expected in (sure, "fail"), ([*anchor, *sure], "pass"), (anchor, "unknown"), ([], "fail"):
         main([*words, *more])
         results = json.loads(report.read_text())["results"]
         assert {one["verdict"] for one in results if one["rule"] == rule} == {expected}
@@ -458,3 +463,40 @@ def test_an_evidence_file_is_verified_only_when_a_given_key_signed_it(
     stranger = Keys(put(tmp_path / "stranger", {}))
     assert main([*words, "--evidence-key", str(stranger.public)]) != 0
     assert main(["judge", "--bundle", str(mine), "--evidence-key", str(key.public)]) == 2
+
+
+# ---- what the user's own documents add to the report
+
+
+def test_a_signed_manifest_is_one_of_the_places_and_may_be_the_odd_one_out(
+    evidence: Path, small_erofs_image: Built, small_ext4_image: Built, tmp_path: Path
+) -> None:
+    report = tmp_path / "r.json"
+    for image, odd in ((small_erofs_image, []), (small_ext4_image, ["signed manifest"])):
+        folder = put(tmp_path / image.path.parent.name, {})
+        keys = Keys(folder)
+        manifest = signed(image.path, folder, keys)
+        words = ["--manifest", str(manifest), "--key", str(keys.public), "-o", f"json={report}", "-q"]
+        main(["judge", str(evidence), *words])
+        integrity = json.loads(report.read_text())["integrity"]
+        stated = {one["source"] for one in integrity["places"] if one["scope"] == "bank-a"}
+        assert stated == {"boot text", "superblock", "recomputed tree", "signed manifest"}
+        (bank,) = [one for one in integrity["banks"] if one["populated"]]
+        assert bank["odd_ones_out"] == odd
+        assert bank["verdict"] == ("broken" if odd else "verified")
+
+
+def test_a_scan_with_tuf_answers_the_update_side(evidence: Path, small_erofs_image: Built, tmp_path: Path) -> None:
+    made = repository(small_erofs_image.path)
+    raw = manifest(update("9.9.9"))
+    made.contents["manifest.json"] = raw
+    report = tmp_path / "r.json"
+    words = [*tuf(tmp_path, made.build()), *WHEN, "-o", f"json={report}", "-q"]
+    put(tmp_path / "metadata", {"manifest.json": raw})
+    main(["judge", str(evidence), *words])
+    whole = json.loads(report.read_text())
+    answers = {one["id"]: one for one in whole["integrity"]["updates"]}
+    assert answers["update-newer"]["answer"] == "newer: 9.9.9"
+    assert "not listed" in answers["release-offered"]["answer"]
+    assert whole["integrity"]["verdict"] == "verified"
+    assert {"release-offered", "update-root"} <= {one["id"] for one in whole["findings"]}
