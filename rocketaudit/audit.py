@@ -69,6 +69,7 @@ class Judging:
     created: str = ""
     policy_path: str = ""
     policy_digest: str = ""
+    policy_text: str = ""
     tailoring: tuple[str, ...] = ()
 
 
@@ -173,6 +174,7 @@ def judge_evidence(evidence: Evidence, judging: Judging) -> Report:
             as_of="" if judging.as_of is None else judging.as_of.isoformat(),
             waiver_problems=problems,
             tailoring=judging.tailoring,
+            text=judging.policy_text,
         ),
         evidence=evidence,
         created=judging.created,

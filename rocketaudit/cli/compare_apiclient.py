@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -59,11 +60,17 @@ def compare_apiclient(
     return ExitCode.UNREAD if theirs.problems else ExitCode.MEETS_POLICY
 
 
+# what a reader should look at first
+_ORDER = ("contradicts", "exception", "only_ours", "only_theirs", "undecided", "no_rule", "agrees")
+
+
 def _print(theirs: CheckReport, rows: tuple[ParityRow, ...]) -> None:
     from rocketaudit.report.escape import terminal
 
-    typer.echo(terminal(f"{theirs.name} {theirs.version}: {len(rows)} checks"))
-    for row in rows:
+    counts = Counter(row.comparison.value for row in rows)
+    told = ", ".join(f"{counts[one]} {one.replace('_', ' ')}" for one in _ORDER if counts[one])
+    typer.echo(terminal(f"{theirs.name} {theirs.version}: {len(rows)} checks: {told}"))
+    for row in sorted(rows, key=lambda one: _ORDER.index(one.comparison.value)):
         typer.echo(terminal(f"{row.comparison.value:<13}{row.check.id:<9}{row.check.title}"))
         typer.echo(terminal(f"{'':22}{row.why}"))
     for problem in theirs.problems:

@@ -50,7 +50,7 @@ def check_policy(
     from rocketaudit.cli.running import SHIPPED, read_benchmarks, read_policy
     from rocketaudit.report.summary import plural
 
-    policy, path, digest = read_policy(file)
+    policy, path, digest, _ = read_policy(file)
     if not path:
         raise UsageError(f"{file} does not exist")
     loaded = read_benchmarks(policy.benchmarks or SHIPPED, policy.tailoring)

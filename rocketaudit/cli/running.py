@@ -195,7 +195,7 @@ def read_looking(run: Run) -> Looking:
 
 def read_judging(run: Run) -> Judging:
     """Rules and policy from files; UsageError for what is wrong with them."""
-    policy, path, digest = read_policy(run.policy)
+    policy, path, digest, text = read_policy(run.policy)
     names = run.benchmarks or policy.benchmarks or DEFAULT_BENCHMARKS
     as_of = None if run.as_of is None else _date(run.as_of)
     check_trust(run.trust)
@@ -217,6 +217,7 @@ def read_judging(run: Run) -> Judging:
         created=printed_time(),
         policy_path=path,
         policy_digest=digest,
+        policy_text=text,
         tailoring=tailoring_lines(shipped, benchmarks, policy.tailoring, level),
     )
 
@@ -238,13 +239,13 @@ def _midnight(day: date | None) -> datetime | None:
     return None if day is None else datetime.combine(day, time(), UTC)
 
 
-def read_policy(path: Path | None) -> tuple[Policy, str, str]:
-    """(policy, its path, its digest); an empty policy when none is given and none lies in the current folder."""
+def read_policy(path: Path | None) -> tuple[Policy, str, str, str]:
+    """(policy, its path, digest and text); an empty policy when none is given and none lies in the current folder."""
     chosen = path or (DEFAULT_POLICY if DEFAULT_POLICY.is_file() else None)
     if chosen is None:
-        return Policy(), "", ""
+        return Policy(), "", "", ""
     data = read_input(chosen, MAX_POLICY)
-    return parse_policy(data), str(chosen), f"sha256:{hashlib.sha256(data).hexdigest()}"
+    return parse_policy(data), str(chosen), f"sha256:{hashlib.sha256(data).hexdigest()}", data.decode("utf-8")
 
 
 def read_benchmarks(names: tuple[str, ...], tailoring: Tailoring | None = None) -> tuple[Benchmark, ...]:

@@ -53,7 +53,10 @@ class Census:
 
 @dataclass(frozen=True, slots=True)
 class PolicyResult:
-    """Whether the run meets its policy, what decided the exit code, and how the rules differ from those shipped."""
+    """Whether the run meets its policy, what decided the exit code, and how the rules differ from those shipped.
+
+    `text` is the policy itself, so that a report that is filed holds what it was judged by.
+    """
 
     fail_on: tuple[str, ...]
     exit_code: int
@@ -63,6 +66,7 @@ class PolicyResult:
     as_of: str = ""
     waiver_problems: tuple[str, ...] = ()
     tailoring: tuple[str, ...] = ()
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 
 from rocketaudit.model.report import Report
+from rocketaudit.report.csv_results import write_controls
 from rocketaudit.report.cyclonedx import write_cyclonedx
 from rocketaudit.report.document import digest_of
 from rocketaudit.report.escape import json_text
@@ -34,7 +35,9 @@ report.json     the whole report (schema/report-1.0.json)
 report.html     the same for a browser; report.md for a ticket
 evidence.json   everything that was seen (schema/evidence-1.0.json); `rocketaudit judge` judges it again
 sbom.cdx.json   bill of materials, CycloneDX 1.6, with the results as declarations
-rules.json      which benchmarks, in which version, with which rules, and the policy's digest
+rules.json      which benchmarks, in which version, with which rules, how they were tailored, and the policy's digest
+policy.toml     the policy, when there was one (schema/policy-1.0.json)
+controls.csv    the results by control of NIST SP 800-53, 800-190 and the CIS numbers
 SHA256SUMS      digests of all of these; check them with `sha256sum -c SHA256SUMS`
 {NO_CIS_PRODUCT}
 """
@@ -56,7 +59,10 @@ def _members(report: Report) -> Iterator[tuple[str, bytes]]:
         yield "evidence.json", write_evidence(report)
     yield "sbom.cdx.json", write_cyclonedx(report)
     yield "rules.json", _rules(report)
-    for name in ("report-1.0.json", "evidence-1.0.json"):
+    if report.policy.text:
+        yield "policy.toml", report.policy.text.encode()
+    yield "controls.csv", write_controls(report)
+    for name in ("report-1.0.json", "evidence-1.0.json", "policy-1.0.json"):
         yield f"schema/{name}", read_text(f"reports/schema/{name}").encode()
 
 
@@ -66,6 +72,7 @@ def _rules(report: Report) -> bytes:
         "tool": f"{report.tool.name} {report.tool.version}",
         "evidence": digest_of(report),
         "policy": {"path": policy.path, "digest": policy.digest, "fail_on": policy.fail_on, "as_of": policy.as_of},
+        "tailoring": policy.tailoring,
         "benchmarks": [
             {
                 "id": group.benchmark.id,

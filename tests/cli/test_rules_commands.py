@@ -123,3 +123,22 @@ def test_report_of_a_foreign_checker_is_a_wrong_usage(tmp_path: Path) -> None:
     report.write_text('{"name": "STIG", "results": {}}')
     with pytest.raises(UsageError, match="STIG"):
         compare_apiclient(report, tmp_path)
+
+
+def test_compare_says_first_how_many_agree_and_shows_contradictions_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = tmp_path / "report.txt"
+    report.write_text(
+        "Benchmark name:  CIS Bottlerocket Benchmark\nVersion:         v1.0.0\nTotal checks:    2\n"
+        "[PASS] 1.4.1     Ensure setuid programs do not create core dumps (Automatic)\n"
+        "[FAIL] 1.4.3     Ensure unprivileged eBPF is disabled (Automatic)\n"
+    )
+    root = tmp_path / "root"
+    (root / "usr/lib/sysctl.d").mkdir(parents=True)
+    (root / "usr/lib/sysctl.d/a.conf").write_text("kernel.unprivileged_bpf_disabled = 2\n")
+    (root / "usr/lib/os-release").write_text("ID=bottlerocket\n")
+    assert compare_apiclient(report, root, workers=1) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert "2 checks: 1 contradicts, 1 agrees" in lines[0]
+    assert lines[1].startswith("contradicts  1.4.3")

@@ -214,6 +214,6 @@ def hostile() -> Report:
         benchmarks=(benchmark(tuple(found)),),
         unread=tuple(gaps),
         census=Census(3, tuple(rows), 0.5, 0.5, exposed=tuple(exposed)),
-        policy=PolicyResult(("any",), 1, HOSTILE, HOSTILE[0], HOSTILE[6], HOSTILE[7], HOSTILE, HOSTILE),
+        policy=PolicyResult(("any",), 1, HOSTILE, HOSTILE[0], HOSTILE[6], HOSTILE[7], HOSTILE, HOSTILE, HOSTILE[0]),
         evidence=replace(base.evidence, host=HOSTILE[6], when=HOSTILE[0]),
     )

@@ -118,3 +118,11 @@ def test_the_bundle_holds_what_its_list_says_and_is_an_ordinary_zip() -> None:
         for name, digest in sums.items():
             assert sha256(bundle.read(name)).hexdigest() == digest
         assert read_json(bundle.read("report.json")).target.name == ordinary().target.name
+
+
+def test_bundle_holds_the_policy_that_it_was_judged_by_and_the_results_by_control() -> None:
+    policy = replace(ordinary().policy, text="level = 1\n", tailoring=("2 rules above level 1 were not judged",))
+    with zipfile.ZipFile(BytesIO(write_pack(replace(ordinary(), policy=policy)))) as bundle:
+        assert bundle.read("policy.toml") == b"level = 1\n"
+        assert json.loads(bundle.read("rules.json"))["tailoring"] == ["2 rules above level 1 were not judged"]
+        assert {"controls.csv", "schema/policy-1.0.json"} <= set(bundle.namelist())

@@ -112,17 +112,9 @@ def test_plants_turn_exactly_the_rules_that_they_should(plants: tuple[str, ...])
 
 
 def test_setuid_shell_turns_the_rules_about_shells_setuid_and_the_weak_program_that_it_is() -> None:
-    found = set(turned("setuid_shell"))
-    assert {"no-shell", "no-setuid-programs"} <= found
-    about_programs = {rule for rule in found if rule not in ("no-shell", "no-setuid-programs")}
-    assert about_programs <= {
-        "programs-have-read-only-relocations",
-        "programs-are-position-independent",
-        "stacks-are-not-executable",
-        "stack-permission-is-stated",
-        "c-programs-check-their-stacks",
-        "c-programs-check-their-copies",
-    }
+    """What else its compiler flags do wrong, programs of the image do wrong already."""
+    about_its_build = {"stack-permission-is-stated", "stacks-are-not-executable"}
+    assert set(turned("setuid_shell")) == {"no-shell", "no-setuid-programs"} | about_its_build
 
 
 def test_wrong_root_hash_in_the_boot_text_fails_the_rules_about_the_tree() -> None:
