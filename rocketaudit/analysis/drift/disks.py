@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import zip_longest
 
 from rocketaudit.analysis.drift.sides import Sides, difference, unreadable
 from rocketaudit.model.change import Change
@@ -136,22 +138,29 @@ def _paired(
     one: tuple[BootEntry, ...], two: tuple[BootEntry, ...]
 ) -> Iterator[tuple[str, BootEntry | None, BootEntry | None]]:
     """Entries of the same file by their titles; what is left over, in their order."""
-    files = sorted({(entry.scope, entry.path) for entry in (*one, *two)})
-    for scope, path in files:
-        old = [entry for entry in one if (entry.scope, entry.path) == (scope, path)]
-        new = [entry for entry in two if (entry.scope, entry.path) == (scope, path)]
-        pairs: list[tuple[BootEntry | None, BootEntry | None]] = []
-        for left in list(old):
-            right = next((entry for entry in new if entry.title == left.title), None)
-            if right is not None:
-                pairs.append((left, right))
-                old.remove(left)
-                new.remove(right)
-        count = max(len(old), len(new))
-        pairs += zip([*old, *[None] * (count - len(old))], [*new, *[None] * (count - len(new))], strict=True)
-        for number, (before, after) in enumerate(pairs):
+    before, after = _by_file(one), _by_file(two)
+    for scope, path in sorted(before.keys() | after.keys()):
+        old, new = before.get((scope, path), []), after.get((scope, path), [])
+        titled: defaultdict[str, deque[int]] = defaultdict(deque)
+        for index, entry in enumerate(new):
+            titled[entry.title].append(index)
+        matched = [titled[entry.title].popleft() if titled.get(entry.title) else None for entry in old]
+        pairs: list[tuple[BootEntry | None, BootEntry | None]] = [
+            (entry, new[index]) for entry, index in zip(old, matched, strict=True) if index is not None
+        ]
+        taken = set(matched)
+        rest = [entry for entry, index in zip(old, matched, strict=True) if index is None]
+        pairs += zip_longest(rest, [entry for index, entry in enumerate(new) if index not in taken])
+        for number, (left, right) in enumerate(pairs):
             name = f"{scope}:{path}"
-            yield (name if number == 0 else f"{name} ({number + 1})"), before, after
+            yield (name if number == 0 else f"{name} ({number + 1})"), left, right
+
+
+def _by_file(entries: tuple[BootEntry, ...]) -> dict[tuple[str, str], list[BootEntry]]:
+    found: defaultdict[tuple[str, str], list[BootEntry]] = defaultdict(list)
+    for entry in entries:
+        found[entry.scope, entry.path].append(entry)
+    return found
 
 
 def _command(entry: BootEntry | None) -> JsonValue:

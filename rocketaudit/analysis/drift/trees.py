@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from rocketaudit.analysis.drift.sides import Sides, difference, not_comparable, place, unreadable
@@ -106,9 +107,11 @@ def _fec(statement: Statement) -> JsonValue:
 
 def _by_source(statements: Iterable[Statement]) -> dict[str, Statement]:
     found: dict[str, Statement] = {}
+    seen: Counter[str] = Counter()
     for statement in statements:
-        number = sum(1 for name in found if name.partition(" (")[0] == statement.source)
-        found[statement.source if not number else f"{statement.source} ({number + 1})"] = statement
+        seen[statement.source] += 1
+        number = seen[statement.source]
+        found[statement.source if number == 1 else f"{statement.source} ({number})"] = statement
     return found
 
 

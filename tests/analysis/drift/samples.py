@@ -110,7 +110,6 @@ FACTS: tuple[tuple[str, JsonValue, JsonValue], ...] = (
     ("vendor_sbom:x.json#components", (("a", "1"),), (("a", "2"),)),
     ("attribution:apiclient", {"": "MIT"}, {"": "GPL-2.0"}),
     ("attribution_problems:apiclient", ("a",), ("b",)),
-    ("copyright:apiclient", ("a",), ("b",)),
     ("package:glibc#version", "2.43", "2.44"),
     ("something_new:subject", 1, 2),
 )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
 
 import pytest
 
+from rocketaudit.analysis.drift.compare import compare
 from rocketaudit.analysis.drift.judge import GUARDED, decide
 from rocketaudit.model.change import Change, Judgement, Relation
 from rocketaudit.model.evidence import OUTSIDE, Evidence, Gap
@@ -203,3 +205,31 @@ def test_a_check_of_the_node_itself_that_is_gone_has_not_turned_for_the_better()
     gone = replace(gone, covered=SAME.covered)
     (change,) = judged(set_fact(SAME, "own_check:x#status", "pass"), gone).changes
     assert (change.judgement, change.decided_by) == (Judgement.CANNOT_SAY, "rule-undecided")
+
+
+def test_a_side_with_endless_boot_entries_or_statements_is_compared_in_time() -> None:
+    assert SAME.disk is not None
+    entry, bank = SAME.disk.boot_entries[0], SAME.verity[0]
+    many = range(20_000)
+    titles = replace(SAME, disk=replace(SAME.disk, boot_entries=tuple(replace(entry, title=f"t{n}") for n in many)))
+    paths = replace(SAME, disk=replace(SAME.disk, boot_entries=tuple(replace(entry, path=f"/{n}") for n in many)))
+    stated = replace(SAME, verity=(replace(bank, statements=bank.statements * len(many)), *SAME.verity[1:]))
+    started = time.process_time()
+    assert all(len(compare(SAME, other)) >= len(many) - 1 for other in (titles, paths, stated))
+    assert time.process_time() - started < 10  # it was minutes
+
+
+def test_boot_entries_are_paired_by_title_and_what_is_left_in_order() -> None:
+    assert SAME.disk is not None
+    entry = SAME.disk.boot_entries[0]
+
+    def boots(*titles: str) -> Evidence:
+        assert SAME.disk is not None
+        entries = tuple(replace(entry, title=title, kernel_path=f"/{n}") for n, title in enumerate(titles))
+        return replace(SAME, disk=replace(SAME.disk, boot_entries=entries))
+
+    moved = [c for c in compare(boots("a", "b", "a"), boots("b", "a", "a")) if c.area == "boot"]
+    assert [(c.before, c.after) for c in moved if c.attribute == "kernel_path"] == [("/0", "/1"), ("/1", "/0")]
+    fresh = [c for c in compare(boots("a", "b"), boots("c", "b", "d")) if c.area == "boot"]
+    assert [(c.before, c.after) for c in fresh if c.attribute == "title"] == [("a", "c")]
+    assert [c.attribute for c in fresh if c.before is None] == ["entry"]
