@@ -21,6 +21,7 @@ from rocketaudit.source.protocol import Source
 SETTINGS = Key("settings", ("api",))
 WITHHELD = "its value stays on the node: it may be a secret"
 UPDATE_STATE = Key("update", ("status",), "state")
+IN_PLACE = Key("update", ("status",), "in_place")
 NO_UPDATES = "updates in place are switched off on this node, or were never asked for"
 _OS = ("pretty_name", "variant_id", "version_id", "build_id", "arch")
 REPORTS = (
@@ -37,11 +38,12 @@ def _collect(source: Source, wants: Wants) -> Iterator[Seen]:
     answer = node.node.api.get("/os")
     yield from os_facts(node, answer, _where(node, "/os"))
     if answer.state in (ApiState.NO_SOCKET, ApiState.DENIED):
-        for key in (*dict.fromkeys(wanted(wants, "setting")), SETTINGS, UPDATE_STATE):
+        for key in (*dict.fromkeys(wanted(wants, "setting")), SETTINGS, UPDATE_STATE, IN_PLACE):
             yield node.unread(key, _where(node, "/"), f"{answer.reason}; it takes a host container, or control_t")
         return
     yield from _settings(node, wants)
-    yield from update_facts(node, node.node.api.get("/updates/status"), _where(node, "/updates/status"))
+    status = node.node.api.get("/updates/status")
+    yield from update_facts(node, status, _where(node, "/updates/status"), one_bank=_has_one_bank(node))
     for name, target in REPORTS:
         yield from check_facts(node, name, node.node.api.get(target), _where(node, target))
 
@@ -102,11 +104,24 @@ def _settings(node: Running, wants: Wants) -> Iterator[Seen]:
     yield node.present(SETTINGS, count, where)
 
 
-def update_facts(node: RuntimeFacts, answer: Answer, where: Locator) -> Iterator[Seen]:
-    """Whether an update waits, and what boots next."""
+def _has_one_bank(node: Running) -> bool:
+    """Whether the disk was seen and has no other bank to write an update into."""
+    return node.node.disk is not None and len(node.node.disk.banks) == 1
+
+
+def update_facts(node: RuntimeFacts, answer: Answer, where: Locator, *, one_bank: bool = False) -> Iterator[Seen]:
+    """Whether an update waits, and what boots next; where nothing is updated in place, that and no more."""
     if answer.state is ApiState.NOT_THERE:
+        if one_bank:
+            yield node.present(IN_PLACE, False, where)
+        else:
+            yield node.unread(IN_PLACE, where, f"{NO_UPDATES} ({answer.reason})")
         yield node.unread(UPDATE_STATE, where, f"{NO_UPDATES} ({answer.reason})")
         return
+    if answer.state in (ApiState.ANSWERED, ApiState.BUSY):
+        yield node.present(IN_PLACE, True, where)
+    else:
+        yield node.unread(IN_PLACE, where, answer.reason)
     try:
         raw = parsed(answer)
         if not isinstance(raw, Mapping):

@@ -221,7 +221,9 @@ def test_updates_that_were_never_asked_for_are_no_failure(tmp_path: Path) -> Non
     node = FakeNode(tmp_path).make()
     with api_at(tmp_path) as double:
         del double.replies["/updates/status"]
-        assert "switched off" in reason(seen_on(node), "update:status#state")
+        seen = seen_on(node)
+        assert "switched off" in reason(seen, "update:status#state")
+        assert "switched off" in reason(seen, "update:status#in_place")
 
 
 def test_both_spellings_of_the_release_are_read(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from rocketaudit.source.live import LiveSource, _open_image
 from rocketaudit.source.node_tree import NodeFileSystem
 from rocketaudit.source.protocol import find_tree
 from rocketaudit.source.tree import Entry, Tree
+from tests.api_double import api_double
 from tests.fake_node import MOUNTS, ROOT_MOUNT, FakeNode, command_line_of
 from tests.images import Built
 
@@ -263,6 +264,19 @@ def test_a_root_of_which_nobody_knows_what_is_below_is_not_read(tmp_path: Path, 
     node = FakeNode(tmp_path, None, mounts=(line, *MOUNTS[1:]), files={"usr/lib/os-release": "ID=debian\n"}).make()
     fact = looked_at(node.open()).get(Key("os_release", ("ID",)), Plane.STATIC)
     assert (fact.state is State.PRESENT) == read
+
+
+def test_where_there_is_no_bank_to_update_into_the_rule_about_updates_does_not_apply(
+    tmp_path: Path, uki_image: Built, small_erofs_image: Built
+) -> None:
+    """404 alone may also mean that nobody ever asked, as on a node with an empty second bank."""
+    for image, state, value in ((uki_image, State.PRESENT, False), (small_erofs_image, State.UNREAD, None)):
+        base = tmp_path / image.path.parent.name
+        node = FakeNode(base, image.path, command_line_of(image.path)).make()
+        with api_double(base / "run/api.sock") as double:
+            del double.replies["/updates/status"]
+            fact = looked_at(node.open()).get(Key("update", ("status",), "in_place"), RUNTIME)
+        assert (fact.state, fact.value) == (state, value)
 
 
 def test_a_mapped_root_that_does_not_tell_its_name_is_not_read(node: FakeNode) -> None:
