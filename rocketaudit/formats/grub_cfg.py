@@ -216,6 +216,8 @@ class _Interpreter:
             block.initrd_paths = tuple(words[1:])
         elif name == "boot":
             block.has_booted = block.has_booted or bool(block.kernel_path)
+        elif name == "insmod" and any("/" in word or "(" in word for word in words[1:]):
+            self._doubt("a module is loaded from a path of its own", command[0].offset)
         elif name not in _INERT:
             self._doubt(f"{name[:40]!r} is not followed", command[0].offset)
 

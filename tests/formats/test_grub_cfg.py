@@ -133,6 +133,7 @@ def test_an_entry_cannot_change_what_another_one_boots() -> None:
         "! set v=good\nmenuentry x {\nlinux /k good\n}\n",
         "chainloader /evil.efi\nboot\nmenuentry x {\nlinux /k good\n}\n",
         "menuentry x {\nmultiboot2 /evil\nlinux /k good\n}\n",
+        "insmod (hd0,gpt12)/evil.mod\nmenuentry x {\nlinux /k good\n}\n",
         "menuentry x {\nlinux /k good\nmenuentry y {\nlinux /k evil\n}\n}\n",
     ],
 )

@@ -20,7 +20,7 @@ from rocketaudit.analysis.trust.tree_link import tree_link
 from rocketaudit.analysis.trust.tuf_chain import CHAIN as TUF
 from rocketaudit.analysis.trust.tuf_chain import ObservedFile, file_link, tuf_chain
 from rocketaudit.analysis.trust.tuf_parts import SignedPart, part_links
-from rocketaudit.analysis.trust.unsigned_beside import unsigned_beside
+from rocketaudit.analysis.trust.unsigned_beside import KERNELS, unsigned_beside
 from rocketaudit.analysis.trust.update_side import update_answers
 from rocketaudit.errors import FormatError
 from rocketaudit.formats.signed_image import SignedImage, signed_image_from_json
@@ -34,7 +34,6 @@ from rocketaudit.model.verity import TreeCheck, VerityParameters
 SIGNED_IMAGE = "signed-image:"
 _SHIM = ("/EFI/BOOT/BOOTX64.EFI", "/EFI/BOOT/BOOTAA64.EFI")
 _GRUB = ("/EFI/BOOT/grubx64.efi", "/EFI/BOOT/grubaa64.efi")
-_KERNEL = ("/vmlinuz", "/boot/vmlinuz")
 _GRUB_CFG = ("/grub/grub.cfg", "/grub2/grub.cfg", "/boot/grub/grub.cfg", "/boot/grub2/grub.cfg")
 
 
@@ -172,7 +171,7 @@ def _secure_boot(evidence: Evidence, bank: Bank, inputs: TrustInputs) -> Iterato
 
 
 def _grub(evidence: Evidence, bank: Bank, firmware: Firmware, scopes: Sequence[str]) -> Iterator[ChainLink]:
-    shim, grub, kernel = (_image(evidence, scopes, paths) for paths in (_SHIM, _GRUB, _KERNEL))
+    shim, grub, kernel = (_image(evidence, scopes, paths) for paths in (_SHIM, _GRUB, KERNELS))
     for text, signature in _grub_texts(evidence, bank):
         links = grub_boot_chain(firmware, GrubBoot(shim, grub, kernel, text, signature))
         yield from links

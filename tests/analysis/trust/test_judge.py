@@ -262,3 +262,20 @@ def test_a_signed_text_of_which_a_kernel_may_see_a_part_vouches_for_nothing(soun
     changed = text.replace(b"root=/dev/dm-0", b"root=/dev/sda3 " + trick + b"root=/dev/dm-0")
     failure = first_failure(judge_trust(signed_grub(sound, gpg, "part", changed), inputs(grub_keys=(key,))))
     assert "what boots cannot be told" in failure.why
+
+
+def test_files_beside_a_signed_unified_kernel_that_were_not_listed_are_no_pass(unified, tmp_path):
+    needs_tools("sbsign")
+    evidence, given = signed_uki(unified, tmp_path)
+    (entry,) = evidence.disk.boot_entries
+    walked = tuple(scope for scope in evidence.walked if scope != entry.scope)
+    assert walked != evidence.walked
+    unlisted = replace(evidence, walked=walked, _facts={}, _files={}, _children={})
+    assert first_failure(judge_trust(unlisted, given)).state is LinkState.NOT_CHECKABLE
+
+
+def test_a_kernel_that_was_not_judged_is_no_pass_for_secure_boot(sound):
+    given = inputs(db=(anchor(AnchorKind.DB_CERTIFICATE, Identity("x").pem),))
+    names = [link.name for link in judge_trust(changed_entry(sound, kernel_path="/other"), given)]
+    assert "bank-a: the kernel that starts was judged" in names
+    assert "bank-a: the kernel that starts was judged" not in [link.name for link in judge_trust(sound, given)]
