@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 from jsonschema import Draft202012Validator
+from jsonschema.validators import validator_for
 
 from rocketaudit.errors import FormatError
 from rocketaudit.model.advisory import AdvisoryChange, AdvisoryMove
@@ -24,6 +25,7 @@ from rocketaudit.report.drift_sarif import write_drift_sarif
 from rocketaudit.report.drift_text import groups, headline, pair
 from rocketaudit.resources import read_text
 from tests.report.samples import HOSTILE, TARGET
+from tests.report.test_standards import sarif_schema
 
 TOOL = Tool("rocketaudit", "0.1.0")
 CREATED = "2026-09-01T10:00:00Z"
@@ -140,6 +142,15 @@ def test_sarif_fails_on_what_is_unexpected_and_leaves_open_what_nobody_can_say()
     assert [(result["kind"], result["level"]) for result in run["results"]] == [("fail", "error"), ("open", "none")]
     assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == ["drift/a-ruling"]
     json.loads(write_drift_sarif(hostile(), TOOL, CREATED))
+
+
+@pytest.mark.parametrize("make", SAMPLES, ids=lambda make: make.__name__)
+def test_sarif_is_valid_by_its_official_schema(make: Callable[[], Drift]) -> None:
+    schema = sarif_schema()
+    kind = validator_for(schema)
+    document = json.loads(write_drift_sarif(make(), TOOL, CREATED))
+    errors = list(kind(schema, format_checker=kind.FORMAT_CHECKER).iter_errors(document))
+    assert [(error.json_path, error.message[:200]) for error in errors] == []
 
 
 def test_headline_says_no_more_than_was_compared() -> None:

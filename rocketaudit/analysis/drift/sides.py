@@ -46,10 +46,11 @@ def line_up(before: Evidence, after: Evidence) -> Sides:
         return Sides(before, after, ((JUDGED, before.judged, after.judged),))
     known_before, known_after = _scopes(before), _scopes(after)
     names = known_before | known_after
+    both = set(before.walked) & set(after.walked)  # as the bank that an update leaves to roll back to
     pairs: list[tuple[str, str | None, str | None]] = []
     if before.judged != after.judged and (before.judged not in after.walked or after.judged not in before.walked):
         pairs.append((JUDGED, before.judged, after.judged))
-        names -= {before.judged, after.judged}
+        names -= {scope for scope in (before.judged, after.judged) if scope not in both}
     for name in sorted(names):
         pairs.append((name, name if name in known_before else None, name if name in known_after else None))
     return Sides(before, after, tuple(pairs))

@@ -249,6 +249,29 @@ def test_a_bank_that_was_filled_is_told_once_not_file_by_file() -> None:
     assert [(c.area, c.attribute) for c in compare(SAMPLE, filled)] == [("integrity", "tree")]
 
 
+def test_the_bank_that_an_update_leaves_to_roll_back_to_is_compared_as_well() -> None:
+    bank = replace(SAMPLE.verity[0], scope="bank-b")
+    updated = replace(
+        SAMPLE,
+        judged="bank-b",
+        facts=(*SAMPLE.facts, *(replace(f, scope="bank-b") for f in SAMPLE.facts if f.scope == BANK)),
+        files=(*SAMPLE.files, *(replace(f, scope="bank-b") for f in SAMPLE.files if f.scope == BANK)),
+        binaries=(*SAMPLE.binaries, *(replace(b, scope="bank-b") for b in SAMPLE.binaries)),
+        packages=(*SAMPLE.packages, *(replace(p, scope="bank-b") for p in SAMPLE.packages)),
+        verity=(SAMPLE.verity[0], bank),
+        blobs=(*SAMPLE.blobs, *(replace(b, scope="bank-b") for b in SAMPLE.blobs if b.scope == BANK)),
+        covered=(*SAMPLE.covered, *(replace(c, scope="bank-b") for c in SAMPLE.covered if c.scope == BANK)),
+        walked=(*SAMPLE.walked, "bank-b"),
+        _facts={},
+        _files={},
+    )
+    assert {c.subject.partition(":")[0] for c in compare(SAMPLE, updated)} <= {"judged-root"}
+    record = next(f for f in SAMPLE.files if f.scope == BANK and f.path == "/usr/bin/a")
+    files = tuple(replace(f, mode=0o777) if f is record else f for f in updated.files)
+    changes = [c for c in compare(SAMPLE, replace(updated, files=files, _files={})) if c.attribute == "mode"]
+    assert [c.subject for c in changes] == [f"{BANK}:/usr/bin/a"]
+
+
 def test_after_an_update_in_place_the_two_judged_banks_stand_against_each_other() -> None:
     other: Evidence = replace(
         SAMPLE,
