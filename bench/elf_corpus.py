@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import os
 import subprocess
 import sys
 import tarfile
@@ -21,7 +22,8 @@ from pathlib import Path
 
 REPO = Path(__file__).resolve().parent.parent
 CACHE = REPO / ".cache" / "elf_corpus"
-LIST = REPO.parent / "shared" / "data" / "elf_corpus_tune.csv"
+SHARED = Path(os.environ.get("ROCKETAUDIT_SHARED_DATA", REPO.parent / "shared" / "data"))
+LIST = SHARED / "elf_corpus_tune.csv"
 DEBIAN = {"bw": "bookworm", "tx": "trixie"}
 WHEEL_TAGS = {
     "pypi-mx64": [f"manylinux{x}_x86_64" for x in ("1", "2010", "2014", *(f"_2_{n}" for n in range(5, 42)))],
@@ -47,6 +49,11 @@ class Labelled:
 
 
 def read_list(path: Path = LIST) -> list[Labelled]:
+    """The labelled files; ends the program with a message when the list is not beside the checkout."""
+    if not path.exists():
+        raise SystemExit(
+            f"no labelled list at {path}: it is third-party data; ROCKETAUDIT_SHARED_DATA names its folder"
+        )
     with path.open(newline="") as handle:
         return [
             Labelled(

@@ -12,10 +12,11 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from bench.elf_corpus import SHARED
 from rocketaudit.errors import FormatError
 from rocketaudit.formats.elf import read_elf
 
-VECTORS = Path(__file__).resolve().parent.parent.parent / "shared" / "data" / "elf"
+VECTORS = SHARED / "elf"
 SLOW = 5.0  # seconds for one file of at most a few MiB
 _NUMBERS = (0, 1, 0x7FFFFFFF, 0xFFFFFFFF, 0xFFFF, 0x10000, 0x80000000)
 
@@ -72,6 +73,9 @@ def check(data: bytes) -> tuple[str, float]:
 def main(words: list[str]) -> int:
     count, seed = int(words[0]) if words else 100_000, int(words[1]) if len(words) > 1 else 1
     seeds = [data for data in vectors() if len(data) < 4 << 20]
+    if not seeds:
+        print(f"no vectors at {VECTORS}: ROCKETAUDIT_SHARED_DATA names the folder", file=sys.stderr)
+        return 2
     said: Counter[str] = Counter()
     slowest, bad = 0.0, 0
     for data in mutants(seeds, count, seed):
