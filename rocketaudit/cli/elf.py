@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -77,13 +78,17 @@ def elf(
     if output not in FORMS:
         raise UsageError(f"unknown output {output!r}", hint="console, json or csv")
     wanted = Filter(tuple(language or ()), tuple(contains or ()), tuple(map(_condition, hardening or ())), path)
-    found, gaps, places = read_targets(targets, Reading(workers, tmp_dir, limits, quiet=quiet))
+    found = read_targets(targets, Reading(workers, tmp_dir, limits, quiet=quiet))
     if explain is not None:
-        print_explained(chosen(found, explain), places)
+        print_explained(chosen(found.binaries, explain), found.places)
         return ExitCode.MEETS_POLICY
-    shown = sorted((binary for binary in found if wanted.passes(binary)), key=lambda one: (one.scope, one.path))
-    {"console": print_console, "json": print_json, "csv": print_csv}[output](shown, gaps, places)
-    return ExitCode.UNREAD if gaps else ExitCode.MEETS_POLICY
+    unfiltered = wanted == Filter()
+    shown = sorted(
+        (binary for binary in found.binaries if wanted.passes(binary)), key=lambda one: (one.scope, one.path)
+    )
+    printed = replace(found, binaries=shown, kernels=found.kernels if unfiltered else [])
+    {"console": print_console, "json": print_json, "csv": print_csv}[output](printed)
+    return ExitCode.UNREAD if found.gaps else ExitCode.MEETS_POLICY
 
 
 def chosen(found: Iterable[Binary], path: str) -> list[Binary]:

@@ -7,17 +7,19 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from rocketaudit.analysis.linking import Link, links
 from rocketaudit.audit import TOOL
+from rocketaudit.cli.elf_kernels import Kernel, kernels_of, read_kernel
 from rocketaudit.cli.limits import bounds_of
 from rocketaudit.cli.progress import TerminalProgress, choose_progress
 from rocketaudit.errors import FormatError, SourceError
 from rocketaudit.evidence.collect import collect
 from rocketaudit.evidence.reading import MAX_ELF
 from rocketaudit.formats.elf import Named, read_elf
+from rocketaudit.formats.vmlinuz import is_vmlinuz
 from rocketaudit.model import bytepath
 from rocketaudit.model.binary import Binary
 from rocketaudit.model.evidence import Evidence, Gap, Wants
@@ -56,33 +58,41 @@ class Placed:
 Places = dict[tuple[str, str], Placed]
 
 
-def read_targets(targets: Iterable[str], reading: Reading) -> tuple[list[Binary], list[Gap], Places]:
-    """Every ELF file of the targets, and what could not be read; SourceError for a target that is not there."""
-    found: list[Binary] = []
-    gaps: list[Gap] = []
-    places: Places = {}
-    for target in targets:
-        if is_elf_file(target):
-            one = read_file(target, search=reading.search)
-            if isinstance(one, Binary):
-                found.append(one)
-            else:
-                gaps.append(one)
+@dataclass(slots=True)
+class Found:
+    """Everything that the targets hold, and what could not be read."""
+
+    binaries: list[Binary] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+    places: Places = field(default_factory=dict)
+    kernels: list[Kernel] = field(default_factory=list)
+
+    def take(self, one: Binary | Kernel | Gap) -> None:
+        if isinstance(one, Binary):
+            self.binaries.append(one)
+        elif isinstance(one, Kernel):
+            self.kernels.append(one)
         else:
-            binaries, unread, placed = read_tree(Path(target), reading)
-            found += binaries
-            gaps += unread
-            places |= placed
-    return found, gaps, places
+            self.gaps.append(one)
 
 
-def is_elf_file(path: str) -> bool:
-    """Whether a regular file starts as ELF does; SourceError when it cannot be opened."""
-    if os.path.isdir(path):
-        return False
+def read_targets(targets: Iterable[str], reading: Reading) -> Found:
+    """Every ELF file and kernel image of the targets; SourceError for a target that is not there."""
+    found = Found()
+    for target in targets:
+        head = b"" if os.path.isdir(target) else head_of(target)
+        if head.startswith(b"\x7fELF") or is_vmlinuz(head):
+            found.take(read_file(target, search=reading.search))
+        else:
+            read_tree(Path(target), reading, found)
+    return found
+
+
+def head_of(path: str) -> bytes:
+    """The first 4 KiB of a regular file; SourceError when it cannot be opened."""
     descriptor = open_regular(path)
     try:
-        return os.pread(descriptor, 4, 0) == b"\x7fELF"
+        return os.pread(descriptor, 4096, 0)
     finally:
         os.close(descriptor)
 
@@ -104,8 +114,8 @@ def open_regular(path: str) -> int:
     return descriptor
 
 
-def read_file(path: str, *, search: bool = True) -> Binary | Gap:
-    """One ELF file, or why it could not be read."""
+def read_file(path: str, *, search: bool = True) -> Binary | Kernel | Gap:
+    """One ELF file or kernel image, or why it could not be read."""
     name = bytepath.encode(os.fsencode(path))
     descriptor = open_regular(path)
     try:
@@ -113,6 +123,8 @@ def read_file(path: str, *, search: bool = True) -> Binary | Gap:
         if size > MAX_ELF:
             return Gap(FILE_SCOPE, name, f"{size} bytes: programs over {MAX_ELF} are not looked into")
         data = _whole(descriptor, size)
+        if is_vmlinuz(data[:4096]):
+            return read_kernel(data, FILE_SCOPE, name)
         digest = hashlib.sha256(data).hexdigest()
         return read_elf(data, Named(FILE_SCOPE, name, digest), search=search)
     except FormatError as error:
@@ -133,8 +145,8 @@ def _whole(descriptor: int, size: int) -> bytes:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def read_tree(target: Path, reading: Reading) -> tuple[list[Binary], list[Gap], Places]:
-    """The ELF files of a folder (with the folder before their paths) or of all file systems of an image."""
+def read_tree(target: Path, reading: Reading, found: Found) -> None:
+    """What a folder (with the folder before the paths) or all file systems of an image hold."""
     progress = choose_progress(quiet=reading.quiet)
     budget = bounds_of(reading.limits).budget()
     try:
@@ -149,17 +161,18 @@ def read_tree(target: Path, reading: Reading) -> tuple[list[Binary], list[Gap], 
                 tool=TOOL,
                 when="",
             )
+            kernels = list(kernels_of(source, evidence))
         finally:
             source.close()
     finally:
         if isinstance(progress, TerminalProgress):
             progress.close()
     base = bytepath.encode(os.fsencode(target)).rstrip("/") if target.is_dir() else ""
-    return (
-        [replace(binary, path=base + binary.path) for binary in evidence.binaries],
-        [replace(gap, path=base + gap.path) for gap in evidence.gaps],
-        {(one.scope, base + one.path): placed for one in evidence.binaries if (placed := _placed(evidence, one))},
-    )
+    for one in (*evidence.binaries, *evidence.gaps, *kernels):
+        found.take(replace(one, path=base + one.path))
+    for binary in evidence.binaries:
+        if (placed := _placed(evidence, binary)) is not None:
+            found.places[binary.scope, base + binary.path] = placed
 
 
 def _placed(evidence: Evidence, binary: Binary) -> Placed | None:

@@ -13,7 +13,8 @@ from typing import Any
 import typer
 
 from rocketaudit.cli.elf import report_gaps
-from rocketaudit.cli.elf_targets import Placed, Places
+from rocketaudit.cli.elf_kernels import foreign_modules, kernel_lines, kernel_row
+from rocketaudit.cli.elf_targets import Found, Placed, Places
 from rocketaudit.cli.output import print_bytes
 from rocketaudit.model.binary import Binary, Hardening
 from rocketaudit.model.codec import encode
@@ -29,16 +30,17 @@ _CSV = (
 _CSV_PLACED = ("mode", "uid", "capabilities", "selinux", "libraries_not_found", "libraries_shadowing")
 
 
-def print_json(binaries: Sequence[Binary], gaps: Sequence[Gap], places: Places) -> None:
+def print_json(found: Found) -> None:
     """One array; files that could not be read are in it, language unknown, with the reason in `error`."""
-    rows = [_json_row(binary, places) for binary in binaries]
-    rows += [_unread_row(gap) for gap in gaps]
+    rows = [_json_row(binary, found.places) for binary in found.binaries]
+    rows += [kernel_row(kernel) for kernel in found.kernels]
+    rows += [_unread_row(gap) for gap in found.gaps]
     print_bytes(b"[")
     for number, row in enumerate(rows):
         text = json_text(json.dumps(row, ensure_ascii=False, allow_nan=False))
         print_bytes(((",\n" if number else "\n") + text).encode())
     print_bytes(b"\n]\n" if rows else b"]\n")
-    report_gaps(gaps)
+    report_gaps(found.gaps)
 
 
 def _json_row(binary: Binary, places: Places) -> dict[str, Any]:
@@ -63,19 +65,19 @@ def _unread_row(gap: Gap) -> dict[str, Any]:
     }
 
 
-def print_csv(binaries: Sequence[Binary], gaps: Sequence[Gap], places: Places) -> None:
+def print_csv(found: Found) -> None:
     """A header and a line per file; safe to open in a spreadsheet."""
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow((*_CSV, *_CSV_PLACED))
     own = {field.name for field in fields(Hardening)}
-    for binary in binaries:
+    for binary in found.binaries:
         values = [getattr(binary.hardening if name in own else binary, name) for name in _CSV]
         rows.writerow(
-            [csv_cell(_cell(value)) for value in values + _placed_cells(places.get((binary.scope, binary.path)))]
+            [csv_cell(_cell(value)) for value in values + _placed_cells(found.places.get((binary.scope, binary.path)))]
         )
     print_bytes(text.getvalue().encode())
-    report_gaps(gaps)
+    report_gaps(found.gaps)
 
 
 def _placed_cells(placed: Placed | None) -> list[object]:
@@ -94,9 +96,10 @@ def _cell(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def print_console(binaries: Sequence[Binary], gaps: Sequence[Gap], places: Places) -> None:
+def print_console(found: Found) -> None:
     """A line per file, then the counts per language, and what deserves a look: privileged files, libraries."""
     typer.echo(f"{'LANGUAGE':<14} {'SURE':<6} {'RELRO':<8} {'NX':<7} {'PIE':<10} {'CANARY':<8} {'FORTIFY':<8} PATH")
+    binaries = found.binaries
     for binary in binaries:
         hard = binary.hardening
         cells = (_short(hard.relro), _short(hard.nx), _short(hard.pie), _short(hard.canary), _short(hard.fortify))
@@ -109,9 +112,10 @@ def print_console(binaries: Sequence[Binary], gaps: Sequence[Gap], places: Place
     rust = sum("rust" in binary.contains for binary in binaries)
     if rust != counts["rust"]:
         typer.echo(f"{rust} contain Rust")
-    for line in _standing_out(binaries, places):
+    kernels = (line for kernel in found.kernels for line in kernel_lines(kernel))
+    for line in (*_standing_out(binaries, found.places), *kernels, *foreign_modules(binaries, found.kernels)):
         typer.echo(terminal(line))
-    report_gaps(gaps)
+    report_gaps(found.gaps)
 
 
 def _standing_out(binaries: Sequence[Binary], places: Places) -> Iterator[str]:

@@ -40,6 +40,11 @@ class Vmlinuz:
         return self.version.split(" ", 1)[0]
 
 
+def is_vmlinuz(head: bytes) -> bool:
+    """Whether a file that starts so is one of the images that `parse_vmlinuz` reads."""
+    return head[0x202:0x206] == b"HdrS" or head[4:8] == b"zimg" or head[56:60] == b"ARM\x64"
+
+
 def parse_vmlinuz(reader: Reader) -> Vmlinuz:
     """Read the header of an x86 bzImage, an arm64 Image or an EFI zboot image; FormatError for anything else."""
     head = bytes(reader.read(0, min(reader.size, 0x1000)))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import hashlib
 import io
 import json
 import os
+import struct
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ import pytest
 from rocketaudit.cli.elf import elf
 from rocketaudit.cli.elf_targets import open_regular
 from rocketaudit.errors import SourceError, UsageError
-from tests.formats.elf.programs import program
+from tests.formats.elf.programs import program, with_section
 
 
 @pytest.fixture
@@ -127,3 +129,43 @@ def test_the_file_system_joins_privileges_and_libraries(folder: Path, capfd: pyt
     assert "needs libc.so.6: in no folder of the loader" in capfd.readouterr().out
     elf([str(folder / "bin" / "c")], output="json", quiet=True)
     assert json.loads(capfd.readouterr().out)[0]["file"] is None
+
+
+def kernel_image(release: str) -> bytes:
+    """A bzImage whose payload says what a kernel says of itself."""
+    banner = f"Linux version {release} (b@h) (gcc (GCC) 14.2.0, GNU ld 2.43) #1 SMP\0".encode()
+    image = bytearray(0x1000)
+    image[0x1F1], image[0x202:0x206] = 1, b"HdrS"
+    payload = gzip.compress(b"code" + banner + b"IKCFG_ST" + gzip.compress(b"CONFIG_A=y\nCONFIG_B=m\n") + b"IKCFG_ED")
+    struct.pack_into("<H", image, 0x206, 0x20F)
+    struct.pack_into("<II", image, 0x248, 0x1000 - 1024, len(payload))
+    return bytes(image) + payload
+
+
+def test_kernels_are_described_and_modules_of_other_kernels_named(
+    folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "boot").mkdir()
+    (folder / "boot" / "vmlinuz-6.12.37").write_bytes(kernel_image("6.12.37"))
+    for release in ("6.12.37", "6.1.0"):
+        module = with_section(program("c"), ".modinfo", f"vermagic={release} SMP mod_unload\0".encode(), tmp_path)
+        (folder / "bin" / f"for-{release}.ko").write_bytes(module)
+    elf([str(folder)], quiet=True)
+    out = capfd.readouterr().out
+    assert f"{folder}/boot/vmlinuz-6.12.37: kernel 6.12.37, x86_64 bzImage, gzip" in out
+    assert "compiler gcc (GCC) 14.2.0, GNU ld 2.43" in out
+    assert "configuration embedded, 2 options" in out
+    assert f"made for kernel 6.1.0, which is not here: {folder}/bin/for-6.1.0.ko" in out
+    assert "made for kernel 6.12.37" not in out
+    elf([str(folder / "boot" / "vmlinuz-6.12.37")], output="json", quiet=True)
+    (row,) = json.loads(capfd.readouterr().out)
+    assert (row["language"], row["kernel"]["version"], row["error"]) == ("c", "6.12.37", None)
+    assert row["sha256"] == hashlib.sha256(kernel_image("6.12.37")).hexdigest()
+
+
+def test_a_kernel_that_cannot_be_unpacked_says_so(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "vmlinuz").write_bytes(kernel_image("6.12.37")[:0x1010])
+    assert elf([str(tmp_path)], output="json", quiet=True) == 0
+    (row,) = json.loads(capfd.readouterr().out)
+    assert row["kernel"]["version"] is None
+    assert row["error"]
