@@ -149,13 +149,18 @@ def _detailed(path: str, what: dict[str, Any]) -> Made:
     is_folder = what.pop("folder", False)
     uid, _, gid = str(what.pop("owner", "0:0")).partition(":")
     mode = int(str(what.pop("mode", "0755" if is_folder else "0644")), 8)
-    selinux = what.pop("selinux", None)
+    selinux, access_list = what.pop("selinux", None), what.pop("access_list", None)
     if what:
         raise UsageError(f"{path}: it does not know {', '.join(map(repr, what))}")
     content = text.encode() if encoded is None else base64.b64decode(encoded)
     owner = (int(uid), int(gid))
     made = folder(mode=mode, owner=owner) if is_folder else file(content, mode=mode, owner=owner)
-    return made if selinux is None else replace(made, xattrs=((b"security.selinux", str(selinux).encode()),))
+    xattrs: tuple[tuple[bytes, bytes], ...] = ()
+    if selinux is not None:
+        xattrs += ((b"security.selinux", str(selinux).encode()),)
+    if access_list is not None:
+        xattrs += ((b"system.posix_acl_access", base64.b64decode(access_list)),)
+    return replace(made, xattrs=xattrs)
 
 
 def _with(

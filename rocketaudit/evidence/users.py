@@ -41,9 +41,7 @@ def _collect(source: Source, wants: Wants) -> Iterator[Seen]:  # noqa: ARG001
             else:
                 where = shadow.where if name in passwords else accounts.where
                 yield facts.present(key, _kind(stored), where)
-        zero = sorted(
-            name for name, fields in _rows(accounts) if len(fields) >= 7 and fields[2].strip().lstrip("0") == ""
-        )
+        zero = sorted(name for name, fields in _rows(accounts) if len(fields) >= 7 and _is_zero(fields[2]))
         yield facts.present(Key("users", ("uid_zero",)), tuple(zero), accounts.where)
         yield facts.covers("user:*")
 
@@ -53,6 +51,11 @@ def _rows(found: ConfigFile) -> Iterator[tuple[str, list[str]]]:
         fields = line.split(":")
         if len(fields) >= 2 and fields[0] and not line.startswith("#"):
             yield fields[0], fields
+
+
+def _is_zero(number: str) -> bool:
+    """Whether the C library takes a user number for 0: strtoul(3) allows blanks, a sign and any count of zeros."""
+    return number.strip().lstrip("+-").strip("0") == ""
 
 
 def _kind(stored: str) -> str:

@@ -239,3 +239,46 @@ def test_nothing_passes_where_no_operating_system_is() -> None:
         found = {each.verdict for one in results for each in one.results}
         assert (Verdict.PASS in found) is passes
         assert Verdict.FAIL in found
+
+
+NAMED = {
+    "no-shell": ("bash-5.1", "busybox.static", "pwsh", "elvish", "ksh93"),
+    "no-interpreter": ("python3.11", "perl5.36-x86_64-linux-gnu", "pypy3", "deno", "php-fpm8.2", "Rscript", "java"),
+    "no-package-manager": ("dnf5", "tdnf", "rpm2cpio", "pip3.11", "nix", "uv", "npx"),
+    "no-ssh-server": ("sshd-session", "tinysshd", "xinetd", "ttyd"),
+    "no-private-keys": ("id_ed25519_sk", "tls.key", "privkey.pem", "keystore.jks", "secring.gpg"),
+}
+
+
+@pytest.mark.parametrize(("rule", "name"), [(rule, name) for rule, names in NAMED.items() for name in names])
+def test_program_is_found_under_its_other_names(rule: str, name: str) -> None:
+    files = {f"/usr/libexec/.hidden/{name}": {"text": "x", "mode": "0755"}}
+    assert verdict_on(rule, {"files": files}) is Verdict.FAIL
+
+
+@pytest.mark.parametrize("unit", ["sshd.socket", "ssh.service", "sshd@.service", "dropbear.service", "telnet.socket"])
+def test_remote_login_is_found_under_its_other_names(unit: str) -> None:
+    files = {
+        f"{VENDOR}/{unit}": "[Unit]\n",
+        f"{VENDOR}/multi-user.target.wants/{unit.replace('@', '@x')}": {"link": f"../{unit}"},
+    }
+    assert verdict_on("remote-login-is-off", {"files": files}) is Verdict.FAIL
+
+
+def test_excepted_program_may_have_its_own_capability_and_no_other() -> None:
+    files = {"/usr/bin/newuidmap": {"text": "x", "mode": "0755"}}
+    for given, verdict in ((["cap_setuid"], Verdict.PASS), (["cap_setuid", "cap_sys_admin"], Verdict.FAIL)):
+        world = {"files": files, "capabilities": {"/usr/bin/newuidmap": given}}
+        assert verdict_on("no-unexpected-file-capabilities", world) is verdict
+
+
+def test_bounding_set_of_all_capabilities_takes_nothing_away() -> None:
+    for given, verdict in (("~", Verdict.FAIL), ("", Verdict.PASS), ("CAP_NET_BIND_SERVICE", Verdict.PASS)):
+        files = {f"{VENDOR}/chronyd.service": f"[Service]\nExecStart=x\nCapabilityBoundingSet={given}\n"}
+        assert verdict_on("services-cannot-gain-privileges", {"files": files}) is verdict, given
+
+
+@pytest.mark.parametrize("number", ["00", "+0", "-0", " 0"])
+def test_user_number_0_is_seen_in_every_spelling_that_the_c_library_takes(number: str) -> None:
+    files = {"/etc/passwd": f"root:x:0:0::/:/x\nevil:x:{number}:0::/:/x\n"}
+    assert verdict_on("root-is-the-only-root", {"files": files}) is Verdict.FAIL

@@ -165,6 +165,7 @@ PROPERTIES: dict[str, tuple[Callable[[FileRecord], bool], str]] = {
     "not_owned_by_root": (lambda record: record.uid != 0, "owner"),
     "not_private": (_is_readable_secret, "mode"),
     "unlabelled": (lambda record: not record.selinux, "type"),
+    "access_list": (lambda record: any(name.startswith("system.posix_acl_") for name, _ in record.xattrs), "mode"),
     "disk_image": (lambda record: record.content == "image", "content"),
     "any": (lambda record: bool(record.path), "type"),
 }
@@ -178,12 +179,14 @@ NAMES = {
     "not_owned_by_root": "file that does not belong to root",
     "disk_image": "disk image",
     "device": "device node",
+    "access_list": "file with an access control list",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class NoFiles:
-    """`no_files`: nothing below `under` that is `that_are`, is `named` so, and is not excepted (globs)."""
+    """`no_files`: nothing below `under` that is `that_are`, is `named` so, and is not excepted (globs, for capabilities
+    with those that the file may have: `/usr/bin/newuidmap=cap_setuid`)."""
 
     that_are: str
     under: tuple[str, ...]
@@ -247,7 +250,7 @@ class NoFiles:
         path = short_path(record.path)
         # only what lies below /usr is known by its place in the sysroot: /dev and its like are those of the root
         known = path if path.startswith("/usr/") else record.path
-        return f"{path}/".startswith(roots) and not any(fnmatchcase(known, one) for one in self.excepted)
+        return f"{path}/".startswith(roots) and not any(_is_excepted(record, known, one) for one in self.excepted)
 
     def _gap(self, evidence: Evidence, scope: str, unread: list[FileRecord]) -> str:
         if scope not in evidence.walked:
@@ -269,6 +272,16 @@ class NoFiles:
             f"{path}/".startswith(f"{root.rstrip('/')}/") or f"{root.rstrip('/')}/".startswith(f"{path}/")
             for root in self.under
         )
+
+
+def _is_excepted(record: FileRecord, known: str, pattern: str) -> bool:
+    """Whether a file is excepted; `glob=cap_setuid` excepts it only with these capabilities and no others."""
+    glob, _, capabilities = pattern.partition("=")
+    if not capabilities:
+        return fnmatchcase(known, pattern)
+    held = record.capability
+    given = {*held.permitted, *held.inheritable} if held is not None else set()
+    return fnmatchcase(known, glob) and given <= set(capabilities.split(","))
 
 
 @cache

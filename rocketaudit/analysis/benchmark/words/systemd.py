@@ -113,7 +113,7 @@ def _is_strict(name: str, value: object) -> bool:
     """Whether a sandbox directive takes something away: `no`, an empty user or all capabilities do not."""
     text = str(value)
     if name == "CapabilityBoundingSet":
-        return True  # empty: no capability at all
+        return text.strip() != "~"  # empty: no capability at all; ~ alone: all of them
     if name in ("User", "Group"):
         return text not in ("", "root", "0")
     return truth(text) is not False and text != ""
