@@ -32,10 +32,20 @@ _WEAK = frozenset({"no", "none", "exec", "partial", "absent", "unknown"})
 
 
 @dataclass(frozen=True, slots=True)
+class InPlace:
+    """An update that went into the other bank: from which bank, into which, and that one's partitions."""
+
+    before: str
+    after: str
+    partitions: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """A change and what it is seen against. `same_root`: its bank states the same root hash on both sides.
 
     `has_node`: one side at least is a running node; `node_against_release`: exactly one is.
+    `in_place` is None but for an upgrade into the other bank.
     """
 
     change: Change
@@ -44,6 +54,7 @@ class Case:
     node_against_release: bool = False
     has_node: bool = False
     same_kind: bool = True
+    in_place: InPlace | None = None
 
     @property
     def moves(self) -> bool:
@@ -162,6 +173,24 @@ def _ordered(text: str) -> tuple[str, str, str]:
     """The parts of a version without the commit that Bottlerocket's releases name: a commit has no order."""
     epoch, version, release = parse_evr(text)
     return epoch, version, _COMMIT.sub(r"\1\3", release)
+
+
+def follows_from_update_in_place(case: Case) -> bool:
+    """What filling the other bank and booting it changes outside of the banks' contents."""
+    change, update = case.change, case.in_place
+    if update is None:
+        return False
+    match change.area:
+        case "banks":
+            return change.subject in (update.before, update.after)
+        case "partitions":
+            filled = change.attribute in ("content", "uuid", "label", "features", "detail")
+            return filled and change.subject.partition(" ")[0] in update.partitions
+        case "boot":
+            scope = change.subject.partition(":")[0].partition("-")[2]
+            return change.attribute == "entry" and change.before is None and update.after == f"bank-{scope}"
+        case _:
+            return change.area == "kernel-arguments" and path_of(change) == "kernel_arg:BOOT_IMAGE"
 
 
 def marks_first_boot(case: Case) -> bool:

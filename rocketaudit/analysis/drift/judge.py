@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 
 from rocketaudit.analysis.drift.areas import rank
 from rocketaudit.analysis.drift.compare import compare
-from rocketaudit.analysis.drift.conditions import Case
+from rocketaudit.analysis.drift.conditions import Case, InPlace
 from rocketaudit.analysis.drift.relation import relate, same_roots
 from rocketaudit.analysis.drift.rulings import ruling_for
 from rocketaudit.analysis.drift.sides import line_up
@@ -49,12 +49,24 @@ def judge_drift(
     roots = same_roots(line_up(before, after))
     nodes = [side.target.kind is TargetKind.NODE for side in (before, after)]
     same_kind = before.target.kind is after.target.kind
+    in_place = _in_place(before, after) if relation is Relation.UPGRADE and same_kind else None
     cases = (
-        Case(change, relation, change.subject.partition(":")[0] in roots, nodes[0] != nodes[1], any(nodes), same_kind)
+        Case(change, relation, change.subject.partition(":")[0] in roots, nodes[0] != nodes[1], any(nodes), same_kind,
+             in_place)
         for change in (*compare(before, after), *results)
-    )
+    )  # fmt: skip
     lower = lower_assurance(before.assurance, after.assurance)
     return assemble(before.target, after.target, relation, lower, cases, policy=policy, today=today)
+
+
+def _in_place(before: Evidence, after: Evidence) -> InPlace | None:
+    """The bank that boots next is another one than before."""
+    banks = () if after.disk is None else after.disk.banks
+    bank = next((bank for bank in banks if bank.scope == after.judged), None)
+    if bank is None or before.judged == after.judged:
+        return None
+    numbers = (bank.boot, bank.root, bank.hash, bank.efi, bank.signature)
+    return InPlace(before.judged, after.judged, frozenset(str(number) for number in numbers if number is not None))
 
 
 def assemble(

@@ -11,6 +11,7 @@ from rocketaudit.analysis.drift.conditions import (
     area,
     attribute,
     falls,
+    follows_from_update_in_place,
     gains_privilege,
     goes_down,
     is_broken_tree,
@@ -85,6 +86,7 @@ RULINGS: tuple[Ruling, ...] = (
     Ruling("private-changed", lambda c: c.change.area == "files" and c.change.subject.startswith("private:"), U, HIGH,
            "no release brings the files of the private partition, and bootconfig there adds kernel arguments"),
     Ruling("tuf-root", area("tuf-root"), U, MEDIUM, "the root of trust for updates changed: check its rotation"),
+    Ruling("updated-in-place", follows_from_update_in_place, E, INFO, "the update went into the other bank"),
     Ruling("boot-text", lambda c: c.change.area in ("boot", "kernel-arguments") or (c.change.area == "signed-texts" and
            not c.moves), U, HIGH, "what boots, or how, changed"),
     Ruling("boot-files", lambda c: not c.moves and c.change.area == "files" and c.change.subject.startswith(

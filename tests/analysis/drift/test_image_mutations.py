@@ -134,6 +134,34 @@ def test_two_sound_banks_that_are_swapped_change_which_one_boots_and_nothing_els
     ]
 
 
+def test_an_update_into_the_other_bank_has_only_expected_changes_and_excuses_no_other(
+    small_erofs_image: Built, two_bank_image: Built, tmp_path: Path
+) -> None:
+    disk = Disk(two_bank_image, tmp_path / "disk.img")
+    swap_banks(disk, random.Random(1))
+    before = see(small_erofs_image.path)
+
+    def updated() -> Evidence:
+        """Bank B as a newer release: what its os-release says is changed here, all else is the image's."""
+        evidence = see(disk.path)
+        assert evidence.judged == "bank-b"
+        target = replace(evidence.target, version="1.63.0", build="aaaa1111")
+        return replace(evidence, target=target, _facts={}, _files={}, _children={})
+
+    found = drift(before, updated())
+    assert found.relation is Relation.UPGRADE
+    assert [c for c in found.changes if c.judgement is not Judgement.EXPECTED] == []
+    assert {c.area for c in found.changes if c.decided_by == "updated-in-place"} == {
+        "banks",
+        "partitions",
+        "boot",
+        "kernel-arguments",
+    }
+    disk.sgdisk("-A", f"{disk.number('PRIVATE')}:toggle:60", "-c", f"{disk.number('BOOT-A')}:SOMETHING")
+    rest = [c for c in drift(before, updated()).changes if c.judgement is not Judgement.EXPECTED]
+    assert {(c.attribute, c.decided_by) for c in rest} == {("attributes", "partitions"), ("name", "partitions")}
+
+
 def test_an_image_that_is_built_twice_has_not_drifted(
     small_ext4_image: Built, pristine: Evidence, tmp_path: Path
 ) -> None:
