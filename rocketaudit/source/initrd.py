@@ -40,11 +40,11 @@ def _content(tree: Tree, path: str) -> str:
     except EntryNotFoundError:
         return ""
     except RocketauditError as error:
-        return f"cannot be read ({error.message})"
+        return f"cannot be read as boot arguments ({type(error).__name__})"
     try:
         unpacked, text = split_initrd(data)
         if text is not None:
             parse_bootconfig(text)
-    except FormatError as error:
-        return f"holds no boot configuration ({error.message})"
+    except FormatError:  # its message may quote the file, and nothing of PRIVATE leaves the node
+        return "holds no boot configuration that a kernel takes"
     return "holds more than boot arguments: it may run before the root is mounted" if any(unpacked) else ""

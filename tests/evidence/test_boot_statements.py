@@ -97,9 +97,10 @@ ARCHIVE = b"070701" + b"0" * 104 + b"TRAILER!!!\0\0\0\0"
         (ARCHIVE, "more than boot arguments"),
         (ARCHIVE + bootconfig("kernel.quiet\n"), "more than boot arguments"),
         (bootconfig("kernel.quiet\n")[:-13] + b"\xff#BOOTCONFIG\n", "no boot configuration"),
+        (bootconfig("kernel.password = a\nkernel.password = b\n"), "no boot configuration"),
         (b"x" * (300 << 10), "cannot be read"),
     ],
-    ids=["arguments", "empty", "padded", "archive", "archive with arguments", "wrong checksum", "big"],
+    ids=["arguments", "empty", "padded", "archive", "archive with arguments", "wrong checksum", "set twice", "big"],
 )
 def test_an_initrd_on_private_that_may_run_programs_is_a_finding(
     small_erofs_image: Built, tmp_path: Path, data: bytes, said: str
@@ -110,6 +111,7 @@ def test_an_initrd_on_private_that_may_run_programs_is_a_finding(
     (entry,) = evidence.disk.boot_entries
     assert said in entry.runs_first
     assert bool(said) == bool(entry.runs_first)
+    assert "password" not in entry.runs_first  # nothing of PRIVATE leaves a node
     ids = {one.id for one in find_oddities(evidence, judge_integrity(evidence))}
     assert ("initrd-runs-first" in ids) == bool(said)
 
