@@ -20,7 +20,7 @@ from rocketaudit.model.records import dataclass
 
 MAX_ELF = 512 << 20  # a larger program is digested, but its inside is said to be unread
 MUCH = 8 << 20  # bytes at once for which the allocator is asked to give back first what it keeps
-MAX_ROOM = 128 << 20  # memory kept for the next program
+MAX_ROOM = 32 << 20  # memory kept for the next program; a larger one is rare, and a node has other uses for its memory
 MAX_SHEBANG = 256  # BINPRM_BUF_SIZE of include/uapi/linux/binfmts.h
 
 
