@@ -70,6 +70,12 @@ def attribute(area: str, *names: str) -> Callable[[Case], bool]:
     return lambda case: case.change.area == area and case.change.attribute in names
 
 
+def mapped(*names: str) -> Callable[[Case], bool]:
+    """What a node's kernel holds of the mapped root, as a fact of two moments."""
+    facts = {f"dm:root#{name}" for name in names}
+    return lambda case: case.change.area == "integrity" and path_of(case.change) in facts
+
+
 def moved(area: str, *names: str) -> Callable[[Case], bool]:
     return lambda case: case.moves and case.change.area == area and case.change.attribute in names
 

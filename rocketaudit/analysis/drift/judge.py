@@ -15,6 +15,7 @@ from rocketaudit.analysis.drift.relation import relate, same_roots
 from rocketaudit.analysis.drift.rulings import ruling_for
 from rocketaudit.analysis.drift.sides import line_up
 from rocketaudit.model.change import Change, Drift, Judgement, Relation
+from rocketaudit.model.disk import Bank
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import Assurance
 from rocketaudit.model.policy import DriftException, DriftPolicy
@@ -61,12 +62,17 @@ def judge_drift(
 
 def _in_place(before: Evidence, after: Evidence) -> InPlace | None:
     """The bank that boots next is another one than before."""
-    banks = () if after.disk is None else after.disk.banks
-    bank = next((bank for bank in banks if bank.scope == after.judged), None)
-    if bank is None or before.judged == after.judged:
+    old, new = _judged_bank(before), _judged_bank(after)
+    if old is None or new is None or old.name == new.name:
         return None
-    numbers = (bank.boot, bank.root, bank.hash, bank.efi, bank.signature)
-    return InPlace(before.judged, after.judged, frozenset(str(number) for number in numbers if number is not None))
+    numbers = (new.boot, new.root, new.hash, new.efi, new.signature)
+    partitions = frozenset(str(number) for number in numbers if number is not None)
+    return InPlace(f"bank-{old.name}", f"bank-{new.name}", partitions)
+
+
+def _judged_bank(evidence: Evidence) -> Bank | None:
+    banks = () if evidence.disk is None else evidence.disk.banks
+    return next((bank for bank in banks if bank.scope == evidence.judged), None)
 
 
 def assemble(

@@ -233,3 +233,38 @@ def test_boot_entries_are_paired_by_title_and_what_is_left_in_order() -> None:
     fresh = [c for c in compare(boots("a", "b"), boots("c", "b", "d")) if c.area == "boot"]
     assert [(c.before, c.after) for c in fresh if c.attribute == "title"] == [("a", "c")]
     assert [c.attribute for c in fresh if c.before is None] == ["entry"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "ruling"),
+    [
+        ("root_hash", "11" * 32, "remapped-otherwise"),
+        ("options", ("ignore_corruption",), "verity-weaker-now"),
+        ("on_corruption", "ignore", "verity-weaker-now"),
+        ("read_only", False, "verity-weaker-now"),
+    ],
+)
+def test_what_a_kernel_enforces_otherwise_than_a_moment_ago_is_grave(name: str, value: object, ruling: str) -> None:
+    (change,) = judged(NODE, node(*CLEAN, running(f"dm:root#{name}", value))).changes
+    assert (change.decided_by, change.judgement) == (ruling, Judgement.UNEXPECTED)
+    assert change.severity in (Severity.CRITICAL, Severity.HIGH)
+
+
+def test_a_node_that_was_updated_into_its_other_bank_runs_what_the_update_brought() -> None:
+    assert SAME.disk is not None
+    one, two = (replace(bank, scope=f"bank-{bank.name}", boots_next=False) for bank in SAME.disk.banks[:2])
+
+    def at(evidence: Evidence, first: bool) -> Evidence:
+        assert SAME.disk is not None
+        banks = (replace(one, scope="node"), two) if first else (one, replace(two, scope="node", populated=True))
+        return replace(evidence, disk=replace(SAME.disk, banks=banks, boot_entries=()))
+
+    facts = (running("dm:root#root_hash", "11" * 32), running("kernel_arg:BOOT_IMAGE", "(hd0,gpt8)/vmlinuz"))
+    newer = at(node(*CLEAN, *facts), first=False)
+    newer = replace(newer, target=replace(newer.target, version="1.63.0", build="x"))
+    statement = replace(newer.verity[0].statements[0], parameters=REBUILT)
+    newer = replace(newer, verity=(replace(newer.verity[0], statements=(statement,)),))
+    drift = judged(at(NODE, first=True), newer)
+    assert drift.relation is Relation.UPGRADE
+    assert [c for c in drift.changes if c.judgement is not Judgement.EXPECTED] == []
+    assert {"updated-in-place", "remapped"} <= {c.decided_by for c in drift.changes}
