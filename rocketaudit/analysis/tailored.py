@@ -11,10 +11,19 @@ MAX_NAMED = 20
 
 
 def tailoring_lines(
-    untailored: Sequence[Benchmark], tailored: Sequence[Benchmark], change: Tailoring, level: int
+    untailored: Sequence[Benchmark],
+    tailored: Sequence[Benchmark],
+    change: Tailoring,
+    level: int,
+    shipped: Sequence[str] = (),
 ) -> tuple[str, ...]:
-    """One line for each kind of change, with the rules that it touches; empty when the rules are as shipped."""
-    return tuple(_lines(untailored, tailored, change, level))
+    """One line for each kind of change, with the rules that it touches; empty when the rules are as shipped.
+
+    `shipped` are the ids of our own benchmarks; empty: all are taken for such.
+    """
+    foreign = [one.id for one in tailored if shipped and one.id not in shipped]
+    own = (f"rules of your own: {_named(foreign)}",) if foreign else ()
+    return (*own, *_lines(untailored, tailored, change, level))
 
 
 def _lines(

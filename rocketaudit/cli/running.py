@@ -18,6 +18,7 @@ from rocketaudit.cli.concluding import conclude
 from rocketaudit.cli.input_file import read_input
 from rocketaudit.cli.limits import bounds_of
 from rocketaudit.cli.output import parse_outputs, wants_sha512, write_file
+from rocketaudit.cli.own_rules import own_rule_files
 from rocketaudit.cli.progress import TerminalProgress, choose_progress
 from rocketaudit.cli.trust_options import TrustArguments, check_trust
 from rocketaudit.errors import UsageError
@@ -40,7 +41,6 @@ DEFAULT_BENCHMARKS = ("container_host", "bottlerocket")
 KEEPING = frozenset({"evidence", "cyclonedx", "pack"})  # outputs that outlive the target and so name it by digest
 MAX_POLICY = 1 << 20
 MAX_EVIDENCE = 1 << 30
-MAX_RULE_FILE = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +218,7 @@ def read_judging(run: Run) -> Judging:
         policy_path=path,
         policy_digest=digest,
         policy_text=text,
-        tailoring=tailoring_lines(shipped, benchmarks, policy.tailoring, level),
+        tailoring=tailoring_lines(shipped, benchmarks, policy.tailoring, level, [n.replace("_", "-") for n in SHIPPED]),
     )
 
 
@@ -263,7 +263,7 @@ def rule_files(name: str) -> dict[str, bytes]:
         folder = data_file(f"benchmarks/cis/{plain}")
         return {f"{plain}/{one.name}": one.read_bytes() for one in folder.iterdir() if one.name.endswith(".yaml")}
     if Path(name).is_dir():
-        return {str(path): read_input(path, MAX_RULE_FILE) for path in sorted(Path(name).glob("*.yaml"))}
+        return own_rule_files(Path(name), SHIPPED)
     raise UsageError(f"no benchmark {name!r}", hint=f"a folder of rules, or one of: {', '.join(SHIPPED)}")
 
 

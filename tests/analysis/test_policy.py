@@ -225,6 +225,7 @@ def test_report_says_how_the_rules_differ_from_those_shipped() -> None:
         "values changed: weak (one_of bad)",
     )
     assert tailoring_lines(untailored, untailored, Tailoring(), 2) == ()
+    assert tailoring_lines(untailored, untailored, Tailoring(), 2, ("fips",)) == ("rules of your own: own",)
     assert tailoring_lines(untailored, untailored, Tailoring(), 1) == ("1 rules above level 1 were not judged",)
 
 

@@ -11,6 +11,7 @@ from rocketaudit.cli.compare_apiclient import compare_apiclient
 from rocketaudit.cli.policy import check_policy
 from rocketaudit.cli.rules import check_rules, list_rules, run_examples, show_rule
 from rocketaudit.errors import UsageError
+from tests.support import REPO
 
 RULE = """
 - id: own-rule
@@ -142,3 +143,19 @@ def test_compare_says_first_how_many_agree_and_shows_contradictions_first(
     lines = capsys.readouterr().out.splitlines()
     assert "2 checks: 1 contradicts, 1 agrees" in lines[0]
     assert lines[1].startswith("contradicts  1.4.3")
+
+
+def test_own_rules_may_not_call_themselves_as_a_shipped_benchmark_does(own: Path) -> None:
+    (own / "benchmark.yaml").write_text(HEAD.replace("id: own", "id: bottlerocket"))
+    with pytest.raises(UsageError, match="belongs to a benchmark that is shipped"):
+        list_rules([str(own)])
+    assert check_rules([REPO / "benchmarks" / "cis" / "bottlerocket"]) == 0
+
+
+def test_two_benchmarks_of_one_name_are_refused(own: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "benchmark.yaml").write_text(HEAD)
+    (other / "1.yaml").write_text(RULE.replace("own-rule", "other-rule"))
+    with pytest.raises(UsageError, match="two benchmarks are called 'own'"):
+        list_rules([str(own), str(other)])

@@ -52,6 +52,9 @@ def load_benchmarks(files: Mapping[str, bytes], tailoring: Tailoring | None = No
             folders.setdefault(posixpath.dirname(path), []).append(path)
     seen: dict[str, str] = {}
     benchmarks = tuple(_benchmark(folder, paths, files, change, seen) for folder, paths in folders.items())
+    names = [benchmark.id for benchmark in benchmarks]
+    if len(set(names)) < len(names):
+        raise UsageError(f"two benchmarks are called {next(name for name in names if names.count(name) > 1)!r}")
     _check_tailoring(change, seen)
     return benchmarks
 
