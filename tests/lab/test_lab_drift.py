@@ -12,6 +12,7 @@ import pytest
 
 from rocketaudit.analysis.benchmark import needs
 from rocketaudit.analysis.drift import judge_drift
+from rocketaudit.analysis.drift.judge import decide
 from rocketaudit.audit import Looking, look
 from rocketaudit.cli.running import SHIPPED, read_benchmarks
 from rocketaudit.formats.evidence_file import load_evidence
@@ -177,7 +178,9 @@ def unexpected(found: Drift) -> list[Change]:
 
 
 def test_a_node_that_nobody_touched_has_only_expected_changes(moments: dict[str, Evidence]) -> None:
-    assert unexpected(drift(moments["before"], moments["again"])) == []
+    found = drift(moments["before"], moments["again"])
+    assert unexpected(found) == []
+    assert decide(found, "unexpected") == (0, ())
 
 
 def test_what_was_changed_at_run_time_is_unexpected_and_nothing_else_is(moments: dict[str, Evidence]) -> None:

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import warnings
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 from pathlib import Path
@@ -344,7 +345,9 @@ def test_a_store_that_may_only_be_read_is_read(tmp_path: Path) -> None:
         store.add(record(1), [fact("1")])
     path.chmod(0o444)
     path.parent.chmod(0o555)
-    pid = os.fork()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # the runner of our tests may have threads
+        pid = os.fork()
     if not pid:
         code = 9
         try:

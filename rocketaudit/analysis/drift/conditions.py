@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from rocketaudit.analysis.drift.areas import is_below_run_time_folder
 from rocketaudit.analysis.drift.mapped import met_corruption
-from rocketaudit.analysis.drift.sides import NOT_COMPARABLE, NOT_LOOKED_AT
+from rocketaudit.analysis.drift.sides import NOT_COMPARABLE, NOT_LOOKED_AT, UNREAD_ALIKE
 from rocketaudit.formats.rpm_version import compare_evr, parse_evr
 from rocketaudit.model.change import Change, ChangeKind, Relation
 from rocketaudit.model.fact import Plane
@@ -285,11 +285,5 @@ def is_node_only(case: Case) -> bool:
 def is_unread_alike(case: Case) -> bool:
     """A fact of a running system that neither side could see from where it stood: no worse than it was."""
     change = case.change
-    return (
-        change.kind is ChangeKind.UNREADABLE
-        and change.attribute == Plane.RUNTIME.value
-        and change.before is None
-        and change.after is None
-        and "; " not in change.why
-        and not case.node_against_release
-    )
+    is_runtime = change.attribute == Plane.RUNTIME.value and not case.node_against_release
+    return is_runtime and change.kind is ChangeKind.UNREADABLE and change.decided_by == UNREAD_ALIKE

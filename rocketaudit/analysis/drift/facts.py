@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from rocketaudit.analysis.drift.areas import area_of
-from rocketaudit.analysis.drift.sides import NOT_LOOKED_AT, Sides, difference, is_empty_bank, unreadable
+from rocketaudit.analysis.drift.sides import NOT_LOOKED_AT, UNREAD_ALIKE, Sides, difference, is_empty_bank, unreadable
 from rocketaudit.model.change import Change
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import Fact, JsonValue, Key, Plane, State
@@ -57,8 +57,10 @@ def _compare(label: str, one: Fact, two: Fact) -> Iterator[Change]:
     where = (one.where, two.where)
     unread = [fact for fact in (one, two) if fact.state is State.UNREAD]
     if unread:
-        why = "; ".join(dict.fromkeys(fact.reason for fact in unread))
-        yield unreadable(area, subject, one.plane.value, _said(one), _said(two), where, why)
+        reasons = dict.fromkeys(fact.reason for fact in unread)
+        change = unreadable(area, subject, one.plane.value, _said(one), _said(two), where, "; ".join(reasons))
+        is_alike = len(unread) == 2 and len(reasons) == 1
+        yield replace(change, decided_by=UNREAD_ALIKE) if is_alike else change
         return
     yield from difference(area, subject, one.plane.value, shown(one), shown(two), where)
 

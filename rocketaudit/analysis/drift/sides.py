@@ -16,6 +16,7 @@ JUDGED = "judged-root"
 # words of a reason, which a target or a file may choose
 NOT_COMPARABLE = "not-comparable"
 NOT_LOOKED_AT = "not-looked-at"
+UNREAD_ALIKE = "unread-alike"
 _SHORT = 8  # lists up to this long are shown whole
 
 

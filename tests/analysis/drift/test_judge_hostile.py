@@ -235,6 +235,17 @@ def test_boot_entries_are_paired_by_title_and_what_is_left_in_order() -> None:
     assert [c.attribute for c in fresh if c.before is None] == ["entry"]
 
 
+def test_what_two_moments_of_a_node_could_not_see_alike_weighs_nothing_and_what_one_saw_does() -> None:
+    blind = replace(running("units:failed", None), state=State.UNREAD, reason="only systemd knows; no connection")
+    other = replace(blind, reason="another reason")
+    one = node(*CLEAN, blind)
+    assert [(c.decided_by, c.severity) for c in judged(one, one).changes] == [("unread-alike", Severity.INFO)]
+    assert [c.decided_by for c in weighty(judged(one, node(*CLEAN, other)).changes)] == ["unreadable"]
+    assert [c.decided_by for c in weighty(judged(node(*CLEAN, running("units:failed", 0)), one).changes)] == [
+        "unreadable"
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "value", "ruling"),
     [
