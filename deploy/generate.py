@@ -64,7 +64,7 @@ def document(script: str) -> dict[str, object]:
                 "action": "aws:runShellScript",
                 "name": "collect",
                 "precondition": {"StringEquals": ["platformType", "Linux"]},
-                "inputs": {"timeoutSeconds": "120", "runCommand": [*commands[:at], start, *commands[at:]]},
+                "inputs": {"timeoutSeconds": "420", "runCommand": [*commands[:at], start, *commands[at:]]},
             }
         ],
     }

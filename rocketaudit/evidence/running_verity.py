@@ -41,6 +41,9 @@ def _moved(source: LiveSource) -> Iterator[str]:
     for part in source.running.parts:
         if part.partition is not None and stated.get(part.partition) != (part.start, part.size):
             yield f"the kernel uses partition {part.partition} elsewhere than the partition table on the disk says"
+    disks = {part.disk for part in source.running.parts}
+    if len(disks) > 1:  # numbers of partitions then say nothing
+        yield f"the parts of the root lie on {len(disks)} disks, of which one was read"
 
 
 def running_entry(source: LiveSource) -> BootEntry | None:

@@ -203,6 +203,21 @@ def test_partition_table_that_was_moved_under_the_running_kernel_is_a_problem(no
     assert judge_integrity(evidence).verdict is IntegrityVerdict.BROKEN
 
 
+def test_a_hash_tree_on_another_disk_than_the_one_that_was_read_is_a_problem(node: FakeNode) -> None:
+    """Its number there may be that of a sound tree here."""
+    last = node.open().running.parts[-1]
+    other = node.base / f"sys/devices/pci1/vdz/{last.name}"
+    other.parent.mkdir(parents=True)
+    shutil.copytree(node.base / f"sys/devices/pci0/vda/{last.name}", other)
+    link = node.base / f"sys/dev/block/{last.device}"
+    link.unlink()
+    link.symlink_to(f"../../devices/pci1/vdz/{last.name}")
+    evidence = looked_at(node.open())
+    bank = next(bank for bank in evidence.verity if bank.scope == "node")
+    assert "2 disks" in " ".join(problem for one in bank.statements for problem in one.problems)
+    assert judge_integrity(evidence).verdict is IntegrityVerdict.BROKEN
+
+
 def test_a_file_in_place_of_the_disk_is_not_read_on_a_real_node(tmp_path: Path) -> None:
     disk = tmp_path / "vda"
     disk.write_bytes(b"\0" * 8192)
