@@ -1,7 +1,8 @@
 """The history of scans in one SQLite file: written by many processes at once, never half a scan.
 
 A scan is one transaction behind the write lock; with the write-ahead log a reader never waits, and whatever ends a
-writer (a signal, a full disk) leaves the last whole scan. Of facts only changes are kept.
+writer (a signal, a full disk) leaves the last whole scan. Of facts only changes are kept. Scans stand in the order in
+which they were kept, whatever a clock says.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class Store:
         """The scans of a target, the oldest first; with a limit only the newest so many."""
         found = self._read(
             f"SELECT scan.id, {_COLUMNS} FROM scan JOIN target ON target.id = scan.target WHERE target.name = ?"  # noqa: S608
-            " ORDER BY moment DESC, scan.id DESC LIMIT ?",
+            " ORDER BY scan.id DESC LIMIT ?",
             (target, -1 if limit is None else limit),
         )
         return tuple(_record(target, row) for row in found)[::-1]
@@ -98,7 +99,7 @@ class Store:
         with self._writing():
             for (target,) in self._connection.execute("SELECT id FROM target").fetchall():
                 rows = self._connection.execute(
-                    "SELECT id FROM scan WHERE target = ? ORDER BY moment DESC, id DESC LIMIT -1 OFFSET ?",
+                    "SELECT id FROM scan WHERE target = ? ORDER BY id DESC LIMIT -1 OFFSET ?",
                     (target, keep),
                 ).fetchall()
                 if rows:

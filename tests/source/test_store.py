@@ -100,6 +100,16 @@ def test_after_pruning_the_rest_is_told_as_before(tmp_path: Path, values: list[s
         assert len(store.scans("node-1")) == min(keep, len(values))
 
 
+def test_a_clock_that_was_set_back_mixes_up_nothing(tmp_path: Path) -> None:
+    with open_store(tmp_path / "s", create=True) as store:
+        for moment, value in ((10, "a"), (5, "b"), (11, "b"), (6, "c")):
+            store.add(record(moment), [fact(value)])
+        assert [one.version for one in store.scans("node-1")] == ["1.10.0", "1.5.0", "1.11.0", "1.6.0"]
+        assert store.prune(2) == 2
+        assert [one.version for one in store.scans("node-1")] == ["1.11.0", "1.6.0"]
+        assert [(c.version, c.fact.value) for c in store.changes("node-1", KEY)] == [("1.11.0", "b"), ("1.6.0", "c")]
+
+
 def test_a_limit_gives_the_newest_in_order(tmp_path: Path) -> None:
     with open_store(tmp_path / "s", create=True) as store:
         for number in range(5):
