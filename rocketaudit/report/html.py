@@ -29,8 +29,8 @@ _ELF_COLUMNS = (
     ("NX", ""), ("Canary", ""), ("SHA-256", "mono"),
 )  # fmt: skip
 _CONTROL_COLUMNS = (
-    ("Catalogue", "name"), ("Control", "name"), ("State", ""), ("Fail", "number"), ("Unknown", "number"),
-    ("Pass", "number"), ("Rules that do not pass", ""),
+    ("Catalogue", "name"), ("Control", "name"), ("State", "name"), ("Fail", "number"), ("Unknown", "number"),
+    ("Pass", "number"), ("Rules that do not pass", "wide"),
 )  # fmt: skip
 _SBOM_COLUMNS = (
     ("Name", "mono"), ("Version", ""), ("Type", ""), ("Licence", ""), ("Package URL", "mono"), ("Found by", ""),
