@@ -7,6 +7,8 @@ import re
 _PART = re.compile(r"[0-9]+|[A-Za-z]+|~|\^")
 MAX_LENGTH = 4096
 
+_COMMIT = re.compile(r"(\d+\.\d{10})(\.[0-9a-f]{8})(\.br\d+)\Z")
+
 
 def compare_versions(left: str, right: str) -> int:
     """-1, 0 or 1 as `left` is older than, as new as, or newer than `right`.
@@ -58,3 +60,9 @@ def parse_evr(text: str) -> tuple[str, str, str]:
         epoch, rest = "", text
     version, _, release = rest.partition("-")
     return epoch, version, release
+
+
+def without_commit(text: str) -> tuple[str, str, str]:
+    """The parts of a written version without the commit that Bottlerocket's releases name: a commit has no order."""
+    epoch, version, release = parse_evr(text)
+    return epoch, version, _COMMIT.sub(r"\1\3", release)

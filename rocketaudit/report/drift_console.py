@@ -14,6 +14,7 @@ from rocketaudit.model.change import Change, Drift, Judgement
 from rocketaudit.model.fact import Assurance
 from rocketaudit.model.verdict import Severity
 from rocketaudit.report import drift_text
+from rocketaudit.report.drift_update import update_figures
 from rocketaudit.report.escape import shorten, terminal
 
 WIDTH = 100
@@ -60,6 +61,8 @@ def _parts(drift: Drift, *, verbose: bool) -> Iterator[RenderableType]:
         yield Padding(_text(reason), (0, 0, 0, 1))
     for note in drift.notes:
         yield Padding(_text(note, "yellow"), (0, 0, 0, 1))
+    for figure in update_figures(drift):
+        yield Padding(_text(figure), (0, 0, 0, 1))
     counted: dict[str, list[str]] = {}
     for group in drift_text.groups(drift):
         count = len(group.changes)

@@ -9,6 +9,7 @@ from rocketaudit.model.change import Drift, Judgement
 from rocketaudit.model.target import Tool
 from rocketaudit.model.verdict import Severity
 from rocketaudit.report import drift_text
+from rocketaudit.report.drift_update import update_figures
 from rocketaudit.report.escape import shorten, visible
 from rocketaudit.resources import read_text
 
@@ -41,6 +42,7 @@ def write_drift_html(drift: Drift, tool: Tool, created: str) -> bytes:
         baseline_line=drift_text.side_line(drift.baseline),
         current_line=drift_text.side_line(drift.current),
         relation=drift_text.relation_line(drift),
+        figures=update_figures(drift),
         groups=groups,
         judgements=[judgement.value for judgement in drift_text.JUDGEMENTS],
         areas=list(dict.fromkeys(group.area for group in groups)),

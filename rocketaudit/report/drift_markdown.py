@@ -8,6 +8,7 @@ from rocketaudit.model.advisory import AdvisoryMove
 from rocketaudit.model.change import Change, Drift, Judgement
 from rocketaudit.model.target import Tool
 from rocketaudit.report import drift_text
+from rocketaudit.report.drift_update import update_figures
 from rocketaudit.report.escape import markdown, markdown_code, shorten
 
 MAX_ROWS = 50
@@ -26,7 +27,7 @@ def _lines(drift: Drift, tool: Tool) -> Iterator[str]:
     yield f"* Baseline: {_text(drift_text.side_line(drift.baseline))}"
     yield f"* Current: {_text(drift_text.side_line(drift.current))}"
     yield f"* Relation: {_text(drift_text.relation_line(drift))}; assurance: {drift.assurance.value}"
-    for note in (*head.reasons, *drift.notes):
+    for note in (*head.reasons, *drift.notes, *update_figures(drift)):
         yield f"* {_text(note)}"
     for group in drift_text.groups(drift):
         title = f"{group.judgement.value.replace('-', ' ').capitalize()}: {group.title} ({len(group.changes)})"

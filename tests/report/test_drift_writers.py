@@ -23,6 +23,7 @@ from rocketaudit.report.drift_html import write_drift_html
 from rocketaudit.report.drift_markdown import write_drift_markdown
 from rocketaudit.report.drift_sarif import write_drift_sarif
 from rocketaudit.report.drift_text import groups, headline, pair
+from rocketaudit.report.drift_update import update_figures
 from rocketaudit.resources import read_text
 from tests.report.samples import HOSTILE, TARGET
 from tests.report.test_standards import sarif_schema
@@ -151,6 +152,45 @@ def test_sarif_is_valid_by_its_official_schema(make: Callable[[], Drift]) -> Non
     document = json.loads(write_drift_sarif(make(), TOOL, CREATED))
     errors = list(kind(schema, format_checker=kind.FORMAT_CHECKER).iter_errors(document))
     assert [(error.json_path, error.message[:200]) for error in errors] == []
+
+
+def test_an_update_is_told_in_figures_in_every_rendering() -> None:
+    def one(area: str, attribute: str, before: object, after: object, ruling: str = "update") -> Change:
+        kind = ChangeKind.ADDED if before is None else ChangeKind.REMOVED if after is None else ChangeKind.CHANGED
+        made = replace(change("x", area), attribute=attribute, kind=kind, decided_by=ruling)
+        return replace(made, before=before, after=after)  # type: ignore[arg-type]
+
+    changes = (
+        one("packages", "version", "1.9-1.1790000000.aaaaaaaa.br1", "1.10-1.1790000001.bbbbbbbb.br1"),
+        one("packages", "version", "1:2.0-1", "1:1.0-1", "package-down"),
+        one("packages", "version", "1.0-1.1790000000.bbbbbbbb.br1", "1.0-1.1790000000.aaaaaaaa.br1"),
+        one("packages", "version", None, "1.0-1"),
+        one("packages", "version", "1.0-1", None),
+        one("packages", "version", ("1", "2"), "1"),
+        one("files", "mode", "0755", "4755", "setuid"),
+        one("binaries", "language", "rust", "c", "unsafe-language"),
+        one("binaries", "hardening.pie", "pie", "exec", "hardening-lost"),
+        one("rules", "verdict", "pass", "fail"),
+        one("rules", "status", "pass", {"not": "a word"}),
+        one("rules", "verdict", None, "fail"),
+        one("languages", "rust_share_bytes", 40.25, None),
+    )
+    drift = replace(ordinary(), changes=changes)
+    expected = (
+        "packages: 1 up, 1 down, 1 rebuilt, 1 new, 1 gone, 1 changed",
+        "files newly setuid, setgid or with capabilities: 1",
+        "programs new in a language that is not memory-safe: 1",
+        "protections lost by programs: 1",
+        "rules that turned: 0 to pass, 1 to fail, 0 to unknown",
+        "Rust, per cent of code: 40.25 to none",
+    )
+    assert update_figures(drift) == expected
+    assert update_figures(replace(drift, relation=Relation.SAME_RELEASE)) == ()
+    console = " ".join(render_drift(drift, width=200).split())
+    html, text = write_drift_html(drift, TOOL, CREATED).decode(), write_drift_markdown(drift, TOOL).decode()
+    for figure in expected:
+        assert figure in console and figure in html
+        assert figure.partition(":")[2].strip() in text.replace("\\", "")
 
 
 def test_headline_says_no_more_than_was_compared() -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 
 from rocketaudit.analysis.drift.areas import is_below_run_time_folder
 from rocketaudit.analysis.drift.mapped import met_corruption
 from rocketaudit.analysis.drift.sides import NOT_COMPARABLE, NOT_LOOKED_AT, UNREAD_ALIKE
-from rocketaudit.formats.rpm_version import compare_evr, parse_evr
+from rocketaudit.formats.rpm_version import compare_evr, without_commit
 from rocketaudit.model.change import Change, ChangeKind, Relation
 from rocketaudit.model.fact import Plane
 from rocketaudit.model.records import dataclass
@@ -27,7 +26,6 @@ _NO_PROTECTION = ("stripped", "debug_info", "mini_debug_info", "section_headers"
                   "sanitizers", "packed")  # fmt: skip
 _WORSE_WHEN_TRUE = ("textrel", "execstack", "wx_segments", "risky_paths", "rpath", "runpath")
 _PROTECTED = frozenset({"yes", "full", "pie", "static-pie", "dso", "likely", "not_applicable"})
-_COMMIT = re.compile(r"(\d+\.\d{10})(\.[0-9a-f]{8})(\.br\d+)\Z")
 _WEAK = frozenset({"no", "none", "exec", "partial", "absent", "unknown"})
 
 
@@ -172,13 +170,7 @@ def goes_down(case: Case) -> bool:
         return False
     if not (isinstance(change.before, str) and isinstance(change.after, str)):
         return False
-    return compare_evr(_ordered(change.before), _ordered(change.after)) > 0
-
-
-def _ordered(text: str) -> tuple[str, str, str]:
-    """The parts of a version without the commit that Bottlerocket's releases name: a commit has no order."""
-    epoch, version, release = parse_evr(text)
-    return epoch, version, _COMMIT.sub(r"\1\3", release)
+    return compare_evr(without_commit(change.before), without_commit(change.after)) > 0
 
 
 def follows_from_update_in_place(case: Case) -> bool:
