@@ -21,6 +21,7 @@ import lz4.frame
 import zstandard
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from rocketaudit.formats import jsf
 from rocketaudit.formats.baseline_statement import BaselineStatement, dump_statement
 from rocketaudit.formats.evidence_file import dump_evidence
 from rocketaudit.formats.pe import parse_certificate_table, parse_pe, read_certificate_table
@@ -354,12 +355,14 @@ def texts(_folder: Path) -> Seeds:
         b'ID=bottlerocket\nVERSION_ID="1.2"\n', _ENTRY, b'CONFIG_A=y\n# CONFIG_B is not set\nCONFIG_C="x"\n',
         b"kernel.x = 1\n-net.y=2\n", b"install x /bin/true\nblacklist y\noptions z a=1\n", b"a/b.ko.xz: c/d.ko.xz\n",
         b"kernel/fs/ext4.ko\n", b"[Unit]\nAfter=a \\\n b\n[Service]\nExecStart=/x\n", b"SPDX-License-Identifier: MIT\n",
+        b"Copyright (c) 2024 A. Author <a@example.org>\nAll rights reserved.\n",
         b"vendor/serde-1.0.228", b"1:2.3-4.amzn2", b"MIT OR (Apache-2.0 WITH LLVM-exception)",
         b"{{#if settings.a}}{{#each settings.a as |b|}}{{b.c}}{{/each}}{{else}}{{default 1 settings.e}}{{/if}}",
         b'<Envelope><References><File ovf:href="a" ovf:id="f"/></References><Disk ovf:fileRef="f"/></Envelope>',
         b"SHA256(a)= " + b"0" * 64 + b"\n", b'# Disk DescriptorFile\ncreateType="monolithicFlat"\nRW 8 FLAT "a" 0\n',
         b"XFSB" + bytes(200), b"system_u:object_r:os_t:s0\0", bytes.fromhex("0100000200040000" + "00" * 12),
         b"sbat,1,x\nshim,4,y\n", b"v1.57.0-abcdef0",
+        b"# x\nSELINUX=enforcing\nSELINUXTYPE=fortified\n",
     )  # fmt: skip
     for number, text in enumerate(samples):
         yield f"{number:02}", bytes([number]) + text
@@ -378,6 +381,7 @@ def trust(folder: Path) -> Seeds:
     waves = {"0": "2026-01-01T00:00:00Z", "1024": "2026-01-02T00:00:00+01:00"}
     updates = manifest(update("1.0.0", waves=waves), update("1.1.0"), migrations={"(1.0.0, 1.1.0)": ["m"]})
     samples |= {10: ENVELOPE, 11: public, 12: STATEMENT, 13: statement, 14: bundle, 15: updates}
+    samples[16] = json.dumps(jsf.sign_document({"bomFormat": "CycloneDX", "version": 1}, key_of("x"))).encode()
     for number, data in samples.items():
         yield f"{number:02}", bytes([number]) + data
     yield from _openpgp()

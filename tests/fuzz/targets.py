@@ -29,6 +29,7 @@ from rocketaudit.formats import (
     grub_cfg,
     handlebars,
     inventory,
+    jsf,
     kernel_arguments,
     kernel_config,
     key_value,
@@ -45,6 +46,7 @@ from rocketaudit.formats import (
     release_version,
     rpm_version,
     sbom_json,
+    selinux_config,
     selinux_policy,
     signed_image,
     spdx_expression,
@@ -81,8 +83,10 @@ from rocketaudit.model.reader import BytesReader
 from rocketaudit.source.disk import open_disk
 from rocketaudit.source.image import open_image
 from tests.formats.tree_checks import Opener, exercise
+from tests.images.signing import key_of
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
+PUBLIC = key_of("x").public_key()
 MOST_BYTES = 1 << 24  # that one input may make a reader produce
 
 
@@ -206,6 +210,7 @@ def _texts(data: bytes) -> None:
         xattr.decode_capability,
         efi_signature.parse_sbat,
         lambda raw: release_version.release_numbers(raw.decode("utf-8", "replace")),
+        selinux_config.parse_selinux_config,
     )
     if data:
         calls[data[0] % len(calls)](data[1:])
@@ -236,9 +241,16 @@ def _trust(data: bytes) -> None:
         baseline_statement.parse_statement,
         ca_bundle.parse_ca_bundle,
         update_manifest.parse_update_manifest,
+        _inside_json,
     )
     if data:
         calls[data[0] % len(calls)](data[1:])
+
+
+def _inside_json(data: bytes) -> None:
+    document = codec.parse(data)
+    if isinstance(document, dict):
+        jsf.verify_document(document, (PUBLIC,))
 
 
 def _openpgp(data: bytes) -> None:
