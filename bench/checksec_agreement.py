@@ -50,6 +50,8 @@ def explained(field: str, binary: Binary) -> str | None:
     """Why both may differ on this field, None when nobody knows."""
     if field == "canary" and not binary.hardening.section_headers and binary.hardening.canary is Canary.YES:
         return "without section headers readelf lists no symbols; the dynamic segment leads to them"
+    if field in ("rpath", "runpath") and getattr(binary.hardening, field) == "":
+        return "the entry is there and its text is empty, which checksec takes for none"
     return None
 
 

@@ -80,7 +80,7 @@ def hardening(elf: ElfFile, names: Names, language: Language, *, packed: bool, s
         fortifiable=called.fortifiable,
         rpath=rpath,
         runpath=runpath,
-        risky_paths=tuple(e for path in (rpath, runpath) if path is not None for e in path.split(":") if _risky(e)),
+        risky_paths=tuple(e for path in (rpath, runpath) if path for e in path.split(":") if _risky(e)),
         ibt=bool(x86 & 1) if is_x86 else None,
         shstk=bool(x86 & 2) if is_x86 else None,
         bti=bool(aarch64 & 1) if is_aarch64 else None,
@@ -189,7 +189,10 @@ def _path(elf: ElfFile, tag: int) -> str | None:
 
 
 def _risky(element: str) -> bool:
-    """An element that whoever controls the working folder, or a folder writable by custom, could fill."""
+    """An element that whoever controls the working folder, or a folder writable by custom, could fill.
+
+    An empty element is the working folder; a path that is empty as a whole is none to the loader (elf/dl-load.c).
+    """
     if element.startswith(("$ORIGIN", "${ORIGIN}")):
         return False
     if not element.startswith("/"):

@@ -73,7 +73,11 @@ RUNTIMES: tuple[Runtime, ...] = (
         "zig",
         (),
         None,
-        ((b"reached unreachable code", b"attempt to unwrap error: "), (b"reached unreachable code", b"/lib/std/")),
+        (
+            (b"reached unreachable code", b"attempt to unwrap error: "),
+            (b"reached unreachable code", b"/lib/std/"),
+            (b"reached unreachable code", b"switch on corrupt value"),  # std.builtin.panic_messages: ReleaseSafe
+        ),
         _UNWINDING,
     ),
 )
