@@ -167,4 +167,11 @@ CASES: tuple[Case, ...] = (
         "{python} -m rocketaudit history --help",
         "asking the store against starting the command",
     ),
+    Case(
+        "write an SBOM of 20,000 components",
+        "{python} -m bench.inside_sbom write",
+        "{python} -m bench.inside_sbom dump",
+        "evidence and components to the bytes of CycloneDX (wanted: 3 s) against dumping the finished document",
+        inside=True,
+    ),
 )

@@ -27,13 +27,14 @@ TOOL_REF = "tool:rocketaudit"
 def write_cyclonedx(report: Report, spec_version: str = "1.6") -> bytes:
     """The bill of materials of a report; the same bytes for the same report."""
     root, others = _split(report)
+    digest = digest_of(report)  # of the whole evidence: once
     document: dict[str, Any] = {
         "$schema": f"http://cyclonedx.org/schema/bom-{spec_version}.schema.json",
         "bomFormat": "CycloneDX",
         "specVersion": spec_version,
-        "serialNumber": serial_number(report, spec_version),
+        "serialNumber": serial_number(report, spec_version, digest),
         "version": 1,
-        "metadata": _metadata(report, root),
+        "metadata": _metadata(report, root, digest),
         "components": nest(others, root.ref),
         "dependencies": list(_dependencies(root, others)),
         "compositions": list(compositions(report, root, others)),
@@ -44,9 +45,9 @@ def write_cyclonedx(report: Report, spec_version: str = "1.6") -> bytes:
     return lay_out(document)
 
 
-def serial_number(report: Report, spec_version: str) -> str:
-    """A UUID that follows from the evidence, the tool and the printed time: the same input, the same number."""
-    name = "\n".join((report.tool.name, report.tool.version, spec_version, digest_of(report), report.created))
+def serial_number(report: Report, spec_version: str, digest: str) -> str:
+    """A UUID that follows from the evidence's digest, the tool and the printed time: same input, same number."""
+    name = f"{report.tool.name}\n{report.tool.version}\n{spec_version}\n{digest}\n{report.created}"
     return f"urn:uuid:{uuid5(NAMESPACE_URL, name)}"
 
 
@@ -60,7 +61,7 @@ def _split(report: Report) -> tuple[Component, list[Component]]:
     return root, [by_ref[ref] for ref in sorted(by_ref)]
 
 
-def _metadata(report: Report, root: Component) -> dict[str, Any]:
+def _metadata(report: Report, root: Component, digest: str) -> dict[str, Any]:
     tool = {
         "type": "application",
         "bom-ref": TOOL_REF,
@@ -92,7 +93,7 @@ def _metadata(report: Report, root: Component) -> dict[str, Any]:
         metadata["licenses"] = [{"expression": extra["sbom:licence"]}]
     properties = [
         ("rocketaudit:assurance", report.assurance.value),
-        ("rocketaudit:evidence-digest", digest_of(report)),
+        ("rocketaudit:evidence-digest", digest),
         ("rocketaudit:integrity", report.integrity.verdict.value),
         ("rocketaudit:sha-512", "collected" if _has_sha512(report) else "not collected"),
     ]

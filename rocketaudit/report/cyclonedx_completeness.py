@@ -37,9 +37,11 @@ def compositions(report: Report, root: Component, others: Sequence[Component]) -
     ):
         if refs:
             yield _statement(name, aggregate, dependencies=refs)
-    rest = [
-        c.ref for c in others if c.found_by == "elf" and c.ref not in {r for refs in by_method.values() for r in refs}
-    ]
+    named = [c.ref for c in others if c.found_by in ("pypi-name", "npm-name", "maven-name")]
+    if named:  # found by the names of their files; what else lies inside was not read
+        yield _statement("python-node-and-java-packages", "incomplete", assemblies=named)
+    known = {ref for refs in by_method.values() for ref in refs}
+    rest = [c.ref for c in others if c.found_by == "elf" and c.ref not in known]
     if rest:  # what is linked statically into C and C++ is not known
         yield _statement("contents-of-other-programs", "unknown", dependencies=rest)
     files = [c for c in others if c.kind in ("file", "firmware") and c.hashes]

@@ -20,6 +20,7 @@ _TYPES = frozenset({
 _CPE = re.compile(
     r"(cpe:2\.3:[aho*-](:([A-Za-z0-9._*?~-]|\\[!-/:-@\[-`{-~])+){10}|cpe:/[aho](:[A-Za-z0-9._~%-]*){0,6})\Z"
 )
+_HEX = re.compile(r"[0-9a-fA-F]+")
 _LENGTHS = {"SHA-256": 64, "SHA-384": 96, "SHA-512": 128}
 _TECHNIQUES = {
     "inventory": "manifest-analysis",
@@ -32,6 +33,9 @@ _TECHNIQUES = {
     "crate-dep-v0": "binary-analysis",
     "crate-path": "binary-analysis",
     "vendor-sbom": "attestation",
+    "pypi-name": "filename",
+    "npm-name": "filename",
+    "maven-name": "filename",
 }
 
 
@@ -111,7 +115,7 @@ def _bsi_properties(component: Component) -> list[tuple[str, str]]:
 
 
 def _is_hash(name: str, value: str) -> bool:
-    return len(value) == _LENGTHS.get(name, -1) and all(char in "0123456789abcdefABCDEF" for char in value)
+    return len(value) == _LENGTHS.get(name, -1) and _HEX.fullmatch(value) is not None
 
 
 def _evidence(component: Component) -> dict[str, Any]:

@@ -27,17 +27,21 @@ def binary_components(
     `parents` maps paths to package components; a file has the supplier of its package, and none without one.
     """
     inside: dict[str, Component] = {}
+    places: dict[str, dict[Locator, None]] = {}  # of each ref, in order; one crate may be in every file
     mine = [binary for binary in evidence.binaries if binary.scope == evidence.judged]
     known = {binary.path for binary in mine}
     for binary in mine:
         contents = list(_contents(evidence, binary))
         for component in contents:
-            known_one = inside.get(component.ref)
-            inside[component.ref] = component if known_one is None else _merge(known_one, component)
+            surest = inside.setdefault(component.ref, component)
+            if component.confidence > surest.confidence:
+                inside[component.ref] = component
+            places.setdefault(component.ref, {}).update(dict.fromkeys(component.where))
         libraries = (file_ref(path) for path in resolve_needed(evidence, binary) if path in known)
         depends = tuple(sorted({*libraries, *(component.ref for component in contents)}))
         yield _file(evidence, binary, owner_of.get(binary.path), parents.get(binary.path), depends)
-    yield from inside.values()
+    for ref, component in inside.items():
+        yield replace(component, where=tuple(places[ref]))
 
 
 def _file(
@@ -133,9 +137,3 @@ def _go_module(module: GoModule, where: tuple[Locator, ...]) -> Component:
         found_by="go-buildinfo",
         properties=tuple((name, value) for name, value in properties if value),
     )
-
-
-def _merge(first: Component, second: Component) -> Component:
-    """One component seen in two files: both places, the surer method."""
-    surer = first if first.confidence >= second.confidence else second
-    return replace(surer, where=tuple(dict.fromkeys((*first.where, *second.where))))

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from rocketaudit.model.component import Component
 from rocketaudit.model.records import dataclass
 
-GROUPS = ("system", "package", "crate", "go module", "file")
+GROUPS = ("system", "package", "crate", "go module", "language package", "file")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,8 @@ def _group(component: Component) -> str:
         return "go module"
     if component.kind == "operating-system":
         return "system"
+    if component.ref.startswith(("pypi:", "npm:", "maven:")):
+        return "language package"
     return "file" if component.kind in ("file", "firmware") else "package"
 
 

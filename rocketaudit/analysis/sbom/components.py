@@ -8,6 +8,7 @@ from dataclasses import replace
 from rocketaudit.analysis.ownership import owners
 from rocketaudit.analysis.sbom.binaries import binary_components
 from rocketaudit.analysis.sbom.files import file_components
+from rocketaudit.analysis.sbom.languages import language_components
 from rocketaudit.analysis.sbom.licences import carried_components, with_licences
 from rocketaudit.analysis.sbom.packages import package_components
 from rocketaudit.analysis.sbom.system import OS_REF, system_component
@@ -34,6 +35,7 @@ def components(evidence: Evidence, purl_type: str = "rpm", supplier: str = "") -
             *packages,
             *binary_components(evidence, owner_of, parents),
             *file_components(evidence),
+            *language_components(evidence),
         )
     )
     refs = {name: component.ref for name, component in by_package.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 from rocketaudit.analysis.sbom import components
@@ -55,6 +56,36 @@ def test_notices_of_the_licence_texts_reach_packages_and_crates() -> None:
     assert package.copyright == "Copyright 2020 A\nCopyright 2021 B"
     assert found["crate:tokio@1.40.0"].copyright == "Copyright 2022 C"
     assert not found["file:/usr/bin/nc"].copyright
+
+
+def test_one_crate_in_ten_thousand_programs_costs_no_more_than_its_places() -> None:
+    many = tuple(binary(f"/usr/bin/p{i}", crates=(crate("serde", "1.0.228"),)) for i in range(10_000))
+    started = time.process_time()
+    found = {component.ref: component for component in components(evidence(binaries=many))}
+    assert len(found["crate:serde@1.0.228"].where) == 10_000
+    assert time.process_time() - started < 10  # it takes half a second; place by place it took half a minute
+
+
+def test_packages_of_other_languages_are_found_by_the_names_of_their_files() -> None:
+    usr = "/usr/lib"
+    value = image()
+    paths = {
+        f"{usr}/python3/site-packages/typing_extensions-4.12.2.dist-info/METADATA":
+            ("typing_extensions", "4.12.2", "pkg:pypi/typing-extensions@4.12.2"),
+        f"{usr}/python3/dist-packages/PyYAML-6.0-py3.11.egg-info": ("PyYAML", "6.0", "pkg:pypi/pyyaml@6.0"),
+        f"{usr}/a/node_modules/@scope/tool/package.json": ("@scope/tool", "", "pkg:npm/%40scope/tool"),
+        f"{usr}/java/log4j-core-2.14.1.jar": ("log4j-core", "2.14.1", ""),
+        f"{usr}/java/app.war": ("app", "", ""),
+    }  # fmt: skip
+    others = (f"{usr}/a/node_modules/x/lib/package.json", f"{usr}/x.dist-info/METADATA", f"{usr}/jar")
+    records = tuple(record(path) for path in (*paths, *others))
+    found = components(replace(value, files=(*value.files, *records), _files={}))
+    named = {part.where[0].path: (part.name, part.version, part.purl) for part in found if part.confidence == 0.8}
+    assert named == paths
+    twice = record(f"{usr}/b/node_modules/@scope/tool/package.json")
+    again = components(replace(value, files=(*value.files, *records, twice), _files={}))
+    (tool,) = (part for part in again if part.name == "@scope/tool")
+    assert len(tool.where) == 2
 
 
 def test_who_distributes_the_image_supplies_what_names_no_supplier_and_that_is_said() -> None:
