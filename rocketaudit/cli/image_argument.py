@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rocketaudit.errors import UsageError
+from rocketaudit.errors import RocketauditError, UsageError
 
 if TYPE_CHECKING:
     from rocketaudit.source.image import ImageSource
@@ -33,11 +33,15 @@ def opened_image(path: Path, *, tmp_dir: Path | None = None, limits: list[str] |
     from rocketaudit.cli.limits import bounds_of
     from rocketaudit.cli.progress import TerminalProgress, choose_progress
     from rocketaudit.source.image import open_image
+    from rocketaudit.source.opening import name_target
 
     progress = choose_progress(quiet=False)
     budget = bounds_of(limits).budget()
     try:
         source = open_image(path, budget=budget, tmp_dir=tmp_dir, progress=progress)
+    except RocketauditError as error:
+        name_target(error, path)
+        raise
     finally:
         if isinstance(progress, TerminalProgress):
             progress.close()

@@ -16,6 +16,8 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"UBI#", "UBI"),
     (0, b"\x45\x3d\xcd\x28", "cramfs"),
     (0, b"-rom1fs-", "romfs"),
+    (0, b"hsqs", "squashfs of an unknown version"),
+    (0, b"sqsh", "squashfs of the other byte order"),
     (3, b"NTFS    ", "NTFS"),
     (3, b"EXFAT   ", "exFAT"),
     (3, b"-FVE-FS-", "BitLocker"),

@@ -22,8 +22,13 @@ def open_target(path: Path, *, budget: Budget, tmp_dir: Path | None, progress: P
     try:
         return open_image(path, budget=budget, tmp_dir=tmp_dir, progress=progress)
     except RocketauditError as error:
-        if str(path) not in error.message:
-            error.message = f"{path}: {error.message}"
+        name_target(error, path)
         if error.hint is None and path.suffix == ".json":
             error.hint = "evidence and reports are taken by `rocketaudit judge` and `rocketaudit report`"
         raise
+
+
+def name_target(error: RocketauditError, path: Path) -> None:
+    """Put the target before a message that does not name it."""
+    if str(path) not in error.message:
+        error.message = f"{path}: {error.message}"

@@ -217,3 +217,12 @@ def test_path_is_taken_as_printed_or_as_typed() -> None:
     assert path_of("/100%") == "/100%25"
     assert path_of("/%41") == "/%2541"
     assert path_of(os.fsdecode(b"/\xff")) == "/%FF"
+
+
+@pytest.mark.parametrize("command", ["inspect", "ls", "cat"])
+def test_an_image_that_cannot_be_opened_is_named(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "x.img").write_bytes(b"text\n" * 999)
+    assert main([command, str(tmp_path / "x.img"), *(["/a"] if command == "cat" else [])]) == 3
+    assert capsys.readouterr().err.startswith(f"rocketaudit: {tmp_path / 'x.img'}: the image has no partition table")

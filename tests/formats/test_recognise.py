@@ -75,3 +75,8 @@ def test_nothing_and_zeros_have_no_name() -> None:
 @given(st.binary(max_size=5000))
 def test_any_bytes_have_a_name_or_none(head: bytes) -> None:
     assert name_foreign(head) is None or name_foreign(head)
+
+
+def test_squashfs_that_is_not_version_4_is_named() -> None:
+    assert name_foreign(b"hsqs" + bytes(24) + b"\3\0" + bytes(66)) == "squashfs of an unknown version"
+    assert name_foreign(b"sqsh" + bytes(92)) == "squashfs of the other byte order"
