@@ -133,6 +133,14 @@ def gains_privilege(case: Case) -> bool:
     return after is not None and bool(after & 0o6000 & ~(before or 0))
 
 
+def gains_privilege_at_run_time(case: Case) -> bool:
+    """As above in a folder that a node fills, where services make setgid folders by themselves."""
+    if not is_run_time(case) or not gains_privilege(case):
+        return False
+    after = _mode(case.change.after)
+    return case.change.attribute != "mode" or (after is not None and bool(after & 0o4000))
+
+
 def _mode(value: object) -> int | None:
     text = value.get("mode") if isinstance(value, Mapping) else value
     return int(text, 8) if isinstance(text, str) and len(text) == 4 and set(text) <= set("01234567") else None

@@ -14,6 +14,8 @@ from rocketaudit.analysis.drift.judge import GUARDED, decide
 from rocketaudit.model.change import Change, Judgement, Relation
 from rocketaudit.model.evidence import OUTSIDE, Evidence, Gap
 from rocketaudit.model.fact import Fact, Plane, State
+from rocketaudit.model.files import FileCapability, FileRecord
+from rocketaudit.model.filesystem import FileType
 from rocketaudit.model.policy import DriftException, DriftPolicy
 from rocketaudit.model.target import TargetKind
 from rocketaudit.model.verdict import Severity
@@ -279,3 +281,19 @@ def test_a_node_that_was_updated_into_its_other_bank_runs_what_the_update_brough
     assert drift.relation is Relation.UPGRADE
     assert [c for c in drift.changes if c.judgement is not Judgement.EXPECTED] == []
     assert {"updated-in-place", "remapped"} <= {c.decided_by for c in drift.changes}
+
+
+@pytest.mark.parametrize(
+    ("record", "ruling"),
+    [
+        (file("/var/tmp/sh", scope="node", mode=0o4755), "setuid-at-run-time"),
+        (file("/etc/x", scope="node", mode=0o2755), "setuid-at-run-time"),
+        (file("/run/y", scope="node", capability=FileCapability(("cap_setuid",), (), True)), "setuid-at-run-time"),
+        (file("/var/log/journal", scope="node", type=FileType.DIRECTORY, mode=0o2755), "run-time-folder"),
+        (file("/etc/hostname", scope="node"), "run-time-folder"),
+    ],
+)
+def test_a_folder_that_a_node_fills_excuses_no_file_with_more_rights(record: FileRecord, ruling: str) -> None:
+    for baseline in (RELEASE, NODE):
+        (change,) = [c for c in judged(baseline, node(*CLEAN, files=[record])).changes if c.area == "files"]
+        assert change.decided_by == ruling
