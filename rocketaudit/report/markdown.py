@@ -85,10 +85,11 @@ def _tasks(report: Report) -> Iterator[str]:
     yield ""
     for number, task in enumerate(found[:MAX_TASKS], 1):
         places = f" ({task.count} places)" if task.count > 1 else ""
-        yield f"{number}. **{task.severity.value}** {_text(task.title)}{places}"
-        detail = task.action.strip().partition("\n")[0] or task.where
-        if detail:
-            yield f"   {markdown_code(shorten(detail, 200))}"
+        seen = f": {_text(shorten(task.where, 160))}" if task.where else ""
+        yield f"{number}. **{task.severity.value}** {_text(task.title)}{places}{seen}"
+        action = task.action.strip().partition("\n")[0]
+        if action:
+            yield f"   {markdown_code(shorten(action, 200))}"
     if len(found) > MAX_TASKS:
         yield f"\n{len(found) - MAX_TASKS} more in the full report."
 
