@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from rocketaudit.analysis.drift.disks import compare_disks, compare_identity
 from rocketaudit.analysis.drift.facts import compare_facts
 from rocketaudit.analysis.drift.files import compare_files
+from rocketaudit.analysis.drift.identities import compare_identities
 from rocketaudit.analysis.drift.packages import compare_packages
 from rocketaudit.analysis.drift.programs import compare_binaries
 from rocketaudit.analysis.drift.running import compare_running
@@ -17,6 +18,7 @@ from rocketaudit.model.change import Change
 from rocketaudit.model.evidence import Evidence
 
 COMPARISONS: tuple[Callable[[Sides], Iterator[Change]], ...] = (
+    compare_identities,
     compare_identity,
     compare_verity,
     compare_disks,

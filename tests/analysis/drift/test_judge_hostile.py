@@ -297,3 +297,22 @@ def test_a_folder_that_a_node_fills_excuses_no_file_with_more_rights(record: Fil
     for baseline in (RELEASE, NODE):
         (change,) = [c for c in judged(baseline, node(*CLEAN, files=[record])).changes if c.area == "files"]
         assert change.decided_by == ruling
+
+
+def test_a_side_that_tells_one_thing_twice_is_believed_in_neither() -> None:
+    record = next(f for f in SAME.files if f.path == "/usr/bin/a")
+    bank, blob = SAME.verity[0], SAME.blobs[0]
+    assert SAME.disk is not None
+    disk = replace(SAME.disk, partitions=(*SAME.disk.partitions, SAME.disk.partitions[0]))
+    doubled = {
+        "files": replace(SAME, files=(replace(record, sha256="99" * 32), *SAME.files), _files={}),
+        "facts": replace(SAME, facts=(replace(SAME.facts[0], value="evil"), *SAME.facts), _facts={}),
+        "programs": replace(SAME, binaries=(replace(SAME.binaries[0], build_id="99"), *SAME.binaries)),
+        "banks": replace(SAME, verity=(replace(bank, statements=()), *SAME.verity)),
+        "signed texts": replace(SAME, blobs=(replace(blob, data="eA=="), *SAME.blobs)),
+        "partitions": replace(SAME, disk=disk),
+    }
+    for kind, other in doubled.items():
+        for drift in (judged(SAME, other), judged(other, SAME)):
+            assert kind in {c.subject for c in weighty(drift.changes) if c.area == "evidence"}
+            assert decide(drift, "unexpected")[0] != 0
