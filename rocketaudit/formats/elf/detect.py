@@ -95,8 +95,7 @@ def _search_others(at: _Looked, signals: list[Signal]) -> list[Signal]:
     imports = at.imports
     found: list[Signal] = []
     if not kinds & {Sign.CPP_PERSONALITY, Sign.CPP_DYNAMIC_NAMES, Sign.CPP_NAMES}:
-        if not imports or kinds & {Sign.UNWINDER, Sign.STATIC}:  # its runtime, linked in, brings an unwinder
-            found += evidence.cpp_text(at.text)
+        found += evidence.cpp_text(at.text, unwinds=not imports or bool(kinds & {Sign.UNWINDER, Sign.STATIC}))
         if not found and not holds_rust:
             found += evidence.source_paths(at.text)
     cpp_names = sum(int(signal.value) for signal in signals if signal.kind == Sign.CPP_DYNAMIC_NAMES)

@@ -173,13 +173,16 @@ def _relocated(elf: ElfFile, spots: list[tuple[int, bytes]], word: struct.Struct
     return None
 
 
-def cpp_text(text: Text) -> Iterator[Signal]:
-    """C++ that neither links nor names its library: type names of its runtime linked in, or vtables."""
+def cpp_text(text: Text, *, unwinds: bool) -> Iterator[Signal]:
+    """C++ that neither links nor names its library: type names of its runtime linked in, or texts of it.
+
+    The whole runtime throws, so its texts need no search in a file that does not unwind.
+    """
     at = text.find(b"N10__cxxabiv1")
     if at >= 0 and (name := _CPP_TYPE.match(text.window(at, at + 64))) is not None:
         yield Signal(Sign.CPP_TYPES, name[0][:-1].decode(), at)
         return
-    for mark in (b"St9exception", b"St9bad_alloc", b"basic_string::"):
+    for mark in (b"St9exception", b"St9bad_alloc", b"basic_string::") if unwinds else ():
         at = text.find(mark)
         if at >= 0:
             yield Signal(Sign.CPP_RUNTIME, mark.decode(), at)
