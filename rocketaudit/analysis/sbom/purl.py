@@ -31,6 +31,11 @@ def package_purl(package: Package, version_id: str, purl_type: str = "rpm") -> s
     return _purl("rpm", "bottlerocket", package.name, package_version(package), qualifiers)
 
 
+def system_purl(os_id: str, version: str, arch: str) -> str:
+    """pkg:generic of the operating system, which has no type of its own; "" when it does not say what it is."""
+    return _purl("generic", None, os_id, version, {"arch": arch}) if os_id and version else ""
+
+
 def crate_purl(name: str, version: str, source: str) -> str:
     """pkg:cargo of a crate; only crates of a public registry get one, since a local name proves nothing."""
     return _purl("cargo", None, name, version, {}) if source in ("crates.io", "registry", "unknown") else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rocketaudit.analysis.sbom.purl import system_purl
 from rocketaudit.model.component import Component
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import Key, Locator, Plane, State
@@ -38,6 +39,7 @@ def system_component(evidence: Evidence) -> Component:
         kind="operating-system",
         name=os_value(evidence, "NAME") or target.os_name or target.os_id or target.name,
         version=version_id(evidence) or target.version,
+        purl=system_purl(os_value(evidence, "ID") or target.os_id, version_id(evidence), target.arch),
         cpe=os_value(evidence, "CPE_NAME"),
         supplier=os_value(evidence, "VENDOR_NAME"),
         hashes=hashes,

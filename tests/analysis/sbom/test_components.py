@@ -58,6 +58,13 @@ def test_notices_of_the_licence_texts_reach_packages_and_crates() -> None:
     assert not found["file:/usr/bin/nc"].copyright
 
 
+def test_the_system_has_a_package_url_only_when_it_says_what_it_is() -> None:
+    named = replace(image(), facts=os_release(ID="bottlerocket", VERSION_ID="1.57.0"), _facts={})
+    assert components(named)[0].purl.startswith("pkg:generic/bottlerocket@1.57.0")
+    target = replace(named.target, os_id="", version="")
+    assert not components(replace(named, facts=(), target=target, _facts={}))[0].purl
+
+
 def test_one_crate_in_ten_thousand_programs_costs_no_more_than_its_places() -> None:
     many = tuple(binary(f"/usr/bin/p{i}", crates=(crate("serde", "1.0.228"),)) for i in range(10_000))
     started = time.process_time()
