@@ -33,12 +33,10 @@ from rocketaudit.source.boot_files import find_boot_entries, uki_boot_entry
 from rocketaudit.source.disk import Disk, open_disk
 from rocketaudit.source.partitions import read_table
 from rocketaudit.source.tree import Tree
-from rocketaudit.source.volumes import Volume, open_volume
+from rocketaudit.source.volumes import Volume, open_volumes
 
 _OWN = "/usr/share/bottlerocket"
 _OS_RELEASE = ("/etc/os-release", "/usr/lib/os-release", "/lib/os-release", "/os-release")
-MAX_PARTITIONS = 256
-_TOO_MANY = Volume(Content.UNREAD, f"not looked at: more than {MAX_PARTITIONS} partitions")
 _SYS_ROOT = "-bottlerocket-linux-gnu"
 _ENCRYPTED = frozenset({Content.LUKS1, Content.LUKS2})
 # what needs no reading: nothing there, hashes that the verity check reads itself, boot code
@@ -101,10 +99,7 @@ def open_image(
 def open_parts(path: Path, opened: Disk, budget: Budget) -> ImageSource:
     """Everything behind a disk that is already open; errors as `open_image`."""
     table, partitions = read_table(opened.reader)
-    volumes = [
-        _open_partition(opened.reader, partition, budget) if index < MAX_PARTITIONS else _TOO_MANY
-        for index, partition in enumerate(partitions)
-    ]
+    volumes = open_volumes(opened.reader, partitions, budget)
     described = [_describe(partition, volume) for partition, volume in zip(partitions, volumes, strict=True)]
     if table.kind is TableKind.NONE:
         described = [_name_bare(described[0], volumes[0])]
@@ -139,14 +134,6 @@ def open_parts(path: Path, opened: Disk, budget: Budget) -> ImageSource:
         gaps=_gaps(described),
         budget=budget,
     )
-
-
-def _open_partition(reader: Reader, partition: Partition, budget: Budget) -> Volume:
-    if partition.start + partition.length > reader.size:
-        return Volume(Content.UNREAD, "the partition ends beyond the disk")
-    if not partition.length:
-        return Volume(Content.UNREAD, "the partition has no length")
-    return open_volume(Window(reader, partition.start, partition.length), budget)
 
 
 def _describe(partition: Partition, volume: Volume) -> Partition:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rocketaudit.errors import FormatError, TruncatedError
 from rocketaudit.formats.erofs import is_erofs, open_erofs
 from rocketaudit.formats.ext4 import is_ext, open_ext4
@@ -10,11 +12,13 @@ from rocketaudit.formats.recognise import LONGEST_HEAD, name_foreign
 from rocketaudit.formats.squashfs import is_squashfs, open_squashfs
 from rocketaudit.formats.verity import SUPERBLOCK_SIZE, parse_superblock
 from rocketaudit.model.budget import Budget
-from rocketaudit.model.disk import FILE_SYSTEMS, Content
+from rocketaudit.model.disk import FILE_SYSTEMS, Content, Partition
 from rocketaudit.model.filesystem import FileSystem
-from rocketaudit.model.reader import Reader
+from rocketaudit.model.reader import Reader, Window
 from rocketaudit.model.records import dataclass
 
+MAX_PARTITIONS = 256
+MAX_COVER = 4
 _BLANK_HEAD = 1 << 20
 _BLANK_PROBES = 64
 _PROBE = 4096
@@ -36,6 +40,29 @@ class Volume:
     label: str = ""
     uuid: str = ""
     fs: FileSystem | None = None
+
+
+def open_volumes(reader: Reader, partitions: Sequence[Partition], budget: Budget) -> list[Volume]:
+    """What each partition holds; those past a number, or past a multiple of the disk that they cover, are UNREAD.
+
+    Partitions may overlap, so a small disk could offer the same gigabyte again and again.
+    """
+    volumes = []
+    covered = 0
+    for index, partition in enumerate(partitions):
+        if partition.start + partition.length > reader.size:
+            volumes.append(Volume(Content.UNREAD, "the partition ends beyond the disk"))
+            continue
+        covered += partition.length
+        if not partition.length:
+            volumes.append(Volume(Content.UNREAD, "the partition has no length"))
+        elif index >= MAX_PARTITIONS:
+            volumes.append(Volume(Content.UNREAD, f"not looked at: more than {MAX_PARTITIONS} partitions"))
+        elif covered > MAX_COVER * reader.size:
+            volumes.append(Volume(Content.UNREAD, f"not looked at: partitions cover the disk over {MAX_COVER} times"))
+        else:
+            volumes.append(open_volume(Window(reader, partition.start, partition.length), budget))
+    return volumes
 
 
 def open_volume(reader: Reader, budget: Budget) -> Volume:

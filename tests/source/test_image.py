@@ -6,6 +6,7 @@ import json
 import lzma
 import os
 import random
+import struct
 import subprocess
 from pathlib import Path
 from uuid import UUID
@@ -19,6 +20,7 @@ from rocketaudit.model.budget import Budget
 from rocketaudit.model.disk import BootKind, Content, Layout, TableKind
 from rocketaudit.model.progress import NoProgress
 from rocketaudit.source.image import ImageSource, open_image
+from tests.fuzz.targets import seal_gpt
 from tests.images import Built
 from tests.source import disks
 from tests.source.disks import Part
@@ -388,6 +390,22 @@ def test_image_cut_in_the_middle_keeps_what_is_there(small_erofs_image: Built, t
     assert contents(source)["private"] == "unread"
     assert any("beyond the disk" in gap.reason for gap in source.gaps)
     assert any("backup GPT header is missing" in problem.what for problem in source.disk.problems)
+    source.close()
+
+
+def test_partitions_that_all_are_the_same_are_looked_at_only_so_often(tmp_path: Path) -> None:
+    path = disks.put_together(tmp_path / "disk", Part("ROOT", disks.erofs(tmp_path)))
+    data = bytearray(path.read_bytes())
+    for table in (1024, len(data) - 33 * 512):
+        entry = data[table : table + 128]
+        struct.pack_into("<QQ", entry, 32, 2048, len(data) // 512 - 34)  # nearly the whole disk, a hundred times
+        data[table : table + 100 * 128] = entry * 100
+    path.write_bytes(seal_gpt(bytes(data)))
+    source = opened(path)
+    assert len(source.disk.partitions) == 100
+    assert 1 <= len(source.trees) <= 8
+    assert sum("cover the disk over 4 times" in gap.reason for gap in source.gaps) >= 90
+    assert any("overlap" in problem.what for problem in source.disk.problems)
     source.close()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import stat
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,25 @@ def test_both_ways_of_reading_give_the_same_bytes_and_the_same_errors(tmp_path: 
         for offset, length in ((99_999, 2), (-1, 1), (0, -1), (1 << 70, 1)):
             with pytest.raises(TruncatedError):
                 raw.read(offset, length)
+        raw.use_map()
+    raw.close()
+
+
+def test_block_device_is_as_large_as_seeking_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block device states no size, and is not changed by what its node in /dev says."""
+    (tmp_path / "x").write_bytes(b"device" * 1000)
+    real = os.fstat
+
+    def as_device(descriptor: int) -> os.stat_result:
+        status = list(real(descriptor))
+        status[0], status[6] = stat.S_IFBLK | 0o660, 0
+        return os.stat_result(status)
+
+    monkeypatch.setattr(os, "fstat", as_device)
+    raw, _ = open_raw(tmp_path / "x")
+    assert raw.size == 6000
+    for _ in range(2):
+        assert bytes(raw.read(5994, 6)) == b"device"
         raw.use_map()
     raw.close()
 
