@@ -82,7 +82,8 @@ def _compare_less(before: Opened, after: Opened, judging: Judging) -> Drift:
 def _less(before: Opened, after: Opened, one: Report | None, two: Report | None) -> Iterator[Change]:
     where = (Locator(before.target.name), Locator(after.target.name))
     yield from compare_releases(before.target, after.target, where)
-    yield from compare_components(_components(before, one), _components(after, two), where)
+    same_kind = before.side.kind == after.side.kind
+    yield from compare_components(_components(before, one), _components(after, two), where, same_kind=same_kind)
     areas: tuple[str, ...] = NOT_HELD
     if one is not None and two is not None:
         yield from compare_results(one, two)

@@ -289,6 +289,17 @@ def test_bills_of_materials_of_two_releases_follow_from_each_other() -> None:
     assert document["relation"] == "upgrade"
 
 
+def test_a_bill_of_materials_that_lists_no_packages_any_more_is_not_the_same() -> None:
+    full = sbom("a.json", "1.62.0", "2.43-1")
+    document = json.loads(Path(full).read_text())
+    Path("b.json").write_text(json.dumps({**document, "components": []}))
+    code, found = drift(full, "b.json")
+    assert (code, areas(found)) == (3, set())
+    assert drift("b.json", full)[0] == 0
+    assert drift(put("e.json", SAME), "b.json")[0] == 3
+    assert drift("e.json", full)[0] in (0, 1)  # a file that lists less by its kind
+
+
 def test_a_report_of_an_older_release_is_a_downgrade() -> None:
     for name, evidence in (("old", SAME), ("new", NEXT)):
         main(["judge", put(f"{name}.e.json", evidence), "-q", "--fail-on", "never", "-o", f"json={name}.json"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from rocketaudit.analysis.drift.sides import difference, not_comparable
+from rocketaudit.analysis.drift.sides import difference, not_comparable, unreadable
 from rocketaudit.model.change import Change
 from rocketaudit.model.component import Component
 from rocketaudit.model.fact import JsonValue, Locator
@@ -18,9 +18,13 @@ _SHA256 = ("SHA-256", "sha256")
 
 
 def compare_components(
-    before: Iterable[Component], after: Iterable[Component], where: tuple[Locator, Locator]
+    before: Iterable[Component], after: Iterable[Component], where: tuple[Locator, Locator], *, same_kind: bool = False
 ) -> Iterator[Change]:
-    """Packages by name and kind, as sets of versions; files by path, as digests where both sides state one."""
+    """Packages by name and kind, as sets of versions; files by path, as digests where both sides state one.
+
+    Of a whole kind that the current side does not list nobody can say anything; that weighs where both sides are of
+    one kind of document, and so could list it, or where the current one lists nothing at all.
+    """
     old, new = _named(before), _named(after)
     kinds_before, kinds_after = {kind for kind, _ in old}, {kind for kind, _ in new}
     for kind, name in sorted(old.keys() | new.keys()):
@@ -35,7 +39,11 @@ def compare_components(
             yield from difference(area, subject, "version", _versions(left), _versions(right), where)
     for kind in sorted(kinds_before ^ kinds_after):
         why = f"a bill of materials without any {kind} does not hold it"
-        yield not_comparable("files" if kind == "file" else "packages", f"{LABEL}:{kind}", "kind", where, why)
+        area, subject = "files" if kind == "file" else "packages", f"{LABEL}:{kind}"
+        if kind in kinds_before and (same_kind or not kinds_after):
+            yield unreadable(area, subject, "kind", None, None, where, why)
+        else:
+            yield not_comparable(area, subject, "kind", where, why)
 
 
 def compare_releases(before: Target, after: Target, where: tuple[Locator, Locator]) -> Iterator[Change]:
