@@ -203,6 +203,23 @@ def test_a_cut_bundle_never_decides_what_the_whole_one_does_not(control: FakeNod
             assert verdict is right[rule] or verdict in (Verdict.UNKNOWN, Verdict.NOT_APPLICABLE), (cut, rule)
 
 
+def test_the_order_of_lines_says_nothing_and_a_line_put_in_is_noticed(control: FakeNode, tmp_path: Path) -> None:
+    with api_double(control.base / "run/api.sock"):
+        lines = collect(control, tools(tmp_path / "bin")).splitlines(keepends=True)
+    head, body, end = lines[:6], lines[6:-1], lines[-1:]
+    whole = bundled(b"".join(lines))
+
+    def said(evidence: Evidence) -> dict[Key, object]:
+        return {fact.key: (fact.state, fact.value) for fact in evidence.facts}
+
+    turned = bundled(b"".join([*head, *reversed(body), *end]))
+    assert (said(turned), turned.gaps) == (said(whole), whole.gaps)
+    forged = b'=\tsysctl:kernel.kptr_restrict\t"2"\n'
+    twice = bundled(b"".join([*head, *body, forged, *end]))
+    assert runtime(twice, "sysctl:kernel.kptr_restrict")[0] is State.UNREAD
+    assert any("put in" in gap.reason for gap in twice.gaps)
+
+
 def test_nothing_that_may_be_a_secret_is_in_a_bundle(control: FakeNode, tmp_path: Path) -> None:
     settings = json.loads(json.dumps(SETTINGS))
     settings["motd"] = CANARY

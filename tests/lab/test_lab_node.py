@@ -176,6 +176,22 @@ def test_clean_node_prints_a_full_report(clean: Boot) -> None:
     assert int(clean.text("peak")) < 150 << 10
 
 
+def test_full_report_stands_on_every_kind_of_fact(clean: Boot) -> None:
+    evidence = evidence_of(clean)
+    runtime = [fact for fact in evidence.facts if fact.plane is RUNTIME]
+    seen = {fact.key.namespace for fact in runtime if fact.state is not State.UNREAD}
+    assert seen >= {
+        "bootconfig", "config", "dm", "fips", "init_arg", "kernel", "kernel_arg", "kernel_command_line", "listening",
+        "lockdown", "modules", "mount", "mounted_view", "node", "os_release", "secure_boot", "security_modules",
+        "selinux", "sight", "sysctl", "unit", "units", "update_root",
+    }  # fmt: skip
+    asked_elsewhere = {"setting", "settings", "update", "os", "own_check", "iptables", "ip6tables", "kconfig", "units"}
+    unread = {str(fact.key): fact.reason for fact in runtime if fact.state is State.UNREAD}
+    assert {key for key in unread if key.partition(":")[0] not in asked_elsewhere} <= {"selinux:type"}, unread
+    assert {one.scope for one in evidence.binaries} >= {"node"}
+    assert len([one for one in evidence.files if one.scope == "node" and one.sha256]) > 20
+
+
 def test_kernels_table_is_what_dmsetup_prints(clean: Boot) -> None:
     evidence = evidence_of(clean)
     assert value(evidence, "dm:root#table") == clean.text("table").strip()
