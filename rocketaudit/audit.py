@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 
 from rocketaudit import __version__
 from rocketaudit.analysis.benchmark import judge, needs
-from rocketaudit.evidence.collect import collect
-from rocketaudit.evidence.collector import Collector
 from rocketaudit.formats.evidence_file import in_order
 from rocketaudit.model.budget import Bounds
 from rocketaudit.model.evidence import Evidence, Wants
@@ -23,13 +21,13 @@ from rocketaudit.model.records import dataclass
 from rocketaudit.model.report import PolicyResult, Report
 from rocketaudit.model.rule import Benchmark
 from rocketaudit.model.target import Tool
-from rocketaudit.source.opening import open_target
-from rocketaudit.source.protocol import Source
 
 if TYPE_CHECKING:
     from rocketaudit.analysis.trust.judge import TrustInputs
+    from rocketaudit.evidence.collector import Collector
     from rocketaudit.model.integrity import Integrity
     from rocketaudit.model.trust import ChainLink
+    from rocketaudit.source.protocol import Source
 
 TOOL = Tool("rocketaudit", __version__)
 # what `judge_evidence` imports: 0.1 s that pass while workers read
@@ -80,6 +78,8 @@ def audit(target: Path, looking: Looking, judging: Judging, progress: Progress |
 
 def look(target: Path, looking: Looking, benchmarks: Sequence[Benchmark], progress: Progress | None = None) -> Evidence:
     """The evidence of a target: all that the given rules and outputs need."""
+    from rocketaudit.source.opening import open_target
+
     told = NoProgress() if progress is None else progress
     source = open_target(target, budget=looking.bounds.budget(), tmp_dir=looking.tmp_dir, progress=told)
     try:
@@ -90,6 +90,8 @@ def look(target: Path, looking: Looking, benchmarks: Sequence[Benchmark], progre
 
 def look_at(source: Source, looking: Looking, benchmarks: Sequence[Benchmark], progress: Progress) -> Evidence:
     """The evidence of a source that is already open."""
+    from rocketaudit.evidence.collect import collect  # and every reader, which judging alone does not need
+
     wants = Wants(
         keys=needs(benchmarks) + looking.extra_keys,
         sha512=looking.sha512,

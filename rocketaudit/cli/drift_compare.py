@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 from rocketaudit.analysis.advisories import compare_advisories, installed
 from rocketaudit.analysis.benchmark import judge
@@ -17,12 +18,14 @@ from rocketaudit.analysis.integrity import judge_integrity
 from rocketaudit.analysis.integrity_facts import integrity_facts
 from rocketaudit.audit import Judging, judge_evidence
 from rocketaudit.cli.drift_sides import Opened
+from rocketaudit.evidence.background import in_background
 from rocketaudit.model.advisory import Advisory
 from rocketaudit.model.change import Change, Drift
 from rocketaudit.model.component import Component
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import Locator
 from rocketaudit.model.report import Report
+from rocketaudit.model.rule import BenchmarkResult
 
 SAME = "both sides have the same evidence digest"
 
@@ -51,7 +54,8 @@ def _compare(before: Opened, after: Opened, judging: Judging) -> Drift:
             gaps = len(before.evidence.gaps)
             unread = (f"{gaps} places could not be read, on both sides alike",) if gaps else ()
             return replace(found, sides=sides, notes=(SAME, *unread))
-        one, two = _judged(before.evidence, judging), _judged(after.evidence, judging)
+        elsewhere = in_background(partial(_judged, before.evidence, judging))
+        two, one = _judged(after.evidence, judging), elsewhere()
         found = judge_drift(
             before.evidence, after.evidence, policy=policy, today=today, results=tuple(compare_results(one, two))
         )
@@ -66,7 +70,13 @@ def _judged(evidence: Evidence, judging: Judging) -> Judged:
     results = judge(
         judging.benchmarks, known, integrity, level=judging.level, today=judging.today, policy=judging.policy
     )
-    return Judged(evidence.target, results, census(evidence))
+    return Judged(evidence.target, tuple(map(_without_checks, results)), census(evidence))
+
+
+def _without_checks(group: BenchmarkResult) -> BenchmarkResult:
+    """The results alone: no drift asks for the checks behind them, and no process can hand those on."""
+    results = tuple(replace(result, rule=replace(result.rule, check=None)) for result in group.results)
+    return replace(group, benchmark=replace(group.benchmark, rules=()), results=results)
 
 
 def _compare_less(before: Opened, after: Opened, judging: Judging) -> Drift:

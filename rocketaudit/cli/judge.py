@@ -85,7 +85,6 @@ def judge(
 
     Whoever can write an evidence file decides what it says: without --evidence-key the report calls nothing verified.
     """
-    from rocketaudit.cli.bundle_file import BundleTerms, run_bundle
     from rocketaudit.cli.running import Run, run_judge
     from rocketaudit.errors import UsageError
 
@@ -124,4 +123,8 @@ def judge(
             min_version=min_version,
         ),
     )
-    return run_judge(run) if bundle is None else run_bundle(run, BundleTerms(nonce, max_age))
+    if bundle is None:
+        return run_judge(run)
+    from rocketaudit.cli.bundle_file import BundleTerms, run_bundle
+
+    return run_bundle(run, BundleTerms(nonce, max_age))

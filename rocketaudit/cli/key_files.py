@@ -26,6 +26,8 @@ _PIECE = 1 << 20
 
 def read_public_keys(paths: Sequence[Path]) -> list[PublicKey]:
     """The public keys in PEM files; UsageError names one that is none."""
+    if not paths:
+        return []
     from rocketaudit.formats.dsse import load_public_key
 
     keys: list[PublicKey] = []

@@ -230,6 +230,7 @@ class NoFiles:
         test = PROPERTIES[self.that_are][0]
         roots = tuple(root.rstrip("/") + "/" for root in self.under)
         exact, pattern = _names(self.named)
+        endings = tuple(f"/{name}" for name in exact or ())
         needs_content = self.that_are in ("script", "disk_image")
         found: list[FileRecord] = []
         unread: list[FileRecord] = []
@@ -237,8 +238,8 @@ class NoFiles:
             if record.scope != scope:
                 continue
             if exact is not None:
-                base = record.path.rpartition("/")[2]
-                if base not in exact and (pattern is None or pattern.match(base) is None):
+                is_named = f"/{record.path}".endswith(endings)  # faster than cutting the name out
+                if not is_named and (pattern is None or not pattern.match(record.path.rpartition("/")[2])):
                     continue
             if needs_content and record.unread is not None and not record.content:
                 unread.append(record)
