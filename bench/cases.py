@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 SCAN = "{python} -m rocketaudit scan -q --fail-on never -o json="
 PART = "{python} -m bench.inside "
+JUDGING = "{python} -m bench.inside_evidence "
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +155,36 @@ CASES: tuple[Case, ...] = (
         "{python} -m rocketaudit cat {ext4} /usr/lib/os-release",
         "debugfs -R 'cat {ext4.file}' {ext4.root}",
         "finding the bank that boots and one file in it, against a tool that is given both",
+    ),
+    Case(
+        "part: all rules over evidence of 2,000 programs",
+        JUDGING + "rules {evidence.programs}",
+        JUDGING + "json {evidence.programs}",
+        "every shipped rule (wanted: 0.15 s) against the library reading the same JSON",
+        pairs=9,
+        inside=True,
+    ),
+    Case(
+        "part: load and judge evidence of 2,000 programs",
+        JUDGING + "judge {evidence.programs}",
+        JUDGING + "json {evidence.programs}",
+        "evidence and rules loaded, all judged (wanted: 0.5 s), against the library reading the same JSON",
+        pairs=9,
+        inside=True,
+    ),
+    Case(
+        "part: drift of two evidence files, 10,000 files each",
+        JUDGING + "drift {evidence} {evidence.changed}",
+        JUDGING + "json {evidence} {evidence.changed}",
+        "both loaded, judged and compared (wanted: 0.3 s) against the library reading the same JSON",
+        pairs=9,
+        inside=True,
+    ),
+    Case(
+        "start-up: judge",
+        "{python} -m rocketaudit judge -q --fail-on never {evidence.programs}",
+        "{python} -m rocketaudit judge --help",
+        "loading and judging evidence of 2,000 programs against starting the command",
     ),
     Case(
         "drift of two evidence files, 10,000 files each",

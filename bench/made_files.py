@@ -14,9 +14,9 @@ from tests.model.test_codec import sample
 FILES, SCANS, CHANGED = 10_000, 10_000, 100
 
 
-def write_evidence(path: Path, *, changed: bool = False) -> None:
-    """10,000 files and 500 programs; `changed`: one file in a hundred has another digest."""
-    evidence = replace(sample(FILES, 500), walked=("bank-a",))
+def write_evidence(path: Path, *, changed: bool = False, programs: int = 500) -> None:
+    """10,000 files and some programs; `changed`: one file in a hundred has another digest."""
+    evidence = replace(sample(FILES, programs), walked=("bank-a",))
     if changed:
         files = [replace(f, sha256="cd" * 32) if i % CHANGED == 0 else f for i, f in enumerate(evidence.files)]
         evidence = replace(evidence, files=tuple(files))

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.memory import private_peak
+
 ONE = Path(__file__).with_name("run_one.py")
 
 
@@ -42,6 +44,7 @@ class Comparison:
     wall_ratio: float
     cpu_ratio: float
     pairs: int
+    private: float  # MiB of ours, bench/memory.py; 0 for a part that measures itself
 
 
 class CommandFailedError(Exception):
@@ -89,6 +92,7 @@ def compare(
         statistics.median(mine.wall / other.wall for mine, other in zip(first, second, strict=True)),
         statistics.median(mine.cpu / max(other.cpu, 1e-4) for mine, other in zip(first, second, strict=True)),
         pairs,
+        0.0 if inside else private_peak(ours),
     )
 
 

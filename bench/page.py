@@ -18,14 +18,16 @@ HEAD = """\
 Written by `make bench` (`python -m bench`); do not edit. Whole processes from start to exit, page cache warm, one
 warm-up, then pairs that alternate (ours, reference; reference, ours; ...). Times are medians in seconds; a ratio is the
 median over the pairs of ours divided by the reference, so below 1 is faster. CPU counts all child processes; memory is
-the largest single process, file-mapped pages included. `python -m bench WORD...` measures the cases that hold the words
-again and keeps the other rows; each row says when, and on which commit (`+`: with changes that were not committed).
+the largest single process, file-mapped pages included; private memory (that no file backs) is that of the largest
+process of ours, in a run of its own. `python -m bench WORD...` measures the cases that hold the words again and keeps
+the other rows; each row says when, and on which commit (`+`: with changes that were not committed).
 """
 COLUMNS = (
     "case",
     "ours wall",
     "CPU",
     "MiB",
+    "private MiB",
     "reference wall",
     "CPU",
     "MiB",
@@ -45,7 +47,7 @@ class Row:
 
 def write(path: Path, rows: Iterable[str]) -> None:
     """The whole page: a line per row, as `line` makes it."""
-    head = ["| " + " | ".join(COLUMNS) + " |", "|---" + "|---:" * 9 + "|---|---|"]
+    head = ["| " + " | ".join(COLUMNS) + " |", "|---" + "|---:" * (len(COLUMNS) - 3) + "|---|---|"]
     path.write_text("\n".join((HEAD, machine(), "", *head, *rows)) + "\n")
 
 
@@ -82,11 +84,12 @@ def machine() -> str:
 def line(row: Row, measured: str) -> str:
     """One line of the table; `measured` is its day and commit."""
     if isinstance(row.result, str):
-        cells = [row.case.name, *[""] * 9, f"not measured: {row.result}".replace("|", "/")]
+        cells = [row.case.name, *[""] * (len(COLUMNS) - 3), f"not measured: {row.result}".replace("|", "/")]
     else:
         ours, reference = row.result.ours, row.result.reference
         cells = [row.case.name]
-        for cost in (ours, reference):
-            cells += [f"{cost.wall:.3f}", f"{cost.cpu:.3f}", f"{cost.peak:.0f}"]
+        cells += [f"{ours.wall:.3f}", f"{ours.cpu:.3f}", f"{ours.peak:.0f}"]
+        cells += [f"{row.result.private:.0f}" if row.result.private else ""]
+        cells += [f"{reference.wall:.3f}", f"{reference.cpu:.3f}", f"{reference.peak:.0f}"]
         cells += [f"{row.result.wall_ratio:.2f}", f"{row.result.cpu_ratio:.2f}", str(row.result.pairs), row.case.says]
     return "| " + " | ".join([*cells, measured]) + " |"

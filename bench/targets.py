@@ -130,6 +130,7 @@ WORDS: Mapping[str, Callable[[], str]] = {
     **_named("small"),
     "evidence": lambda: _written("evidence.json", made_files.write_evidence),
     "evidence.changed": lambda: _written("changed.json", lambda path: made_files.write_evidence(path, changed=True)),
+    "evidence.programs": lambda: _written("programs.json", lambda path: made_files.write_evidence(path, programs=2000)),
     "store": lambda: _written("store.sqlite", made_files.write_store),
 }
 

@@ -11,6 +11,7 @@ import pytest
 from bench import page
 from bench.cases import CASES, Case
 from bench.measure import CommandFailedError, compare, run_once
+from bench.memory import private_peak
 from bench.targets import WORDS
 from tests.images import Built
 
@@ -23,6 +24,17 @@ def test_a_slower_command_has_a_ratio_above_one_and_its_memory_is_seen() -> None
     assert result.wall_ratio > 1
     assert result.ours.wall >= 0.12
     assert result.ours.peak > result.reference.peak + 50
+
+
+def test_private_memory_counts_what_a_process_wrote_and_not_what_it_mapped(tmp_path: Path) -> None:
+    big = tmp_path / "big"
+    big.write_bytes(bytes(96 << 20))
+    text = (
+        "import mmap, os, sys, time; file = open(sys.argv[1], 'rb')\n"
+        "m = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)\n"
+        "sum(m[::4096]); x = bytearray(b'x') * (32 << 20) if os.fork() == 0 else b''; time.sleep(0.4)"
+    )
+    assert 30 < private_peak((sys.executable, "-I", "-S", "-c", text, str(big))) < 80
 
 
 def test_a_command_that_fails_is_no_result() -> None:
