@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+import stat
+import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,11 +24,13 @@ from rocketaudit.cli.image_argument import (
     split_argument,
 )
 from rocketaudit.cli.options import Limits, TempDir
+from rocketaudit.errors import FormatError
+from rocketaudit.model import bytepath
+from rocketaudit.model.filesystem import BadNode, FileType, Node
+from rocketaudit.source.tree import Entry, Tree
 
 if TYPE_CHECKING:
     from rocketaudit.model.budget import Budget
-    from rocketaudit.model.filesystem import BadNode, Node
-    from rocketaudit.source.tree import Tree
 
 
 def ls(
@@ -51,11 +57,6 @@ def ls(
 
 def _found(tree: Tree, path: str, budget: Budget, *, recursive: bool) -> Iterator[tuple[str, Node | BadNode | str]]:
     """(path, node), or (path, why the directory there could not be listed)."""
-    from rocketaudit.errors import FormatError
-    from rocketaudit.model import bytepath
-    from rocketaudit.model.filesystem import FileType
-    from rocketaudit.source.tree import Entry
-
     resolved, node = tree.lookup(path)
     if node.type is not FileType.DIRECTORY:
         yield tree.lookup(path, follow=False)
@@ -73,10 +74,6 @@ def _found(tree: Tree, path: str, budget: Budget, *, recursive: bool) -> Iterato
 
 
 def _row(tree: Tree, path: str, node: Node | BadNode | str, *, digest: bool) -> dict[str, Any]:
-    from rocketaudit.errors import FormatError
-    from rocketaudit.model import bytepath
-    from rocketaudit.model.filesystem import BadNode, FileType
-
     if isinstance(node, str):
         return {"path": path, "type": "unknown", "unread": node}
     if isinstance(node, BadNode):
@@ -120,11 +117,13 @@ def _print_json(rows: Iterator[dict[str, Any]]) -> int:
     """One array, one entry a line, written as it is found; how many could not be read."""
     unread = 0
     before = "["
+    write = sys.stdout.write  # the whole list costs half of one flush a line
     for row in rows:
         unread += "unread" in row
-        typer.echo(f"{before}\n{json.dumps(row)}", nl=False)
+        write(f"{before}\n{json.dumps(row)}")
         before = ","
-    typer.echo("\n]" if before == "," else "[]")
+    write("\n]\n" if before == "," else "[]\n")
+    sys.stdout.flush()
     return unread
 
 
@@ -143,6 +142,7 @@ def _print_console(rows: Iterator[dict[str, Any]]) -> int:
     from rocketaudit.report.escape import terminal
 
     unread = 0
+    write = sys.stdout.write
     for row in rows:
         if "unread" in row:
             unread += 1
@@ -156,20 +156,18 @@ def _print_console(rows: Iterator[dict[str, Any]]) -> int:
         text += terminal(row["path"])
         if row["target"] is not None:
             text += f" -> {terminal(row['target'])}"
-        typer.echo(text)
+        write(f"{text}\n")
+    sys.stdout.flush()
     return unread
 
 
 def _mode(row: dict[str, Any]) -> str:
     """As ls -l shows it."""
-    import stat
-
     return _LETTERS.get(row["type"], "?") + stat.filemode(int(row["mode"], 8))[1:]
 
 
+@lru_cache(maxsize=1024)  # most files of an image have one of a few times
 def _time(seconds: int) -> str:
-    from datetime import UTC, datetime
-
     try:
         return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     except (ValueError, OverflowError, OSError):
