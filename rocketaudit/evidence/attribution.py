@@ -24,6 +24,7 @@ PLAIN = "/usr/share/licenses"
 PACKED = "/usr/share/bottlerocket/licenses.squashfs"
 LIMIT = 64 << 20
 MAX_TEXTS = 50_000
+MAX_NOTICES = 16 << 20  # characters of all notices of one tree
 MAX_DEPTH = 24  # a Go import path has many parts
 PROBLEMS = Key("attribution_problems", ("tree",))
 
@@ -40,6 +41,7 @@ class _Found:
     notices: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     texts: int = 0
+    characters: int = 0  # of all notices
 
 
 def _collect(source: Source, wants: Wants) -> Iterator[Seen]:
@@ -129,7 +131,11 @@ def _text(fs: FileSystem, parts: tuple[str, ...], node: Node, found: _Found) -> 
     if parts[-1] == FILE_NAME:
         found.licences.setdefault(package, {})[folder] = parse_attribution(data[:HEAD]) or ""
     if found.wants_notices:
-        known = dict.fromkeys((*found.notices.get(package, {}).get(folder, ()), *parse_copyright(data)))
+        stated = parse_copyright(data)
+        found.characters += sum(map(len, stated))
+        if found.characters > MAX_NOTICES:
+            raise FormatError(f"more than {MAX_NOTICES} characters of copyright notices")
+        known = dict.fromkeys((*found.notices.get(package, {}).get(folder, ()), *stated))
         if known:
             found.notices.setdefault(package, {})[folder] = tuple(known)[:MAX_STATEMENTS]
 

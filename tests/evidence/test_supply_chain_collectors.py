@@ -65,6 +65,16 @@ def test_notices_are_read_for_a_bill_of_materials_only() -> None:
     assert "copyright:*" in covered
 
 
+def test_notices_without_end_are_cut_off_and_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attribution, "MAX_NOTICES", 5_000)
+    text = "".join(f"Copyright (c) 2001 {'x' * 200} {number}\n" for number in range(40))
+    paths = {f"/usr/share/licenses/p{number}/LICENSE": file(text) for number in range(3)}
+    facts, covered = run(attribution.STATIC, dict(paths), Wants(sha512=True))
+    assert not [name for name in facts if name.startswith("copyright:")]
+    assert "characters of copyright notices" in facts["attribution_problems:tree"].reason
+    assert "copyright:*" not in covered
+
+
 def test_packed_licence_trees_give_the_same(tmp_path: Path) -> None:
     needs_tools("mksquashfs")
     for name, text in FILES.items():
