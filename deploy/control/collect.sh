@@ -38,7 +38,7 @@ command -v jq >/dev/null 2>&1 || { echo "collect.sh: jq is needed" >&2; exit 3; 
 [ -r "$R/proc/sys/kernel/random/boot_id" ] || { echo "collect.sh: there is no /proc to read" >&2; exit 3; }
 
 # --- generated from the rules by deploy/generate.py; do not edit ---
-KEYS=bf6939f5c705356a150fcc0381711bc651184674505b6f53f7ec74f09118af86
+KEYS=76085676c66e51e696c63198b4c26bfdfbf8a86813eacdb3210a3f9762f979bd
 SYSCTLS="dev.tty.ldisc_autoload fs.protected_fifos fs.protected_hardlinks fs.protected_regular fs.protected_symlinks"
 SYSCTLS="$SYSCTLS fs.suid_dumpable kernel.dmesg_restrict kernel.kexec_load_disabled kernel.kptr_restrict kernel.panic"
 SYSCTLS="$SYSCTLS kernel.panic_on_oops kernel.perf_event_paranoid kernel.randomize_va_space kernel.sysrq"
@@ -62,9 +62,9 @@ ARGUMENTS="$ARGUMENTS page_alloc.shuffle panic pti quiet raid random.trust_bootl
 ARGUMENTS="$ARGUMENTS rd.rescue rd.shell rd.systemd.unit rdinit reg_file_data_sampling rescue retbleed ro root rootfstype rootwait"
 ARGUMENTS="$ARGUMENTS rw s security selinux single slab_nomerge slub_debug spec_rstack_overflow spec_store_bypass_disable"
 ARGUMENTS="$ARGUMENTS spectre_bhi spectre_v2 spectre_v2_user splash srbds ssbd systemd.crash_shell systemd.debug_shell"
-ARGUMENTS="$ARGUMENTS systemd.default_debug_tty systemd.log_color systemd.log_level systemd.log_target systemd.mask systemd.run"
-ARGUMENTS="$ARGUMENTS systemd.setenv systemd.show_status systemd.unified_cgroup_hierarchy systemd.unit systemd.wants"
-ARGUMENTS="$ARGUMENTS transparent_hugepage tsa tsc tsx_async_abort vmscape vsyscall"
+ARGUMENTS="$ARGUMENTS systemd.default_debug_tty systemd.log_color systemd.log_level systemd.log_target systemd.mask"
+ARGUMENTS="$ARGUMENTS systemd.show_status systemd.unified_cgroup_hierarchy systemd.unit systemd.wants transparent_hugepage tsa tsc"
+ARGUMENTS="$ARGUMENTS tsx_async_abort vmscape vsyscall"
 OPTIONS="CONFIG_ARM64 CONFIG_BPF_UNPRIV_DEFAULT_OFF CONFIG_DEVKMEM CONFIG_DM_INIT CONFIG_DM_VERITY"
 OPTIONS="$OPTIONS CONFIG_FORTIFY_SOURCE CONFIG_HARDENED_USERCOPY CONFIG_HIBERNATION CONFIG_INITRAMFS_FORCE"
 OPTIONS="$OPTIONS CONFIG_INIT_ON_ALLOC_DEFAULT_ON CONFIG_LEGACY_VSYSCALL_NONE CONFIG_LEGACY_VSYSCALL_XONLY"

@@ -14,6 +14,7 @@ from rocketaudit.errors import FormatError
 from rocketaudit.evidence import api_facts, kernel_arguments
 from rocketaudit.evidence.collector import Seen
 from rocketaudit.evidence.config_files import MAX_FACTS
+from rocketaudit.evidence.kernel_arguments import NOT_SHOWN
 from rocketaudit.evidence.kernel_modules import LOADED
 from rocketaudit.evidence.running import RuntimeFacts
 from rocketaudit.evidence.running_verity import entry_of_text, statement_of
@@ -34,7 +35,6 @@ from rocketaudit.source.live import NODE
 
 COMMAND_LINE = Key("kernel_command_line", ("text",))
 ALL_OPTIONS = Key("kconfig", ("all",))
-NOT_SHOWN = "(not shown)"
 # what a bundle may state; anything else (a verdict, a file, a key of another plane) is not believed
 STATED = (
     "sysctl:*",
@@ -61,7 +61,8 @@ def bundle_keys(needed: Iterable[Key]) -> dict[str, tuple[str, ...]]:
         if namespace in found and "*" not in key.subject[0]:
             subject = json.dumps(list(key.subject), separators=(",", ":")) if namespace == "setting" else key.subject[0]
             found[namespace].add(subject)
-    found["kernel_arg"] = {plain_argument(name).lower() for name in found["kernel_arg"] | kernel_arguments.SHOWN}
+    asked = {plain_argument(name).lower() for name in found["kernel_arg"] | kernel_arguments.SHOWN}
+    found["kernel_arg"] = asked - kernel_arguments.NEVER_SHOWN
     return {name: tuple(sorted(subjects)) for name, subjects in found.items()}
 
 
@@ -170,6 +171,8 @@ class _Bundled(RuntimeFacts):
         for item in kernel_arguments.argument_facts(line.value, Plane.RUNTIME, NODE, where):
             if isinstance(item, Fact) and item.key == COMMAND_LINE and item.state is State.PRESENT:
                 yield replace(item, value=kernel_arguments.shown_command_line(line.value, asked))
+            elif isinstance(item, Fact) and kernel_arguments.is_never_shown(item.key.subject[0]):
+                yield replace(item, value=NOT_SHOWN)
             elif isinstance(item, Fact) and _is_withheld(item.value):
                 yield self.unread(item.key, where, kernel_arguments.WITHHELD)
             else:

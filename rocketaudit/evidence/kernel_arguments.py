@@ -32,6 +32,9 @@ _SHOWN_WORDS = (
     "systemd.unit transparent_hugepage tsc vsyscall"
 )
 SHOWN = frozenset(_SHOWN_WORDS.split())
+# rules ask only whether these are given; what they say (an environment, a command) may be a secret
+NEVER_SHOWN = frozenset({"systemd.setenv", "systemd.run"})
+NOT_SHOWN = "(not shown)"
 _LOADERS = frozenset({"BOOT_IMAGE", "bootconfig"})  # what GRUB adds by itself
 _SHOWN_FAMILIES = ("sysctl.", "systemd.mask", "systemd.wants")
 
@@ -127,13 +130,22 @@ def _shown(node: Running, item: Seen, text: str, asked: set[str]) -> Seen:
         return replace(item, value=shown_command_line(text, asked))
     if is_shown(item.key.subject[0], asked) or not item.value:
         return item
+    if is_never_shown(item.key.subject[0]):
+        return replace(item, value=NOT_SHOWN)
     return node.unread(item.key, item.where, WITHHELD)
 
 
 def is_shown(name: str, asked: set[str] | frozenset[str] = frozenset()) -> bool:
     """Whether the value of an argument may leave the node: a rule asks for it, or it can hold no secret."""
     plain = plain_argument(name).lower()
+    if plain in NEVER_SHOWN:
+        return False
     return plain in asked or plain in SHOWN or plain.startswith(_SHOWN_FAMILIES)
+
+
+def is_never_shown(name: str) -> bool:
+    """Whether only the name of an argument may leave the node, whoever asks."""
+    return plain_argument(name).lower() in NEVER_SHOWN
 
 
 def shown_command_line(text: str, asked: set[str] | frozenset[str] = frozenset()) -> str:
@@ -144,7 +156,7 @@ def shown_command_line(text: str, asked: set[str] | frozenset[str] = frozenset()
         if argument.value is None:
             parts.append(argument.name)
         elif not is_shown(argument.name, asked):
-            parts.append(f"{argument.name}=(not shown)")
+            parts.append(f"{argument.name}={NOT_SHOWN}")
         else:
             blank = any(char.isspace() for char in argument.value)
             parts.append(f'"{argument.name}={argument.value}"' if blank else f"{argument.name}={argument.value}")

@@ -280,6 +280,14 @@ def test_arguments_that_may_hold_secrets_keep_their_values(tmp_path: Path) -> No
     assert text == "root=/dev/dm-0 ro token=(not shown) quoted=(not shown) -- systemd.setenv=(not shown)"
 
 
+def test_environment_for_init_is_seen_and_not_shown_even_where_a_rule_asks_for_it(tmp_path: Path) -> None:
+    line = b"ro systemd.setenv=TOKEN=CANARY -- systemd.setenv=X=CANARY\n"
+    keys = ("kernel_arg:systemd.setenv", "init_arg:systemd.setenv")
+    seen = seen_on(FakeNode(tmp_path, files={"proc/cmdline": line}).make(), keys)
+    assert [value(seen, key) for key in keys] == ["(not shown)"] * 2
+    assert "CANARY" not in repr(seen)
+
+
 @pytest.mark.parametrize(
     ("path", "text"),
     [

@@ -6,8 +6,10 @@ from datetime import date
 
 import pytest
 
-from rocketaudit.analysis.benchmark import judge
+from rocketaudit.analysis.benchmark import judge, needs
 from rocketaudit.cli.rule_examples import evidence_of
+from rocketaudit.evidence.bundle import bundle_keys
+from rocketaudit.evidence.kernel_arguments import shown_command_line
 from rocketaudit.model.verdict import Verdict
 from tests.rules import all_rules, judge_world, shipped, verdict_on
 
@@ -282,3 +284,13 @@ def test_bounding_set_of_all_capabilities_takes_nothing_away() -> None:
 def test_user_number_0_is_seen_in_every_spelling_that_the_c_library_takes(number: str) -> None:
     files = {"/etc/passwd": f"root:x:0:0::/:/x\nevil:x:{number}:0::/:/x\n"}
     assert verdict_on("root-is-the-only-root", {"files": files}) is Verdict.FAIL
+
+
+def test_environment_on_the_command_line_fails_the_rule_and_never_leaves_the_node() -> None:
+    asked = {key.subject[0] for rule in all_rules().values() if rule.check is not None for key in rule.check.needs()}
+    assert "systemd.setenv" in asked
+    line = shown_command_line("ro systemd.setenv=TOKEN=CANARY systemd.run=CANARY -- systemd.setenv=X=CANARY", asked)
+    assert "CANARY" not in line
+    assert "systemd.setenv" not in bundle_keys(needs(shipped()))["kernel_arg"]
+    running = {"running": {"kernel_arg:systemd.setenv": "(not shown)"}}
+    assert verdict_on("boot-starts-the-real-init", running) is Verdict.FAIL
