@@ -12,9 +12,9 @@ from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import Fact, JsonValue, Key, Plane, State
 from rocketaudit.model.target import TargetKind
 
-# derived from other evidence that is compared itself (files and the notices in licence texts, verity, the arguments one
-# by one and the boot entries), or about whoever looked
-DERIVED = frozenset({"copyright", "integrity", "file", "kernel_command_line", "node", "sight"})
+# derived from other evidence that is compared itself (files and the notices in licence texts, what partitions hold,
+# verity, the arguments one by one and the boot entries), or about whoever looked
+DERIVED = frozenset({"copyright", "integrity", "file", "kernel_command_line", "node", "partition", "sight"})
 NOT_ASKED = "not collected: evidence of `collect`, `baseline create`, or kept by `-o evidence` holds every fact"
 
 

@@ -62,6 +62,9 @@ def _properties(evidence: Evidence) -> Iterator[tuple[str, str]]:
     ):
         if value:
             yield f"rocketaudit:{name}", value
+    for fact in evidence.find("partition", Plane.STATIC):
+        said = str(fact.value) if fact.state is State.PRESENT else f"unread: {fact.reason}"
+        yield f"rocketaudit:partition:{fact.key.subject[0]}:{fact.where.partition}:sha-256", said
     for bank in evidence.verity:
         if bank.populated and bank.check is not None:
             stated = bank.check.parameters
