@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import field, replace
 
 from rocketaudit.errors import FormatError
-from rocketaudit.formats.grub_words import Token, expand, tokens_of
+from rocketaudit.formats.grub_words import Token, expand, title_of, tokens_of
 from rocketaudit.model.records import dataclass
 
 MAX_SIZE = 1 << 20
@@ -171,7 +171,7 @@ class _Interpreter:
             raise FormatError(f"more than {MAX_ENTRIES} menu entries", offset=start.offset)
         if self._block is not self._top:
             self._doubt("an entry inside an entry is not evaluated", start.offset)
-        title, identifier = _title_of(words[1:])
+        title, identifier = title_of(words[1:])
         self._waiting.append(_Block(title, identifier, start.offset, body))
 
     def _result(self) -> GrubConfig:
@@ -271,22 +271,6 @@ def _body(rest: Iterator[Token], brace: Token) -> list[Token]:
             raise FormatError(f"braces nested deeper than {MAX_DEPTH}", offset=token.offset)
         body.append(token)
     raise FormatError("a brace is not closed", offset=brace.offset)
-
-
-def _title_of(words: list[str]) -> tuple[str, str]:
-    """Title and --id of a menuentry; options with values are skipped."""
-    title, identifier = "", ""
-    rest = iter(words)
-    for word in rest:
-        if word == "--id":
-            identifier = next(rest, "")
-        elif word.startswith("--id="):
-            identifier = word.removeprefix("--id=")
-        elif word in ("--class", "--users", "--hotkey"):
-            next(rest, "")
-        elif not word.startswith("--") and not title:
-            title = word
-    return title, identifier
 
 
 def _strip_device(path: str) -> str:

@@ -144,3 +144,19 @@ def expand(token: Token, value_of: Callable[[str], str]) -> list[str]:
             current += part
             is_open = is_open or bool(part)
     return [*words, current] if is_open else words
+
+
+def title_of(words: list[str]) -> tuple[str, str]:
+    """Title and --id of a menuentry; options with values are skipped."""
+    title, identifier = "", ""
+    rest = iter(words)
+    for word in rest:
+        if word == "--id":
+            identifier = next(rest, "")
+        elif word.startswith("--id="):
+            identifier = word.removeprefix("--id=")
+        elif word in ("--class", "--users", "--hotkey"):
+            next(rest, "")
+        elif not word.startswith("--") and not title:
+            title = word
+    return title, identifier
