@@ -176,7 +176,8 @@ class _Opening:
         return raw
 
     def _expand(self, packing: Packing, write: Callable[[SparseFile], int]) -> None:
-        out = SparseFile(self.tmp_dir, self.budget)
+        packed = self.input.size + sum(raw.size for _, raw, _ in self.others)
+        out = SparseFile(self.tmp_dir, self.budget, packed)
         try:
             size = write(out)
         except BaseException:

@@ -6,7 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from rocketaudit.errors import FormatError, SourceError
+from rocketaudit.errors import BudgetError, FormatError, SourceError
 from rocketaudit.model.budget import Budget
 from rocketaudit.model.reader import Buffer
 
@@ -15,17 +15,23 @@ MAX_DISK = 64 << 40
 _ZEROS = bytes(PIECE)
 _ASK_SPACE_EVERY = 64 << 20
 _SPARE = 16 << 20
+_SHARE = 16  # of the budget's bytes may be written for an input of any size
+_RATIO = 64  # more than disks shrink by, but for their zeros
 
 
 class SparseFile:
-    """Writes land at offsets; zeros are left out; every byte written is counted against the budget."""
+    """Writes land at offsets; zeros are left out; every byte written is counted against the budget.
 
-    __slots__ = ("_budget", "_folder", "_since_asked", "descriptor", "end", "problems")
+    `packed` is the size of what is expanded: a small file that would fill the folder is a bomb.
+    """
 
-    def __init__(self, folder: Path | None, budget: Budget) -> None:
+    __slots__ = ("_budget", "_folder", "_most", "_since_asked", "descriptor", "end", "problems")
+
+    def __init__(self, folder: Path | None, budget: Budget, packed: int) -> None:
         self._folder = _default_folder() if folder is None else folder
         self._budget = budget
         self._since_asked = 0
+        self._most = max(budget.max_bytes // _SHARE, _RATIO * packed)
         self.problems: list[str] = []
         self.end = 0
         try:
@@ -82,6 +88,11 @@ class SparseFile:
         if self._since_asked > _ASK_SPACE_EVERY:
             self._since_asked = 0
             self.need(_ASK_SPACE_EVERY)
+            if self.taken > self._most:  # asked of the file, since several processes may write to it
+                raise BudgetError(
+                    f"over {self._most} bytes that are not zero come out of a file that is far smaller",
+                    hint="if that is right, allow sixteen times as much with --limit bytes=N",
+                )
         try:
             while piece:
                 done = os.pwrite(self.descriptor, piece, offset)

@@ -235,6 +235,20 @@ def test_bomb_meets_the_budget(suffix: str, tmp_path: Path) -> None:
         opened(tmp_path / "packed", budget=Budget(max_bytes=16 * MIB))
 
 
+@pytest.mark.parametrize(
+    ("suffix", "workers"), [("lz4", 2), ("gz", 1), ("zst", 1), ("qcow2-compressed", 2), ("vmdk-stream", 1)]
+)
+def test_small_file_may_not_fill_the_folder(suffix: str, workers: int, tmp_path: Path) -> None:
+    (tmp_path / "raw").write_bytes(b"A" * (288 * MIB))
+    if suffix in QEMU:
+        run("qemu-img", "convert", "-f", "raw", *QEMU[suffix], tmp_path / "raw", tmp_path / "packed")
+    else:
+        STREAMS[suffix](tmp_path / "raw", tmp_path / "packed")
+    assert (tmp_path / "packed").stat().st_size < 3 * MIB
+    with pytest.raises(BudgetError, match="not zero come out"):
+        opened(tmp_path / "packed", budget=Budget(max_bytes=1024 * MIB), workers=workers)
+
+
 def test_endless_small_parts_end_with_a_bound(tmp_path: Path) -> None:
     import gzip
     import lzma
