@@ -6,6 +6,7 @@ the bytes as they stand. A file that was laid out anew by another program is rea
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from hashlib import sha256
 
@@ -45,7 +46,8 @@ def dump_evidence(evidence: Evidence) -> bytes:
 
 
 def load_evidence(data: bytes) -> Evidence:
-    """The evidence of a file; FormatError for a wrong digest, an unknown field, a wrong type or another schema."""
+    """The evidence of a file; FormatError for a wrong digest, an unknown field, a wrong type, another schema, or
+    two records of one fact, file or program."""
     if len(data) > MAX_SIZE:
         raise FormatError(f"an evidence file of {len(data)} bytes; at most {MAX_SIZE} are read")
     start = data.find(_BODY_START) if data.startswith(b'{"header":') and data.endswith(_BODY_END) else -1
@@ -63,7 +65,7 @@ def load_evidence(data: bytes) -> Evidence:
     if not isinstance(raw, dict) or raw.keys() & HEADER_FIELDS:
         raise FormatError("the evidence body is no object, or holds what belongs into the header")
     return replace(
-        codec.decode(Evidence, raw),
+        _told_once(codec.decode(Evidence, raw)),
         when=header.when,
         host=header.host,
         assurance=header.assurance,
@@ -123,6 +125,20 @@ def _check_digest(header: EvidenceHeader, found: str) -> None:
         raise FormatError(
             f"the evidence was changed after it was written: its header says {header.digest[:80]}, its body has {found}"
         )
+
+
+def _told_once(evidence: Evidence) -> Evidence:
+    """The same evidence; FormatError where two records tell of one thing, since one analysis could believe another."""
+    told: tuple[tuple[str, list[tuple[object, ...]]], ...] = (
+        ("fact", [(fact.scope, fact.plane, fact.key) for fact in evidence.facts]),
+        ("file", [(record.scope, record.path) for record in evidence.files]),
+        ("program", [(binary.scope, binary.path) for binary in evidence.binaries]),
+    )
+    for kind, names in told:
+        if len(set(names)) != len(names):
+            twice = next(name for name, count in Counter(names).items() if count > 1)
+            raise FormatError(f"the evidence tells of a {kind} more than once: {' '.join(map(str, twice))[:160]}")
+    return evidence
 
 
 def _digest(body: bytes | memoryview) -> str:

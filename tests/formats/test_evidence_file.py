@@ -11,6 +11,8 @@ from rocketaudit.errors import FormatError, UnsupportedError
 from rocketaudit.formats.evidence_file import dump_evidence, evidence_digest, in_order, load_evidence
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import Assurance, Fact, Key, Locator, Plane, State
+from rocketaudit.model.files import FileRecord
+from rocketaudit.model.filesystem import FileType
 from rocketaudit.model.target import Target, TargetKind, Tool
 
 FACTS = tuple(
@@ -71,3 +73,15 @@ def test_a_body_may_not_speak_for_the_header() -> None:
                          "assurance": "asserted", "tool": {"name": "x", "version": ""}}).encode()  # fmt: skip
     with pytest.raises(FormatError, match="belongs into the header"):
         load_evidence(b'{"header":' + header + b',"body":\n' + body + b"\n}\n")
+
+
+def test_two_records_of_one_thing_are_refused_not_believed_in_turns() -> None:
+    file = FileRecord("bank-a", "/usr/bin/x", FileType.REGULAR, 0o755, 0, 0, 1, 0, 1, 7)
+    for twice, what in (
+        (replace(EVIDENCE, facts=(*FACTS, replace(FACTS[0], value=2))), "fact more than once: .*sysctl:c"),
+        (replace(EVIDENCE, files=(file, replace(file, mode=0o4755))), "file more than once: bank-a /usr/bin/x"),
+    ):
+        with pytest.raises(FormatError, match=what):
+            load_evidence(dump_evidence(twice))
+    elsewhere = replace(EVIDENCE, facts=(*FACTS, replace(FACTS[0], scope="bank-b")))
+    assert load_evidence(dump_evidence(elsewhere)) == in_order(elsewhere)
