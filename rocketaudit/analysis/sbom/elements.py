@@ -67,6 +67,12 @@ def _components(report: Report) -> Iterator[Element]:
     def identified(part: Component) -> bool:
         return bool(part.purl or part.cpe or part.hashes)
 
+    refs = {part.ref for part in parts}
+    needed = {ref for part in parts for ref in part.depends_on}
+
+    def related(part: Component) -> bool:
+        return part.kind == "operating-system" or part.parent in refs or part.ref in needed
+
     for standard in (NTIA, CISA):
         yield count(standard, "supplier or producer", parts, supplier, f"{_NO_PACKAGE}; crates and modules name none")
         yield count(standard, "name", parts, lambda part: bool(part.name), "")
@@ -74,7 +80,7 @@ def _components(report: Report) -> Iterator[Element]:
             standard, "version", packaged, lambda part: bool(part.version), "Go import paths of licence texts have none"
         )
         yield count(standard, "other unique identifiers", parts, identified, "source packages and local code have none")
-        yield count(standard, "dependency relationship", parts, lambda _: True, "")
+        yield count(standard, "dependency relationship", parts, related, "nothing holds it and nothing needs it")
     yield count(CISA, "hash", files, lambda part: bool(part.hashes), "the file could not be read")
     yield count(CISA, "licence", packaged, lambda part: bool(part.licences), "the image has no licence text for it")
     has_512 = "collected without SHA-512; `rocketaudit sbom` collects it"

@@ -227,3 +227,12 @@ def test_missing_elements_are_counted_with_their_reason() -> None:
     assert all(e.is_met for e in elements(named) if "author" in e.name or "creator of the SBOM" in e.name)
     sha512 = found["BSI TR-03183-2 v2.1", "SHA-512 of each file"]
     assert (sha512.met, sha512.is_met) == (1, False)
+
+
+def test_a_component_that_hangs_on_nothing_lacks_its_relationship() -> None:
+    parts = components(image())
+    alone = Component("x", "library", "x", "1")
+    for listed, missing in ((parts, 0), ((*parts, alone), 1)):
+        found = elements(replace(ordinary(), components=listed))
+        (one,) = (e for e in found if (e.standard, e.name) == ("NTIA 2021", "dependency relationship"))
+        assert (one.total - one.met, one.total) == (missing, len(listed))
