@@ -74,6 +74,7 @@ class ApiDouble:
     )
     asked: list[str] = field(default_factory=list)
     orders: list[str] = field(default_factory=list)
+    talks: list[tuple[threading.Thread, socket.socket]] = field(default_factory=list)
 
     def serve(self, listener: socket.socket) -> None:
         while True:
@@ -81,7 +82,17 @@ class ApiDouble:
                 channel, _ = listener.accept()
             except OSError:
                 return
-            threading.Thread(target=self._handle, args=(channel,), daemon=True).start()
+            talk = threading.Thread(target=self._handle, args=(channel,), daemon=True)
+            self.talks.append((talk, channel))
+            talk.start()
+
+    def end(self) -> None:
+        """Close every channel and wait for its thread, so that no socket outlives the test that opened it."""
+        for talk, channel in self.talks:
+            with suppress(OSError):
+                channel.shutdown(socket.SHUT_RDWR)
+            talk.join(5)
+            channel.close()
 
     def _handle(self, channel: socket.socket) -> None:
         with channel, suppress(OSError):
@@ -118,6 +129,7 @@ def api_double(path: Path) -> Iterator[ApiDouble]:
             listener.shutdown(socket.SHUT_RDWR)
         listener.close()
         thread.join(5)
+        double.end()
     assert double.orders == [], f"a scanner gave an order: {double.orders}"
 
 
