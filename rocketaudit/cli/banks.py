@@ -73,9 +73,11 @@ def _update_inputs(given: TrustArguments, as_of: str | None) -> TrustInputs | No
     return read_trust(given, moment_of(as_of))
 
 
-def verity_of_image(target: Path, output: str, workers: int | None, limits: list[str] | None = None) -> int:
+def verity_of_image(
+    target: Path, output: str, workers: int | None, tmp_dir: Path | None, limits: list[str] | None, *, quiet: bool
+) -> int:
     """Every bank's tree: parameters from the boot text, recomputed and compared."""
-    evidence, integrity = look_at_banks(target, workers, None, limits, quiet=True)
+    evidence, integrity = look_at_banks(target, workers, tmp_dir, limits, quiet=quiet)
     if output == "json":
         rows = [_tree_row(integrity, bank) for bank in evidence.verity]
         typer.echo(json.dumps({"verdict": integrity.verdict.value, "why": integrity.why, "banks": rows}, indent=2))
@@ -89,23 +91,19 @@ def look_at_banks(
 ) -> tuple[Evidence, Integrity]:
     """Evidence with the verity checks and os-release only, and what follows from it."""
     from rocketaudit.cli.limits import bounds_of
-    from rocketaudit.cli.progress import TerminalProgress, choose_progress
+    from rocketaudit.cli.progress import shown_progress
     from rocketaudit.evidence.banks import collect_banks
     from rocketaudit.source.opening import open_target
 
     if tmp_dir is not None and not tmp_dir.is_dir():
         raise UsageError(f"--tmp-dir {tmp_dir} is no folder")
-    progress = choose_progress(quiet=quiet)
-    try:
+    with shown_progress(quiet=quiet) as progress:
         source = open_target(target, budget=bounds_of(limits).budget(), tmp_dir=tmp_dir, progress=progress)
         try:
             processes = workers or len(os.sched_getaffinity(0))
             evidence = collect_banks(source, workers=processes, progress=progress, needed_later=_NEEDED_LATER)
         finally:
             source.close()
-    finally:
-        if isinstance(progress, TerminalProgress):
-            progress.close()
     from rocketaudit.analysis.integrity import judge_integrity
 
     return evidence, judge_integrity(evidence)

@@ -62,15 +62,11 @@ def is_node(word: str) -> bool:
 def look_at_target(run: Run, benchmarks: tuple[Benchmark, ...]) -> Evidence:
     """As much evidence as there is, so that two sides that are looked at by different rules still compare."""
     from rocketaudit.audit import look
-    from rocketaudit.cli.progress import TerminalProgress, choose_progress
+    from rocketaudit.cli.progress import shown_progress
     from rocketaudit.cli.running import read_looking, with_shipped
 
-    progress = choose_progress(quiet=run.quiet)
-    try:
+    with shown_progress(quiet=run.quiet) as progress:
         return look(run.target, replace(read_looking(run), signatures=True), with_shipped(benchmarks), progress)
-    finally:
-        if isinstance(progress, TerminalProgress):
-            progress.close()
 
 
 def look_at_node(run: Run, benchmarks: tuple[Benchmark, ...]) -> Evidence:

@@ -14,7 +14,7 @@ from rocketaudit.analysis.linking import Link, links
 from rocketaudit.audit import TOOL
 from rocketaudit.cli.elf_kernels import Kernel, kernels_of, read_kernel
 from rocketaudit.cli.limits import bounds_of
-from rocketaudit.cli.progress import TerminalProgress, choose_progress
+from rocketaudit.cli.progress import shown_progress
 from rocketaudit.errors import FormatError, SourceError
 from rocketaudit.evidence.collect import collect
 from rocketaudit.evidence.reading import MAX_ELF
@@ -147,9 +147,8 @@ def _whole(descriptor: int, size: int) -> bytes:
 
 def read_tree(target: Path, reading: Reading, found: Found) -> None:
     """What a folder (with the folder before the paths) or all file systems of an image hold."""
-    progress = choose_progress(quiet=reading.quiet)
     budget = bounds_of(reading.limits).budget()
-    try:
+    with shown_progress(quiet=reading.quiet) as progress:
         source = open_target(target, budget=budget, tmp_dir=reading.tmp_dir, progress=progress)
         try:
             evidence = collect(
@@ -164,9 +163,6 @@ def read_tree(target: Path, reading: Reading, found: Found) -> None:
             kernels = list(kernels_of(source, evidence))
         finally:
             source.close()
-    finally:
-        if isinstance(progress, TerminalProgress):
-            progress.close()
     base = bytepath.encode(os.fsencode(target)).rstrip("/") if target.is_dir() else ""
     for one in (*evidence.binaries, *evidence.gaps, *kernels):
         found.take(replace(one, path=base + one.path))

@@ -31,20 +31,17 @@ Form = Annotated[str, typer.Option("-o", "--output", metavar="console|json", hel
 def opened_image(path: Path, *, tmp_dir: Path | None = None, limits: list[str] | None = None) -> Iterator[ImageSource]:
     """The opened image, closed again at the end; errors as `open_image`."""
     from rocketaudit.cli.limits import bounds_of
-    from rocketaudit.cli.progress import TerminalProgress, choose_progress
+    from rocketaudit.cli.progress import shown_progress
     from rocketaudit.source.image import open_image
     from rocketaudit.source.opening import name_target
 
-    progress = choose_progress(quiet=False)
     budget = bounds_of(limits).budget()
     try:
-        source = open_image(path, budget=budget, tmp_dir=tmp_dir, progress=progress)
+        with shown_progress(quiet=False) as progress:
+            source = open_image(path, budget=budget, tmp_dir=tmp_dir, progress=progress)
     except RocketauditError as error:
         name_target(error, path)
         raise
-    finally:
-        if isinstance(progress, TerminalProgress):
-            progress.close()
     try:
         yield source
     finally:

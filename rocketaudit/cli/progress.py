@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TextIO
 
 from rocketaudit.model.progress import NoProgress, Progress
@@ -50,8 +52,14 @@ class TerminalProgress:
         self._shown = True
 
 
-def choose_progress(*, quiet: bool) -> Progress:
-    """A bar for a person at a terminal, silence for everything else."""
+@contextmanager
+def shown_progress(*, quiet: bool) -> Iterator[Progress]:
+    """A bar for a person at a terminal, wiped away at the end; silence for everything else."""
     if quiet or not sys.stderr.isatty():
-        return NoProgress()
-    return TerminalProgress(sys.stderr)
+        yield NoProgress()
+        return
+    progress = TerminalProgress(sys.stderr)
+    try:
+        yield progress
+    finally:
+        progress.close()

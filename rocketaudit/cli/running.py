@@ -19,7 +19,7 @@ from rocketaudit.cli.input_file import read_input
 from rocketaudit.cli.limits import bounds_of
 from rocketaudit.cli.output import parse_outputs, wants_sha512, write_file
 from rocketaudit.cli.own_rules import own_rule_files
-from rocketaudit.cli.progress import TerminalProgress, choose_progress
+from rocketaudit.cli.progress import shown_progress
 from rocketaudit.cli.trust_options import TrustArguments, check_trust
 from rocketaudit.errors import UsageError
 from rocketaudit.formats.evidence_file import dump_evidence, load_evidence
@@ -137,13 +137,11 @@ def node_evidence(
     rate = None if node.rate is None else node.rate / workers
     source = open_node(places, budget, Asking(rate, node.through_verity, name=node.name))
     looking = replace(read_looking(run), sha512=sha512, signatures=signatures, workers=workers, host="")
-    progress = choose_progress(quiet=run.quiet)
     try:
-        return look_at(source, looking, benchmarks, progress)
+        with shown_progress(quiet=run.quiet) as progress:
+            return look_at(source, looking, benchmarks, progress)
     finally:
         source.close()
-        if isinstance(progress, TerminalProgress):
-            progress.close()
 
 
 def run_judge(run: Run) -> int:
@@ -171,12 +169,8 @@ def evidence_of(run: Run, benchmarks: tuple[Benchmark, ...]) -> Evidence:
 
 
 def _look(run: Run, looking: Looking, benchmarks: tuple[Benchmark, ...]) -> Evidence:
-    progress = choose_progress(quiet=run.quiet)
-    try:
+    with shown_progress(quiet=run.quiet) as progress:
         return look(run.target, looking, benchmarks, progress)
-    finally:
-        if isinstance(progress, TerminalProgress):
-            progress.close()
 
 
 def read_looking(run: Run) -> Looking:

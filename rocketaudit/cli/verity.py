@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rocketaudit.cli.exit_code import ExitCode
-from rocketaudit.cli.options import Limits
+from rocketaudit.cli.options import Limits, Quiet, TempDir
+from rocketaudit.cli.progress import shown_progress
 from rocketaudit.errors import FormatError, SourceError, UsageError
 
 if TYPE_CHECKING:
     from rocketaudit.formats.verity import Superblock
+    from rocketaudit.model.progress import Progress
     from rocketaudit.model.verity import BadBlock, TreeCheck, VerityParameters
 
 _SHOWN = 20  # bad blocks on the console; JSON has them all, up to the bound of the check
@@ -37,7 +39,9 @@ def verity(
     algorithm: Annotated[str | None, typer.Option("--hash", help="Hash algorithm. Default: sha256.")] = None,
     output: Annotated[str, typer.Option("-o", "--output", metavar="console|json", help="How to print.")] = "console",
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes.")] = 2,
+    tmp_dir: TempDir = None,
     limits: Limits = None,
+    quiet: Quiet = False,
 ) -> int:
     """Recompute dm-verity trees and list bad blocks: of IMAGE, or of two bare devices as `veritysetup verify` does.
 
@@ -52,7 +56,7 @@ def verity(
             raise UsageError("these options describe bare devices", hint="name the hash tree with --hash-device")
         from rocketaudit.cli.banks import verity_of_image
 
-        return verity_of_image(target, output, workers, limits)
+        return verity_of_image(target, output, workers, tmp_dir, limits, quiet=quiet)
     if root_hash is None:
         raise UsageError("--hash-device needs --root-hash")
     if not root_hash or set(root_hash) - set(string.hexdigits):
@@ -66,7 +70,10 @@ def verity(
         "salt": "" if salt == "-" else salt,
     }
     _check_given(given, hash_offset)
-    check, fields = _check_devices(target, hash_device, root_hash, given, hash_offset, no_superblock, workers)
+    with shown_progress(quiet=quiet) as progress:
+        check, fields = _check_devices(
+            target, hash_device, root_hash, given, hash_offset, no_superblock, workers, progress
+        )
     _print_check(check, fields, output)
     return exit_code_of(check, fields)
 
@@ -108,6 +115,7 @@ def _check_devices(
     hash_offset: int,
     no_superblock: bool,
     workers: int,
+    progress: Progress,
 ) -> tuple[TreeCheck, tuple[BadBlock, ...]]:
     from rocketaudit.evidence.tree_check import check_tree, read_superblock
     from rocketaudit.formats.verity import compare_superblock, layout_of
@@ -131,7 +139,7 @@ def _check_devices(
             fields = compare_superblock(stored, parameters, hash_offset)
         where = None if no_superblock else hash_offset
         try:
-            return check_tree(layout, data, hashes, workers=workers, superblock_at=where), fields
+            return check_tree(layout, data, hashes, workers=workers, superblock_at=where, progress=progress), fields
         except OSError as error:
             raise SourceError(f"the hash tree cannot be read: {error.strerror}") from error
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from rocketaudit.errors import FormatError, RocketauditError, TruncatedError
 from rocketaudit.evidence.schedule import WorkerFailure, run_tasks
 from rocketaudit.formats.verity import SUPERBLOCK_SIZE, Layout, Superblock, parse_superblock
 from rocketaudit.formats.verity_judge import TreeCheckBuilder, check_one_block, find_slack
 from rocketaudit.formats.verity_tree import MAX_LISTED, RangeCheck, check_range, range_size
+from rocketaudit.model.progress import Progress
 from rocketaudit.model.reader import Reader
 from rocketaudit.model.verity import Slack, TreeCheck
 from rocketaudit.source.span import FileSpan, MappedSpan
@@ -30,12 +31,12 @@ def check_tree(
     limit: int = MAX_LISTED,
     slack: bool = True,
     superblock_at: int | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
 ) -> TreeCheck:
     """Check all data and hash blocks of the tree that `layout` describes.
 
     `data` and `hashes` may be spans of one file, also the same span. `superblock_at` is where in `hashes` a
-    superblock lies, so that its bytes do not count as slack. `progress` is called with the number of ranges done.
+    superblock lies, so that its bytes do not count as slack. `progress` is told how many ranges are done.
     Raises TruncatedError when a device is too small, and FormatError or OSError when the upper levels of the
     tree cannot be read; a range that cannot be read is in `unread`.
     """
@@ -57,13 +58,15 @@ def check_tree(
         """Maps in a worker; plain reading when the work stays in this process, which must not die of a map."""
         return (data, hashes) if os.getpid() == parent else (data.map(), hashes.map())
 
+    if progress is not None:
+        progress.phase("Checking verity", len(starts))
     for number, outcome in run_tasks(
         starts,
         lambda readers, first: _check_and_release(layout, readers, first, min(first + step, total), limit),
         start=open_readers,
         workers=workers,
         deadline=TASK_SECONDS,
-        progress=progress,
+        progress=None if progress is None else progress.advance,
     ):
         if isinstance(outcome, WorkerFailure):
             failed.append((starts[number], min(starts[number] + step, total), outcome.reason))
