@@ -16,4 +16,4 @@ fuzz: ; ROCKETAUDIT_FUZZ=long $(PY) -m pytest -q tests/fuzz && $(PY) -m tests.fu
 accuracy: ; $(PY) -m bench.accuracy
 coverage: ; $(PY) -m coverage run -m pytest -q && $(PY) -m coverage combine -q && $(PY) -m coverage report
 demo-image: ; $(PY) -m tests.images demo
-lock: ; $(LOCK) pyproject.toml -o requirements/run.txt && $(LOCK) --extra dev pyproject.toml requirements/build.in -o requirements/dev.txt && $(LOCK) requirements/build.in -o requirements/build.txt && $(LOCK) -c requirements/dev.txt requirements/ci.in -o requirements/ci.txt
+lock: ; $(LOCK) pyproject.toml -o requirements/run.txt && $(LOCK) --extra dev pyproject.toml requirements/build.in -o requirements/dev.txt && $(LOCK) requirements/build.in -o requirements/build.txt && $(LOCK) --no-strip-extras -c requirements/dev.txt requirements/ci.in -o requirements/ci.txt
