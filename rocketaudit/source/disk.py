@@ -5,24 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rocketaudit.errors import FormatError, TruncatedError, UnsupportedError
-from rocketaudit.formats.containers.extents import DiskMap
-from rocketaudit.formats.containers.ova import MAX_TEXT, pick_disk
-from rocketaudit.formats.containers.qcow2 import map_qcow2
 from rocketaudit.formats.containers.sniff import Packing, name_foreign_packing, sniff
-from rocketaudit.formats.containers.tar_members import TarMember, list_members
-from rocketaudit.formats.containers.vmdk import MAX_DESCRIPTOR, FlatExtent, map_vmdk, parse_descriptor
 from rocketaudit.model.budget import Budget
 from rocketaudit.model.disk import Container, Problem
 from rocketaudit.model.progress import NoProgress, Progress
 from rocketaudit.model.reader import Reader, Window
-from rocketaudit.source.expand_lz4 import expand_lz4
-from rocketaudit.source.expand_map import expand_map, expand_parts
-from rocketaudit.source.expand_streams import expand_gzip, expand_xz, expand_zstd
-from rocketaudit.source.ova_digests import check_manifest
 from rocketaudit.source.raw import Identity, RawFile, changes_since, open_raw, sha256_of
-from rocketaudit.source.sparse import SparseFile
+
+if TYPE_CHECKING:
+    from rocketaudit.formats.containers.extents import DiskMap
+    from rocketaudit.formats.containers.tar_members import TarMember
+    from rocketaudit.formats.containers.vmdk import FlatExtent
+    from rocketaudit.source.sparse import SparseFile
 
 MAX_LAYERS = 4
 
@@ -111,19 +108,31 @@ class _Opening:
         self.progress.phase(f"Expanding {packing}", 0)
         # one allocation just under glibc's ceiling raises its mmap and trim thresholds, so that buffers are reused
         bytes((32 << 20) - 65536)
-        match packing:
+        match packing:  # each packing loads its own code: most images are raw, and `verity` starts 10 ms sooner
             case Packing.LZ4:
+                from rocketaudit.source.expand_lz4 import expand_lz4
+
                 self.notes.append("the LZ4 frame's own checksum is not compared: its blocks are decoded one by one")
                 self._expand(packing, lambda out: expand_lz4(self.reader, out, self.budget, workers=self.workers))
             case Packing.GZIP:
+                from rocketaudit.source.expand_streams import expand_gzip
+
                 self._expand(packing, lambda out: expand_gzip(self.reader, out))
             case Packing.XZ:
+                from rocketaudit.source.expand_streams import expand_xz
+
                 self._expand(packing, lambda out: expand_xz(self.reader, out))
             case Packing.ZSTD:
+                from rocketaudit.source.expand_streams import expand_zstd
+
                 self._expand(packing, lambda out: expand_zstd(self.reader, out, self.budget))
             case Packing.QCOW2:
+                from rocketaudit.formats.containers.qcow2 import map_qcow2
+
                 self._expand_map(packing, map_qcow2(self.reader, self.budget))
             case Packing.VMDK:
+                from rocketaudit.formats.containers.vmdk import map_vmdk
+
                 self._expand_map(packing, map_vmdk(self.reader, self.budget))
             case Packing.VMDK_DESCRIPTOR:
                 self._open_flat()
@@ -133,11 +142,17 @@ class _Opening:
                 raise ValueError("a raw disk needs no expanding")
 
     def _expand_map(self, packing: Packing, disk: DiskMap) -> None:
+        from rocketaudit.source.expand_map import expand_map
+
         self.notes += disk.notes
         self._expand(packing, lambda out: expand_map(self.reader, disk, out, workers=self.workers))
 
     def _open_archive(self) -> None:
         """Look at the digests that an OVA states, and go on with its first disk where it lies."""
+        from rocketaudit.formats.containers.ova import pick_disk
+        from rocketaudit.formats.containers.tar_members import list_members
+        from rocketaudit.source.ova_digests import check_manifest
+
         members = list_members(self.reader, self.budget)
         descriptor = next((m for m in members if m.name.endswith(".ovf")), None)
         text = None if descriptor is None else _text_of(self.reader, descriptor)
@@ -150,6 +165,9 @@ class _Opening:
 
     def _open_flat(self) -> None:
         """Open the files that a VMDK descriptor names, from its own folder only."""
+        from rocketaudit.formats.containers.vmdk import MAX_DESCRIPTOR, parse_descriptor
+        from rocketaudit.source.expand_map import expand_parts
+
         if self.reader.size > MAX_DESCRIPTOR:
             raise FormatError(f"a VMDK descriptor of {self.reader.size} bytes; at most {MAX_DESCRIPTOR} are read")
         extents = parse_descriptor(bytes(self.reader.read(0, self.reader.size)))
@@ -176,6 +194,8 @@ class _Opening:
         return raw
 
     def _expand(self, packing: Packing, write: Callable[[SparseFile], int]) -> None:
+        from rocketaudit.source.sparse import SparseFile
+
         packed = self.input.size + sum(raw.size for _, raw, _ in self.others)
         out = SparseFile(self.tmp_dir, self.budget, packed)
         try:
@@ -209,6 +229,8 @@ class _Opening:
 
 
 def _text_of(reader: Reader, member: TarMember) -> bytes:
+    from rocketaudit.formats.containers.ova import MAX_TEXT
+
     if member.size > MAX_TEXT:
         raise FormatError(f"{member.name} has {member.size} bytes; at most {MAX_TEXT} are read", offset=member.offset)
     return bytes(reader.read(member.offset, member.size))
