@@ -222,7 +222,12 @@ class _Pool(Generic[R]):
             self._give(worker)
 
     def _give(self, worker: _Worker) -> None:
-        """The next task for a worker; one that holds nothing and gets nothing is let go."""
+        """The next task for a worker; one that holds nothing and gets nothing is let go.
+
+        The last ones go to whoever is free first, so that nobody waits for a worker that has two.
+        """
+        if worker.held and self.count - self.next_task <= self.size:
+            return
         number = self._take()
         if number is not None:
             worker.held.append(number)

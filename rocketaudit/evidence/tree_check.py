@@ -15,7 +15,7 @@ from rocketaudit.model.reader import Reader
 from rocketaudit.model.verity import Slack, TreeCheck
 from rocketaudit.source.span import FileSpan, MappedSpan
 
-TASK_SECONDS = 120.0  # for 16 MiB: a disk that gives less than 140 KB/s counts as unreadable
+TASK_SECONDS = 120.0  # for 8 MiB: a disk that gives less than 70 KB/s counts as unreadable
 _RETRIED_RANGES = 8
 
 

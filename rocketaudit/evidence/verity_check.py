@@ -53,7 +53,7 @@ def check_ranges(
     progress: Progress,
     meanwhile: Iterable[object] = (),
 ) -> CheckedRanges:
-    """Recompute all trees, 16 MiB of data a task; `meanwhile` is what this process does while its workers do that."""
+    """Recompute all trees, 8 MiB of data a task; `meanwhile` is what this process does while its workers do that."""
     tasks = [(number, first, last) for number, job in enumerate(jobs) for first, last in job.ranges()]
     checked = CheckedRanges()
 

@@ -14,7 +14,7 @@ from rocketaudit.model.reader import Reader
 from rocketaudit.model.records import dataclass
 
 PIECE_BYTES = 1 << 20  # of data, read at a time
-TASK_BYTES = 16 << 20  # of data under one range: small enough to balance, large enough to cost nothing
+TASK_BYTES = 8 << 20  # of data under one range: small enough to balance, large enough to cost nothing
 MAX_LISTED = 1000
 
 # where veritysetup would stop first: (data block, 0 data / 1 spare bytes of its slot / 2 rest of the block)
