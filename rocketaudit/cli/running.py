@@ -15,6 +15,7 @@ from rocketaudit.analysis.decision import parse_fail_on
 from rocketaudit.analysis.tailored import tailoring_lines
 from rocketaudit.audit import Judging, Looking, judge_evidence, look
 from rocketaudit.cli.concluding import conclude
+from rocketaudit.cli.default_policy import default_policy
 from rocketaudit.cli.input_file import read_input
 from rocketaudit.cli.limits import bounds_of
 from rocketaudit.cli.output import parse_outputs, wants_sha512, write_file
@@ -35,7 +36,6 @@ from rocketaudit.resources import data_file
 if TYPE_CHECKING:
     from rocketaudit.analysis.trust.judge import TrustInputs
 
-DEFAULT_POLICY = Path("rocketaudit.toml")
 SHIPPED = ("container_host", "bottlerocket", "kubernetes_worker", "fips")
 DEFAULT_BENCHMARKS = ("container_host", "bottlerocket")
 KEEPING = frozenset({"evidence", "cyclonedx", "pack"})  # outputs that outlive the target and so name it by digest
@@ -189,7 +189,7 @@ def read_looking(run: Run) -> Looking:
 
 def read_judging(run: Run) -> Judging:
     """Rules and policy from files; UsageError for what is wrong with them."""
-    policy, path, digest, text = read_policy(run.policy)
+    policy, path, digest, text = read_policy(run.policy or default_policy(run.target))
     names = run.benchmarks or policy.benchmarks or DEFAULT_BENCHMARKS
     as_of = None if run.as_of is None else _date(run.as_of)
     check_trust(run.trust)
@@ -234,12 +234,11 @@ def _midnight(day: date | None) -> datetime | None:
 
 
 def read_policy(path: Path | None) -> tuple[Policy, str, str, str]:
-    """(policy, its path, digest and text); an empty policy when none is given and none lies in the current folder."""
-    chosen = path or (DEFAULT_POLICY if DEFAULT_POLICY.is_file() else None)
-    if chosen is None:
+    """(policy, its path, digest and text); an empty policy when none is given."""
+    if path is None:
         return Policy(), "", "", ""
-    data = read_input(chosen, MAX_POLICY)
-    return parse_policy(data), str(chosen), f"sha256:{hashlib.sha256(data).hexdigest()}", data.decode("utf-8")
+    data = read_input(path, MAX_POLICY)
+    return parse_policy(data), str(path), f"sha256:{hashlib.sha256(data).hexdigest()}", data.decode("utf-8")
 
 
 def read_benchmarks(names: tuple[str, ...], tailoring: Tailoring | None = None) -> tuple[Benchmark, ...]:
