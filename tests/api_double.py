@@ -118,7 +118,11 @@ def api_double(path: Path) -> Iterator[ApiDouble]:
     double = ApiDouble(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(str(path))
+    try:
+        listener.bind(str(path))
+    except OSError:  # a name of more than 107 bytes
+        listener.close()
+        raise
     listener.listen(8)
     thread = threading.Thread(target=double.serve, args=(listener,), daemon=True)
     thread.start()

@@ -16,7 +16,7 @@ from rocketaudit.resources import FOLDERS, data_file, data_root
 from tests.support import REPO
 
 PYPROJECT = tomllib.loads((REPO / "pyproject.toml").read_text())
-LOCKED = re.compile(r"^([a-z0-9][a-z0-9._-]*)==([^ ;\\]+)(?: ; ([^\\]+?))? \\$")
+LOCKED = re.compile(r"^([a-z0-9][a-z0-9._-]*)(?:\[[a-z0-9,._-]+\])?==([^ ;\\]+)(?: ; ([^\\]+?))? \\$")
 
 
 def tracked_files() -> list[Path]:

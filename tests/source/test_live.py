@@ -286,7 +286,7 @@ def test_where_there_is_no_bank_to_update_into_the_rule_about_updates_does_not_a
 ) -> None:
     """404 alone may also mean that nobody ever asked, as on a node with an empty second bank."""
     for image, state, value in ((uki_image, State.PRESENT, False), (small_erofs_image, State.UNREAD, None)):
-        base = tmp_path / image.path.parent.name
+        base = tmp_path / state  # short, as the name of a socket must be
         node = FakeNode(base, image.path, command_line_of(image.path)).make()
         with api_double(base / "run/api.sock") as double:
             del double.replies["/updates/status"]
