@@ -6,7 +6,6 @@ import gc
 import importlib
 import os
 import sys
-import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -150,6 +149,8 @@ def _unexpected(error: Exception) -> int:
     if callable(show) and hasattr(error, "exit_code"):  # the command line could not be parsed
         show(file=sys.stderr)
         return ExitCode.USAGE
+    import traceback  # only a bug needs it
+
     traceback.print_exception(error, file=sys.stderr)
     print("rocketaudit: internal error: this is a defect, please report it", file=sys.stderr)  # noqa: T201
     return ExitCode.INTERNAL

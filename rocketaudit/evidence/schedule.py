@@ -15,7 +15,6 @@ import signal
 import struct
 import threading
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import field
@@ -127,6 +126,8 @@ def _run_serially(
 
 
 def _failure_of(error: BaseException) -> WorkerFailure:
+    import traceback  # loading it takes longer than starting a worker, and failures are rare
+
     return WorkerFailure(
         FailureKind.RAISED,
         str(error) or type(error).__name__,
