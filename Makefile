@@ -2,9 +2,10 @@
 PY ?= .venv/bin/python
 LOCK = $(PY) -m uv pip compile --quiet --generate-hashes --no-emit-index-url --universal --python-version 3.11 --no-annotate
 
-.PHONY: dev check format test golden docs wheel bench nightly fuzz accuracy coverage demo-image lock
+.PHONY: dev check lint format test golden docs wheel bench nightly fuzz accuracy coverage demo-image lock
 dev: ; python3 run.py setup
-check: ; .ci/check
+check: lint test
+lint: ; .ci/check
 format: ; $(PY) -m ruff format . && $(PY) -m ruff check --fix .
 test: ; python3 run.py test
 golden: ; ROCKETAUDIT_GOLDEN=write $(PY) -m pytest -q -m golden
