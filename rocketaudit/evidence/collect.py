@@ -31,6 +31,7 @@ from rocketaudit.source.protocol import Source
 
 BATCH_BYTES = 8 << 20
 BATCH_FILES = 400
+LARGE = 8 << 20
 TASK_SECONDS = 300.0
 
 S = TypeVar("S", Fact, Package, SignedBlob, Coverage, Gap)
@@ -169,12 +170,15 @@ def _read_one(fs: FileSystem, node: Node, scope: str, path: str, wants: Wants) -
 
 
 def _by_place(one: Walked) -> list[int]:
-    """Indices of the first name of every regular file, in the order of the disk."""
+    """Indices of the first name of every regular file, in the order of the disk, but large ones first.
+
+    A large one takes the most memory, and what is known of the others then does not lie beside it yet.
+    """
     first: dict[int, int] = {}
     for index, node in enumerate(one.nodes):
         if node.type is FileType.REGULAR:
             first.setdefault(node.number, index)
-    return sorted(first.values(), key=lambda index: one.nodes[index].order)
+    return sorted(first.values(), key=lambda index: (one.nodes[index].size < LARGE, one.nodes[index].order))
 
 
 def _batches(tree: int, one: Walked, picked: list[int]) -> Iterable[FileBatch]:

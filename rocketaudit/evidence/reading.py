@@ -10,16 +10,19 @@ from dataclasses import replace
 from itertools import chain
 
 from rocketaudit.errors import FormatError
+from rocketaudit.evidence.codeless import Codeless
 from rocketaudit.formats.containers.sniff import name_embedded_image
 from rocketaudit.formats.elf import Named, read_elf
 from rocketaudit.model import bytepath
 from rocketaudit.model.binary import Binary
 from rocketaudit.model.evidence import Wants
 from rocketaudit.model.filesystem import FileSystem, Node
+from rocketaudit.model.reader import Buffer
 from rocketaudit.model.records import dataclass
 
 MAX_ELF = 512 << 20  # a larger program is digested, but its inside is said to be unread
 MUCH = 8 << 20  # bytes at once for which the allocator is asked to give back first what it keeps
+CODELESS = 8 << 20  # programs over this are held without their code
 MAX_ROOM = 32 << 20  # memory kept for the next program; a larger one is rare, and a node has other uses for its memory
 MAX_SHEBANG = 256  # BINPRM_BUF_SIZE of include/uapi/linux/binfmts.h
 
@@ -49,7 +52,7 @@ def read_file(fs: FileSystem, node: Node, scope: str, path: str, wants: Wants) -
         first = next(pieces, b"")
         head = bytes(first[:8192])
         if head.startswith(b"\x7fELF") and wants.binaries:
-            return _read_program(first, pieces, node, scope, path, wants)
+            return _read_program(fs, first, pieces, node, scope, path, wants)
         sha256, sha512 = _digest(chain((first,), pieces), wants)
     except FormatError as error:
         return FileRead(unread=str(error))
@@ -60,7 +63,13 @@ def read_file(fs: FileSystem, node: Node, scope: str, path: str, wants: Wants) -
 
 
 def _read_program(
-    first: bytes | memoryview, rest: Iterator[bytes | memoryview], node: Node, scope: str, path: str, wants: Wants
+    fs: FileSystem,
+    first: bytes | memoryview,
+    rest: Iterator[bytes | memoryview],
+    node: Node,
+    scope: str,
+    path: str,
+    wants: Wants,
 ) -> FileRead:
     if node.size > MAX_ELF:
         sha256, sha512 = _digest(chain((first,), rest), wants)
@@ -68,13 +77,57 @@ def _read_program(
         return FileRead(sha256, sha512, "elf", unread=reason)
     if node.size > MUCH:
         _make_room()
+    if len(first) < node.size > CODELESS:
+        return _read_large(fs, node, chain((first,), rest), Named(scope, path), wants)
     data = first if len(first) == node.size else _gather(chain((first,), rest), node.size)
-    sha256, sha512 = _digest((data,), wants)
+    digests = _Digests(wants)
+    digests.take(data)
+    return _looked_into(data, Named(scope, path, *digests.found()), wants)
+
+
+def _read_large(
+    fs: FileSystem, node: Node, pieces: Iterator[bytes | memoryview], named: Named, wants: Wants
+) -> FileRead:
+    """As any program, but with its code left out of memory where nobody looks at it."""
+    digests = _Digests(wants)
+    first = next(pieces)
+    program = Codeless(node.size)
+    program.plan(first, lambda offset, length: fs.read(node, offset, length))
+    program.fill(chain((first,), pieces), digests.take)
+    named = Named(named.scope, named.path, *digests.found())
+    found = _looked_into(memoryview(program.memory), named, wants)
+    if program.was_missed():
+        program.holes = ()
+        program.fill(fs.chunks(node), len)
+        found = _looked_into(memoryview(program.memory), named, wants)
+    return found
+
+
+def _looked_into(data: Buffer, named: Named, wants: Wants) -> FileRead:
+    sha256 = named.sha256 or None
     try:
-        binary = read_elf(data, Named(scope, path, sha256 or "", sha512), search=wants.search)
+        binary = read_elf(data, named, search=wants.search)
     except FormatError as error:
-        return FileRead(sha256, sha512, "elf", unread=f"not a readable ELF file: {error}")
-    return FileRead(sha256, sha512, "elf", binary=binary)
+        return FileRead(sha256, named.sha512, "elf", unread=f"not a readable ELF file: {error}")
+    return FileRead(sha256, named.sha512, "elf", binary=binary)
+
+
+class _Digests:
+    """The digests that are wanted of a file, taken from its pieces as they pass."""
+
+    def __init__(self, wants: Wants) -> None:
+        self._sha256 = hashlib.sha256() if wants.digests else None
+        self._sha512 = hashlib.sha512() if wants.digests and wants.sha512 else None
+
+    def take(self, piece: bytes | memoryview) -> None:
+        for digest in (self._sha256, self._sha512):
+            if digest is not None:
+                digest.update(piece)
+
+    def found(self) -> tuple[str, str | None]:
+        """SHA-256, "" where it is not wanted, and SHA-512."""
+        sha256 = "" if self._sha256 is None else self._sha256.hexdigest()
+        return sha256, None if self._sha512 is None else self._sha512.hexdigest()
 
 
 class _Room:
@@ -130,15 +183,12 @@ def _gather(pieces: Iterable[bytes | memoryview], size: int) -> memoryview:
 
 
 def _digest(pieces: Iterable[bytes | memoryview], wants: Wants) -> tuple[str | None, str | None]:
-    if not wants.digests:
-        return None, None
-    sha256 = hashlib.sha256()
-    sha512 = hashlib.sha512() if wants.sha512 else None
-    for piece in pieces:
-        sha256.update(piece)
-        if sha512 is not None:
-            sha512.update(piece)
-    return sha256.hexdigest(), None if sha512 is None else sha512.hexdigest()
+    digests = _Digests(wants)
+    if wants.digests:
+        for piece in pieces:
+            digests.take(piece)
+    sha256, sha512 = digests.found()
+    return sha256 or None, sha512
 
 
 def _interpreter(head: bytes) -> str:
