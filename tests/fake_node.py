@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,13 @@ MOUNTS = (
     "27 21 0:25 / /run rw,nosuid,nodev shared:7 - tmpfs tmpfs rw,seclabel,mode=755",
     "26 21 0:24 / /var rw,nosuid,nodev,noexec shared:6 - tmpfs tmpfs rw,seclabel",
 )
+
+
+def loaded_policy(version: int = 31, permissive: int = 0) -> bytes:
+    """The head of a policy as the kernel writes out the one in force; `permissive` is a mask of its types."""
+    head = struct.pack("<II8sIIII", 0xF97CFF8C, 8, b"SE Linux", version, 1, 8, 9)
+    nodes = struct.pack("<IIIIQ", 64, 64, 1, 0, permissive) if permissive else struct.pack("<III", 64, 0, 0)
+    return head + struct.pack("<III", 64, 0, 0) + nodes
 
 
 @dataclass(slots=True)
@@ -90,8 +98,9 @@ class FakeNode:
     def _sys(self) -> None:
         self.write("sys/kernel/security/lsm", "lockdown,capability,yama,selinux,bpf\n")
         self.write("sys/kernel/security/lockdown", "none [integrity] confidentiality\n")
-        for name, text in (("enforce", "1"), ("mls", "1"), ("policyvers", "32"), ("checkreqprot", "0")):
+        for name, text in (("enforce", "1"), ("mls", "1"), ("policyvers", "33"), ("checkreqprot", "0")):
             self.write(f"sys/fs/selinux/{name}", text)
+        self.write("sys/fs/selinux/policy", loaded_policy())
         self.write("sys/fs/selinux/deny_unknown", "1")
         self.write("sys/fs/selinux/reject_unknown", "0")
         self.write("sys/fs/cgroup/system.slice/chronyd.service/cgroup.events", "populated 1\nfrozen 0\n")

@@ -7,10 +7,10 @@ from typing import Any
 
 from rocketaudit.errors import FormatError
 from rocketaudit.evidence.collector import Collector, Seen
-from rocketaudit.evidence.config_files import MAX_FACTS, wanted
+from rocketaudit.evidence.config_files import MAX_FACTS, root_trees, wanted
 from rocketaudit.evidence.running import Running, RuntimeFacts, running_node
 from rocketaudit.evidence.setting_names import may_leave
-from rocketaudit.evidence.settings import leaves
+from rocketaudit.evidence.settings import is_secret, leaves, read_defaults
 from rocketaudit.formats.apiclient_report import parse_apiclient_report
 from rocketaudit.model.codec import parse
 from rocketaudit.model.evidence import Wants
@@ -90,18 +90,32 @@ def _settings(node: Running, wants: Wants) -> Iterator[Seen]:
             yield node.unread(Key("setting", path), where, str(error))
         yield node.unread(SETTINGS, where, str(error))
         return
+    defaults = _defaults(node)
     count = 0
     for path, value in leaves(settings, (), 0):
         count += 1
         if count > MAX_FACTS:
             yield node.unread(SETTINGS, where, f"more than {MAX_FACTS} settings")
             return
-        if may_leave(path, value, asked):
+        if may_leave(path, value, asked) or _is_default(path, value, defaults):
             yield node.present(Key("setting", path), value, where)
         else:
-            yield node.unread(Key("setting", path), where, WITHHELD)
+            other = "; it is not the image's default" if path in defaults else ""
+            yield node.unread(Key("setting", path), where, WITHHELD + other)
     yield node.covers("setting:*")
     yield node.present(SETTINGS, count, where)
+
+
+def _defaults(node: Running) -> dict[tuple[str, ...], JsonValue]:
+    """The defaults that the node's own image publishes, none where its root cannot be seen."""
+    trees = (tree for tree in root_trees(node.node) if tree.scope == node.node.judged)
+    return {path: value for tree in trees for path, value in leaves(read_defaults(tree).settings, (), 0)}
+
+
+def _is_default(path: tuple[str, ...], value: JsonValue, defaults: Mapping[tuple[str, ...], JsonValue]) -> bool:
+    """A value that everybody can read in the image is no secret, unless its name says that it is one."""
+    known = not is_secret(path) and path in defaults
+    return known and defaults[path] == value and type(defaults[path]) is type(value)
 
 
 def _has_one_bank(node: Running) -> bool:

@@ -12,11 +12,12 @@ from rocketaudit.evidence.kernel_modules import kernel_folders
 from rocketaudit.evidence.running import running_node
 from rocketaudit.formats.kernel_config import parse_kernel_config
 from rocketaudit.model.evidence import Wants
-from rocketaudit.model.fact import Plane, State
+from rocketaudit.model.fact import Key, Plane, State
 from rocketaudit.source.places import error_text, read_bytes
 from rocketaudit.source.protocol import Source, find_tree
 from rocketaudit.source.tree import Tree
 
+SHOWS_ITSELF = Key("kconfig", ("CONFIG_IKCONFIG_PROC",))  # whether /proc/config.gz can be there at all
 _PACKED, _UNPACKED = 1 << 20, 8 << 20
 
 
@@ -24,6 +25,7 @@ def _collect(source: Source, wants: Wants) -> Iterator[Seen]:
     keys = tuple(dict.fromkeys(wanted(wants, "kconfig")))
     if not keys:
         return
+    keys = tuple(dict.fromkeys((*keys, SHOWS_ITSELF)))
     for tree in root_trees(source):
         facts = Facts(tree)
         found = _config_file(source, tree)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from rocketaudit.errors import FormatError
+from rocketaudit.errors import FormatError, RocketauditError
 from rocketaudit.evidence.collector import Collector, Seen
 from rocketaudit.evidence.config_files import (
     FACTORY,
@@ -23,6 +23,7 @@ from rocketaudit.formats.selinux_config import SelinuxConfig, parse_selinux_conf
 from rocketaudit.formats.selinux_policy import parse_selinux_policy
 from rocketaudit.model.evidence import Wants
 from rocketaudit.model.fact import JsonValue, Key, Plane, State
+from rocketaudit.source.places import error_text, read_bytes
 from rocketaudit.source.protocol import Source
 from rocketaudit.source.tree import Tree
 
@@ -75,7 +76,11 @@ def _policy(facts: Facts, tree: Tree, config: ConfigFile, kind: str) -> Iterator
 
 
 def _keys() -> tuple[Key, ...]:
-    return (POLICY, *(Key("selinux", ("policy",), aspect) for aspect in _ASPECTS))
+    return (POLICY, *(_of_policy(aspect) for aspect in _ASPECTS))
+
+
+def _of_policy(aspect: str) -> Key:
+    return Key("selinux", ("policy",), aspect)
 
 
 def _newest_policy(tree: Tree, kind: str) -> ConfigFile:
@@ -103,14 +108,14 @@ def _collect_running(source: Source, wants: Wants) -> Iterator[Seen]:  # noqa: A
 
     enforce = ask("enforce")
     yield node.of(MODE, enforce, {"1": "enforcing", "0": "permissive"}.get(enforce.text, "unknown"))
-    mls, version, checkreqprot = ask("mls"), ask("policyvers"), ask("checkreqprot")
-    yield node.of(Key("selinux", ("policy",), "mls"), mls, mls.text == "1")
-    yield node.of(Key("selinux", ("policy",), "version"), version, _number(version.text))
+    mls, checkreqprot = ask("mls"), ask("checkreqprot")
+    yield node.of(_of_policy("mls"), mls, mls.text == "1")
+    yield from _loaded_policy(node, without=without)
     yield node.of(Key("selinux", ("checkreqprot",)), checkreqprot, checkreqprot.text)
     deny, reject = ask("deny_unknown"), ask("reject_unknown")
     unknown = deny if deny.state is not State.PRESENT else reject
     value = "reject" if reject.text == "1" else "deny" if deny.text == "1" else "allow"
-    yield node.of(Key("selinux", ("policy",), "handle_unknown"), unknown, value)
+    yield node.of(_of_policy("handle_unknown"), unknown, value)
     yield _running_type(node, source)
     for name, path in (("self", places.proc / "self/attr/current"), ("init", _init_proc(node) / "1/attr/current")):
         seen = node.read(path)
@@ -122,8 +127,26 @@ def _init_proc(node: Running) -> Path:
     return node.node.places.proc if node.node.standing.host_pids or host is None else host
 
 
-def _number(text: str) -> JsonValue:
-    return int(text) if text.isdigit() and len(text) < 10 else text
+def _loaded_policy(node: Running, *, without: bool) -> Iterator[Seen]:
+    """Version and permissive types of the policy in force, as the kernel writes it out.
+
+    Not `policyvers`: that is the highest version which the kernel could load, whatever it did load.
+    """
+    keys = _of_policy("version"), _of_policy("permissive_types")
+    where, reason = node.locate(node.node.places.sys / "fs/selinux/policy"), HIDDEN
+    for path in node.node.places.below_sys("fs/selinux/policy"):
+        try:
+            policy = parse_selinux_policy(read_bytes(path, MAX_POLICY))
+        except FileNotFoundError:
+            continue
+        except (RocketauditError, OSError) as error:
+            where, reason = node.locate(path), error_text(error)
+            break
+        where = node.locate(path)
+        for key, value in zip(keys, (policy.version, len(policy.permissive_types)), strict=True):
+            yield node.present(key, value, where)
+        return
+    yield from (node.absent(key, where) if without else node.unread(key, where, reason) for key in keys)
 
 
 def _without_selinux(node: Running) -> bool:

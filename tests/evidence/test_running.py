@@ -16,7 +16,8 @@ from rocketaudit.model.evidence import Coverage, Evidence, Wants
 from rocketaudit.model.fact import Fact, JsonValue, Key, Plane, State
 from rocketaudit.source.api_client import ApiClient
 from tests.api_double import SETTINGS, ApiDouble, answer, api_double
-from tests.fake_node import DEFAULT_POWERS, MOUNTS, FakeNode
+from tests.fake_node import DEFAULT_POWERS, MOUNTS, FakeNode, command_line_of, loaded_policy
+from tests.images import Built
 
 RUNTIME = Plane.RUNTIME
 ASKED = (
@@ -89,8 +90,25 @@ def test_selinux_of_the_running_kernel(tmp_path: Path) -> None:
     assert value(seen, "selinux:mode") == "enforcing"
     assert value(seen, "selinux:policy#mls") is True
     assert value(seen, "selinux:policy#handle_unknown") == "deny"
-    assert value(seen, "selinux:policy#version") == 32
+    assert value(seen, "selinux:policy#version") == 31
+    assert value(seen, "selinux:policy#permissive_types") == 0
     assert value(seen, "selinux:checkreqprot") == "0"
+
+
+def test_version_of_a_policy_is_that_of_the_loaded_one_not_the_highest_that_the_kernel_knows(tmp_path: Path) -> None:
+    node = FakeNode(tmp_path, files={"sys/fs/selinux/policy": loaded_policy(28, permissive=0b1010)}).make()
+    seen = seen_on(node)
+    assert value(seen, "selinux:policy#version") == 28
+    assert value(seen, "selinux:policy#permissive_types") == 2
+    (tmp_path / "sys/fs/selinux/policy").unlink()
+    assert "selinuxfs" in reason(seen_on(node), "selinux:policy#version")
+
+
+@pytest.mark.parametrize("data", [b"", b"policy", loaded_policy()[:-1], loaded_policy(99)])
+def test_a_policy_that_the_kernel_writes_out_otherwise_is_unread(tmp_path: Path, data: bytes) -> None:
+    seen = seen_on(FakeNode(tmp_path, files={"sys/fs/selinux/policy": data}).make())
+    for key in ("selinux:policy#version", "selinux:policy#permissive_types"):
+        assert seen.get(Key.parse(key), RUNTIME).state is State.UNREAD
 
 
 @pytest.mark.parametrize(("text", "mode"), [("0", "permissive"), ("1", "enforcing"), ("2", "unknown")])
@@ -348,3 +366,12 @@ def test_every_fact_of_a_node_is_among_what_its_collector_says_it_provides(tmp_p
                         item.key,
                     )
         source.close()
+
+
+def test_a_setting_that_is_the_images_default_is_no_secret(tmp_path: Path, small_erofs_image: Built) -> None:
+    node = FakeNode(tmp_path, image=small_erofs_image.path, command_line=command_line_of(small_erofs_image.path)).make()
+    with api_at(tmp_path) as double:
+        double.replies["/settings"] = answer(200, {"motd": "A test image", "aws": {"profile": "p"}})
+        assert value(seen_on(node), "setting:motd") == "A test image"
+        double.replies["/settings"] = answer(200, {"motd": "A test image "})
+        assert "not the image's default" in reason(seen_on(node), "setting:motd")

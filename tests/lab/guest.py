@@ -55,8 +55,8 @@ def kernel_tree() -> Path:
     return tree
 
 
-def module_files(tree: Path) -> list[Path]:
-    """The files of MODULES and of what they need, in the order in which they load."""
+def module_files(tree: Path, more: Iterable[str] = ()) -> list[Path]:
+    """The files of MODULES, of `more`, and of what they need, in the order in which they load."""
     base = next((tree / "lib/modules").iterdir())
     known = {path.name.split(".ko")[0].replace("-", "_"): path for path in base.rglob("*.ko")}
     found: list[Path] = []
@@ -71,7 +71,7 @@ def module_files(tree: Path) -> list[Path]:
                 visit(other)
         found.append(path)
 
-    for name in MODULES:
+    for name in (*MODULES, *more):
         visit(name)
     return found
 

@@ -14,25 +14,35 @@ from rocketaudit.analysis.benchmark import needs
 from rocketaudit.analysis.drift import judge_drift
 from rocketaudit.analysis.drift.judge import decide
 from rocketaudit.audit import Looking, look
+from rocketaudit.cli.main import main
 from rocketaudit.cli.running import SHIPPED, read_benchmarks
 from rocketaudit.formats.evidence_file import load_evidence
 from rocketaudit.model.change import Change, Drift, Judgement, Relation
 from rocketaudit.model.evidence import Evidence
-from rocketaudit.model.fact import Plane, State
+from rocketaudit.model.fact import Key, Plane, State
 from rocketaudit.model.policy import DriftException, DriftPolicy
 from rocketaudit.model.verdict import Severity
 from tests.analysis.drift.image_mutations import Disk
-from tests.conftest import SMALL_EROFS, built
 from tests.fake_node import command_line_of
 from tests.images import Built
 from tests.lab.guest import NEEDED, kernel_tree, module_file
 from tests.lab.machine import LAB_ARGUMENTS, boot, make_kit
+from tests.lab.release import POLICY_VERSION, make_release
 from tests.support import needs_tools
 
 pytestmark = pytest.mark.lab_node
 PROBE = "python /mnt/audit/probe.py /mnt/audit/keys.json /run/out/{}\n"
+FULL = "python /mnt/audit/probe.py /mnt/audit/keys.json /run/out/{} full\n"
 SCRIPT = (
     """
+$B mount -o remount,nosuid,nodev,noexec /proc
+$B ln -s ../usr/share/factory/etc/selinux /etc/selinux
+$B ln -s ../usr/lib/os-release /etc/os-release
+$B dd if=/etc/selinux/fortified/policy/policy.31 of=/sys/fs/selinux/load bs=16M
+echo "policy: $?, enforcing $($B cat /sys/fs/selinux/enforce)"
+for module in nf_defrag_ipv4 nf_defrag_ipv6 nf_conntrack overlay; do
+    $B insmod "$($B find /lib/modules/ -name $module.ko)"
+done
 $B cat /mnt/audit/settings.json >/run/settings.json
 $B sysctl -e -q -p /mnt/audit/sysctl.conf
 $B mkdir -p /etc/containerd
@@ -40,10 +50,9 @@ $B cat /mnt/audit/kubelet >/etc/kubernetes/kubelet/config
 $B cat /mnt/audit/containerd >/etc/containerd/config.toml
 $B cat /mnt/audit/chrony >/etc/chrony.conf
 python /mnt/audit/api.py &
-$B insmod /mnt/audit/overlay.ko
 while [ ! -S /run/api.sock ]; do $B sleep 1; done
 """
-    + PROBE.format("before.json")
+    + FULL.format("before.json")
     + PROBE.format("again.json")
     + """
 $B sysctl -w kernel.panic=77
@@ -60,13 +69,11 @@ $B cat /mnt/audit/changed.json >/run/settings.json
 """
     + PROBE.format("after.json")
 )
-MODULES = ("dummy.ko", "overlay.ko")
-LOADED_BY_INIT = (
-    "dm_bufio", "dm_mod", "dm_verity", "erofs", "libcrc32c", "overlay", "reed_solomon", "virtio", "virtio_blk",
-    "virtio_pci", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_ring", "netfs", "lz4_decompress",
-)  # fmt: skip
+MODULES = ("dummy.ko",)
+SYSTEM = "/x86_64-bottlerocket-linux-gnu/"
 API = """import json, os, socket
 listener = socket.socket(socket.AF_UNIX)
+os.umask(0o117)
 listener.bind("/run/api.sock")
 listener.listen(8)
 while True:
@@ -83,29 +90,25 @@ while True:
 class Lab:
     """Evidence of one node: before, again without a change, and after ten changes; and its release.
 
-    The release's boot text names the lab's arguments; `stricter` is the same one, locked down for confidentiality.
+    The release holds all that the node boots and loads; `stricter` is the same one, locked down for confidentiality.
+    Only `before` has digests and programs.
     """
 
+    image: Path
+    before: Path
     moments: dict[str, Evidence]
     release: Evidence
     stricter: Evidence
 
 
-def with_arguments(image: Built, path: Path, arguments: str) -> Path:
-    """A copy whose grub.cfg has more kernel arguments."""
-    disk = Disk(image, path)
-    text = path.with_suffix(".cfg")
-    text.write_text(image.grub_cfg.replace(" -- ", f" {arguments} -- ", 1))
-    file = "/grub/grub.cfg"
-    disk.debugfs("BOOT-A", f"rm {file}", f"write {text} {file}", f"set_inode_field {file} mode 0100600")
-    return path
+def as_probed(release: Evidence) -> Evidence:
+    """Evidence as the probe collects it in a hurry: without digests and programs."""
+    files = tuple(replace(one, sha256=None, content="") for one in release.files)
+    return replace(release, files=files, binaries=(), _files={}, _children={})
 
 
-def release_of(path: Path) -> Evidence:
-    """The release as the probe sees a node: without digests and programs."""
-    image = look(path, Looking(workers=1), read_benchmarks(SHIPPED))
-    files = tuple(replace(one, sha256=None) for one in image.files)
-    return replace(image, files=files, binaries=(), _files={}, _children={})
+def look_at(path: Path) -> Evidence:
+    return look(path, Looking(workers=1), read_benchmarks(SHIPPED))
 
 
 def at_start(release: Evidence) -> dict[str, str]:
@@ -128,6 +131,16 @@ def at_start(release: Evidence) -> dict[str, str]:
     }
 
 
+def with_other_text(image: Built, path: Path, old: str, new: str) -> Path:
+    """A copy with another word in its boot text."""
+    disk = Disk(image, path)
+    text = path.with_suffix(".cfg")
+    text.write_text(image.grub_cfg.replace(old, new, 1))
+    file = "/grub/grub.cfg"
+    disk.debugfs("BOOT-A", f"rm {file}", f"write {text} {file}", f"set_inode_field {file} mode 0100600")
+    return path
+
+
 def nested(into: dict[str, Any], names: tuple[str, ...], value: object) -> None:
     for name in names[:-1]:
         into = into.setdefault(name, {})
@@ -145,10 +158,9 @@ def toml(table: dict[str, Any], path: tuple[str, ...]) -> str:
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
     needs_tools(*NEEDED, "debugfs")
     folder = tmp_path_factory.mktemp("lab")
-    small = built(SMALL_EROFS)
-    image = with_arguments(small, folder / "release.img", f"lockdown=integrity {LAB_ARGUMENTS}")
-    stricter = with_arguments(small, folder / "stricter.img", f"lockdown=confidentiality {LAB_ARGUMENTS}")
-    release = release_of(image)
+    image = make_release(folder, f"lockdown=integrity {LAB_ARGUMENTS}")
+    stricter = with_other_text(image, folder / "stricter.img", "lockdown=integrity", "lockdown=confidentiality")
+    release = look_at(image.path)
     keys = json.dumps([str(key) for key in needs(read_benchmarks(SHIPPED))])
     probe = Path(__file__).with_name("probe.py").read_text()
     tree = kernel_tree()
@@ -159,9 +171,12 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
     changed["updates"]["metadata-base-url"] = "https://elsewhere.example/"
     extra |= {"keys.json": keys, "probe.py": probe, "api.py": API, "changed.json": json.dumps(changed)}
     kit = make_kit(folder, extra)
-    ended = boot(kit, "drift", image, command_line_of(image), SCRIPT, arguments="")
+    ended = boot(kit, "drift", image.path, command_line_of(image.path), SCRIPT, arguments="")
+    assert "policy: 0, enforcing 1" in ended.log
     moments = {name: load_evidence(ended.text(f"{name}.json").encode()) for name in ("before", "again", "after")}
-    return Lab(moments, release, release_of(stricter))
+    before = folder / "before.json"
+    before.write_bytes(ended.files["before.json"])
+    return Lab(image.path, before, moments, release, look_at(stricter))
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +193,7 @@ def unexpected(found: Drift) -> list[Change]:
 
 
 def test_a_node_that_nobody_touched_has_only_expected_changes(moments: dict[str, Evidence]) -> None:
-    found = drift(moments["before"], moments["again"])
+    found = drift(as_probed(moments["before"]), moments["again"])
     assert unexpected(found) == []
     assert decide(found, "unexpected") == (0, ())
 
@@ -211,21 +226,48 @@ def test_a_file_that_a_node_made_in_etc_is_documented_behaviour(moments: dict[st
     assert (made.judgement, made.decided_by) == (Judgement.EXPECTED, "run-time-folder")
 
 
-def of_the_lab(change: Change) -> bool:
-    """What the lab's own kernel, its modules and a policy that nobody loads make different by design."""
-    modules = {f"node:module:{name}" for name in LOADED_BY_INIT}
-    kernel = (change.area, change.attribute) == ("identity", "kernel_version")
-    return kernel or change.subject in modules or change.subject.startswith("node:selinux:policy#")
+OUTSIDE = {f"judged-root:{path}" for path in ("/dev", "/local", "/mnt", "/proc", "/sys", "/var/lib/bottlerocket")}
 
 
 def test_a_clean_node_has_only_expected_changes_from_its_release(lab: Lab) -> None:
-    for moment in ("before", "again"):
-        found = drift(lab.release, lab.moments[moment])
-        assert found.relation is Relation.SAME_RELEASE
-        assert [(c.area, c.subject, c.before, c.after) for c in unexpected(found) if not of_the_lab(c)] == []
-        assert {c.decided_by for c in found.changes if c.judgement is Judgement.EXPECTED} <= {
-            "run-time-folder", "workloads", "configured",
-        }  # fmt: skip
+    """Every file by its digest, every program, and what runs; what no release and no such kernel tells is named."""
+    found = drift(lab.release, lab.moments["before"])
+    assert found.relation is Relation.SAME_RELEASE
+    assert [(c.area, c.subject, c.before, c.after) for c in unexpected(found)] == []
+    untold = {(c.decided_by, c.subject) for c in found.changes if c.judgement is Judgement.CANNOT_SAY}
+    assert untold == {("not-comparable", subject) for subject in OUTSIDE | {"node:kconfig"}}
+    assert {c.decided_by for c in found.changes if c.judgement is Judgement.EXPECTED} == {"run-time-folder"}
+    assert decide(found, "unexpected") == (0, ())
+    compared = [one for one in lab.moments["before"].files if one.sha256 is not None and one.path.startswith(SYSTEM)]
+    assert len(compared) > 50 and len(lab.moments["before"].binaries) > 20
+
+
+def test_the_command_finds_no_drift_of_a_clean_node_from_its_image(lab: Lab, tmp_path: Path) -> None:
+    """Rules and scores with it: none of what runs breaks a rule that the image could not be asked."""
+    out = tmp_path / "drift.json"
+    assert main(["drift", str(lab.image), str(lab.before), "-q", "-o", f"json={out}"]) == 0
+    told = json.loads(out.read_text())["changes"]
+    assert [one for one in told if one["judgement"] == "unexpected"] == []
+    assert {one["decided_by"] for one in told} == {
+        "run-time-folder", "not-comparable", "another-kind", "rule-turned",
+    }  # fmt: skip
+
+
+def test_the_release_brings_all_that_the_lab_boots_and_loads(lab: Lab) -> None:
+    """So that nothing above is equal because neither side has it."""
+    node = lab.moments["before"]
+    assert {"dm_verity", "erofs", "nf_conntrack", "overlay", "virtio_blk"} <= set(told(node, "modules:loaded"))
+    assert node.get(Key.parse("selinux:policy#version"), Plane.RUNTIME).value == POLICY_VERSION
+    assert node.get(Key.parse("selinux:mode"), Plane.RUNTIME).value == "enforcing"
+    assert node.get(Key.parse("selinux:type"), Plane.RUNTIME).value == "fortified"
+    assert node.get(Key.parse("sysctl:net.netfilter.nf_conntrack_max"), Plane.RUNTIME).value == "1048576"
+    assert node.get(Key.parse("setting:motd"), Plane.RUNTIME).value == "A test image"
+
+
+def told(node: Evidence, key: str) -> tuple[str, ...]:
+    value = node.get(Key.parse(key), Plane.RUNTIME).value
+    assert isinstance(value, tuple)
+    return tuple(str(part) for part in value)
 
 
 RUN_TIME = {
@@ -239,8 +281,8 @@ RUN_TIME = {
 
 
 def test_what_was_changed_at_run_time_is_told_against_the_release_too(lab: Lab) -> None:
-    found = unexpected(drift(lab.release, lab.moments["after"]))
-    told = {(c.area, c.subject.partition(":")[2], c.decided_by) for c in found if not of_the_lab(c)}
+    found = unexpected(drift(as_probed(lab.release), lab.moments["after"]))
+    told = {(c.area, c.subject.partition(":")[2], c.decided_by) for c in found}
     assert told >= RUN_TIME
     (added,) = [c for c in found if c.subject.endswith("/libexec#added")]
     assert (added.decided_by, added.after, added.severity) == ("overlay", ("backdoor",), Severity.HIGH)
@@ -258,7 +300,7 @@ def test_a_lockdown_lower_than_the_release_asks_for_is_unexpected(lab: Lab) -> N
 def test_a_policy_accepts_one_of_the_changes_and_no_other(lab: Lab) -> None:
     allow = DriftException("asked for", "ada", date(2099, 1, 1), area="sysctls", subject="sysctl:kernel.panic")
     found = judge_drift(
-        lab.release, lab.moments["after"], policy=DriftPolicy(allow=(allow,)), today=date(2026, 6, 1)
+        as_probed(lab.release), lab.moments["after"], policy=DriftPolicy(allow=(allow,)), today=date(2026, 6, 1)
     ).changes
     (change,) = [c for c in found if c.subject == "node:sysctl:kernel.panic"]
     assert (change.judgement, change.decided_by) == (Judgement.EXPECTED, "policy-allow")

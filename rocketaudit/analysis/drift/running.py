@@ -21,10 +21,12 @@ from rocketaudit.model.target import TargetKind
 SUBJECT = "node"
 LOADED, LOADABLE, BUILT_IN = (Key("modules", (name,)) for name in ("loaded", "loadable", "built_in"))
 LOCKDOWN = Key("lockdown", ("mode",))
+_SHOWS_CONFIG = Key("kconfig", ("CONFIG_IKCONFIG_PROC",))
+_NO_CONFIG = "the release's kernel is built without /proc/config.gz, so that no node shows its options"
 _SAFE_OPTIONS = ("ro", "nosuid", "nodev", "noexec")
 _BOOT_LOADER = ("BOOT_IMAGE",)  # filled in by the loader itself
 _OWN_RULE = ("modules", "lockdown", "cover", "mounted_view", "mount", "dm")
-_OF_FILES = (Key("selinux", ("policy",)), Key("selinux", ("policy",), "permissive_types"))
+_OF_FILES = (Key("selinux", ("policy",)),)
 _STRENGTH = ("none", "integrity", "confidentiality")
 _ARGUMENTS = ("kernel_arg", "init_arg")  # every one is told by a node, so that one that is missing is known to be
 _ASKED = (*_ARGUMENTS, "sysctl", "selinux")  # what a release states and every node is asked for
@@ -38,12 +40,27 @@ def compare_running(sides: Sides) -> Iterator[Change]:
     release, node = (sides.before, sides.after) if node_is_after else (sides.after, sides.before)
     told = [fact for fact in node.facts if fact.plane is Plane.RUNTIME and fact.scope == node.judged]
     told += _untold(release, node, {fact.key for fact in told})
+    if _shows_no_config(release) and any(_is_unread_config(fact) for fact in told):
+        told = [fact for fact in told if not _is_unread_config(fact)]
+        where = (release.get(_SHOWS_CONFIG, Plane.STATIC).where, Locator(node.target.name, node.judged))
+        change = not_comparable("kernel", f"{SUBJECT}:kconfig", Plane.RUNTIME.value, where, _NO_CONFIG)
+        yield change if node_is_after else _turned(change)
     for fact in sorted(told, key=lambda fact: str(fact.key)):
         if fact.key.namespace not in DERIVED:
             for change in _compare(release, fact):
                 yield change if node_is_after else _turned(change)
     for change in compare_mapped(release, node):
         yield change if node_is_after else _turned(change)
+
+
+def _shows_no_config(release: Evidence) -> bool:
+    """Whether the release's own kernel is built without /proc/config.gz: nothing is hidden where there is none."""
+    built = release.get(_SHOWS_CONFIG, Plane.STATIC)
+    return built.state is State.ABSENT or (built.state is State.PRESENT and built.value != "y")
+
+
+def _is_unread_config(fact: Fact) -> bool:
+    return fact.key.namespace == "kconfig" and fact.state is State.UNREAD
 
 
 def _untold(release: Evidence, node: Evidence, told: set[Key]) -> Iterator[Fact]:
