@@ -79,10 +79,10 @@ def _read_program(
         _make_room()
     if len(first) < node.size > CODELESS:
         return _read_large(fs, node, chain((first,), rest), Named(scope, path), wants)
-    data = first if len(first) == node.size else _gather(chain((first,), rest), node.size)
+    data, memory = (first, None) if len(first) == node.size else _gather(chain((first,), rest), node.size)
     digests = _Digests(wants)
     digests.take(data)
-    return _looked_into(data, Named(scope, path, *digests.found()), wants)
+    return _looked_into(data, Named(scope, path, *digests.found()), wants, memory)
 
 
 def _read_large(
@@ -103,10 +103,10 @@ def _read_large(
     return found
 
 
-def _looked_into(data: Buffer, named: Named, wants: Wants) -> FileRead:
+def _looked_into(data: Buffer, named: Named, wants: Wants, memory: bytearray | None = None) -> FileRead:
     sha256 = named.sha256 or None
     try:
-        binary = read_elf(data, named, search=wants.search)
+        binary = read_elf(data, named, search=wants.search, memory=memory)
     except FormatError as error:
         return FileRead(sha256, named.sha512, "elf", unread=f"not a readable ELF file: {error}")
     return FileRead(sha256, named.sha512, "elf", binary=binary)
@@ -140,8 +140,8 @@ class _Room:
     def __init__(self) -> None:
         self._memory = bytearray()
 
-    def gather(self, pieces: Iterable[bytes | memoryview], size: int) -> memoryview:
-        """All pieces of a file in one place, without holding any of them twice."""
+    def gather(self, pieces: Iterable[bytes | memoryview], size: int) -> tuple[memoryview, bytearray]:
+        """All pieces of a file in one place, without holding any of them twice, and the memory that it starts."""
         if size > len(self._memory):
             self._memory = bytearray()  # freed before its successor is made
             self._memory = bytearray(size)
@@ -154,10 +154,10 @@ class _Room:
                 at += len(piece)
         if at < size:
             raise FormatError(f"the file ends after {at} of {size} bytes")
-        gathered = memoryview(self._memory)[:size].toreadonly()
+        memory = self._memory
         if size > MAX_ROOM:
             self._memory = bytearray()
-        return gathered
+        return memoryview(memory)[:size].toreadonly(), memory
 
 
 _ROOMS = threading.local()
@@ -175,7 +175,7 @@ def _make_room() -> None:
         trim(0)
 
 
-def _gather(pieces: Iterable[bytes | memoryview], size: int) -> memoryview:
+def _gather(pieces: Iterable[bytes | memoryview], size: int) -> tuple[memoryview, bytearray]:
     room: _Room | None = getattr(_ROOMS, "room", None)
     if room is None:
         room = _ROOMS.room = _Room()

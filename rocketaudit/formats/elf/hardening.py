@@ -109,7 +109,9 @@ def _called(names: Names) -> _Called:
     telling = names.dynamic.telling
     fortified = {_CHECKED[name] for name in undefined & _CHECKED.keys()}
     plain = undefined & FORTIFIABLE
-    canary = not telling.isdisjoint(_CANARIES) or _in_static_names(names)
+    canary = not telling.isdisjoint(_CANARIES)
+    if not canary and names.static.has_names:  # of these only a sample of rows was read
+        canary = names.static.names_one_of(_CANARIES)
     return _Called(
         canary=canary,
         fortified=len(fortified),
@@ -117,14 +119,6 @@ def _called(names: Names) -> _Called:
         sanitizers=tuple(sorted(_SANITIZERS[name] for name in telling & _SANITIZERS.keys())),
         any_names=names.dynamic.has_names or names.static.has_names,
     )
-
-
-def _in_static_names(names: Names) -> bool:
-    """Is a canary routine among the static names? Their text is searched, since only a sample of rows was read."""
-    if not names.static.has_names:
-        return False
-    text = names.static.text
-    return any(b"\0" + name + b"\0" in text for name in _CANARIES)
 
 
 def _relro(elf: ElfFile, *, now: bool) -> Relro:

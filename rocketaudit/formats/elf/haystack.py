@@ -1,4 +1,4 @@
-"""Byte search over a file that may be bytes, a map or a view of one; of a view only the searched ranges are copied."""
+"""Byte search over a file that may be bytes, a map or a view of either; where that can be, it is searched in place."""
 
 from __future__ import annotations
 
@@ -14,17 +14,19 @@ Ranges = tuple[tuple[int, int], ...]
 class Haystack:
     """Finds needles in a buffer; a view of a whole map or bytes object is searched in place.
 
-    A memoryview has no `find`, but the object behind it does when the view covers all of it. Otherwise each range is
-    copied when it is first asked for, and kept for the next needle.
+    A memoryview has no `find`, but the object behind it does: when the view covers all of it, or when the caller says
+    that it is the beginning of `memory`. Otherwise each range is copied when it is first asked for, and kept for the
+    next needle.
     """
 
     __slots__ = ("_buffer", "_copies", "_whole")
 
-    def __init__(self, buffer: Buffer) -> None:
+    def __init__(self, buffer: Buffer, memory: bytearray | None = None) -> None:
         self._buffer = buffer
         self._copies: list[tuple[int, int, bytes]] = []
         behind: Any = buffer if hasattr(buffer, "find") else getattr(buffer, "obj", None)
-        self._whole: Any = behind if hasattr(behind, "find") and len(behind) == len(buffer) else None
+        covered = hasattr(behind, "find") and len(behind) == len(buffer)
+        self._whole: Any = behind if covered or (memory is not None and behind is memory) else None
 
     def _text(self, start: int, end: int) -> tuple[Any, int]:
         """An object with bytes' `find` that holds that range, and the offset of its first byte."""

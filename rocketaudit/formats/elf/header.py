@@ -194,8 +194,11 @@ class ElfFile:
         return tuple(_notes(self))
 
 
-def parse_header(data: Buffer) -> ElfFile:
-    """Parse the tables of a whole ELF file; FormatError only when the file header itself cannot be used."""
+def parse_header(data: Buffer, memory: bytearray | None = None) -> ElfFile:
+    """Parse the tables of a whole ELF file; FormatError only when the file header itself cannot be used.
+
+    `memory`: what `data` is the beginning of, if it is one.
+    """
     view = memoryview(data).cast("B") if isinstance(data, memoryview) else memoryview(data)
     if bytes(view[:4]) != MAGIC:
         raise FormatError("not an ELF file: the magic is missing", offset=0)
@@ -223,7 +226,7 @@ def parse_header(data: Buffer) -> ElfFile:
     for tag, value in dynamic:
         tags.setdefault(tag, value)
     return ElfFile(
-        view, Haystack(data), bits, order, view[7], kind, machine, flags, entry, segments, sections,
+        view, Haystack(data, memory), bits, order, view[7], kind, machine, flags, entry, segments, sections,
         _section_names(view, sections, names), dynamic, tags, tuple(problems),
     )  # fmt: skip
 

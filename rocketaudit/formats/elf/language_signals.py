@@ -21,8 +21,9 @@ from rocketaudit.formats.elf.header import (
     ElfFile,
 )
 from rocketaudit.formats.elf.language import Shares, Sign
+from rocketaudit.formats.elf.mangling import Mangling
 from rocketaudit.formats.elf.runtimes import RUNTIMES
-from rocketaudit.formats.elf.symbols import Mangling, SymbolTable, mangling
+from rocketaudit.formats.elf.symbols import SymbolTable
 from rocketaudit.model.binary import Signal
 
 MAX_COMMENT = 1 << 16
@@ -217,11 +218,9 @@ def _dynamic_name_signals(table: SymbolTable) -> Iterator[Signal]:
     for name in names & _KNOWN_NAMES.keys():
         sign, weight = _KNOWN_NAMES[name]
         counts[sign] += weight
-    others = [name for name in table.mangled if b"17h" in name or name[:4] == b"_ZGV" or name[:2] == b"_R"]
-    counts[Sign.CPP_DYNAMIC_NAMES] += len(table.mangled) - len(others)
-    for name in others:
-        if (known := _MANGLED.get(mangling(name))) is not None:
-            counts[known] += 1
+    for spelling, number in table.spelled.items():
+        if (known := _MANGLED.get(spelling)) is not None:
+            counts[known] += number
     if unwinder := sum(name.startswith(b"_Unwind_") for name in names & undefined):
         counts[Sign.UNWINDER] += unwinder
     plain = len(undefined - _KNOWN_NAMES.keys())

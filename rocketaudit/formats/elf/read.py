@@ -53,14 +53,14 @@ class Named(NamedTuple):
 NAMELESS = Named()
 
 
-def read_elf(data: Buffer, named: Named = NAMELESS, *, search: bool = True) -> Binary:
-    """Read one whole ELF file (`data` is all of its bytes).
+def read_elf(data: Buffer, named: Named = NAMELESS, *, search: bool = True, memory: bytearray | None = None) -> Binary:
+    """Read one whole ELF file (`data` is all of its bytes; of a view at the beginning of `memory` nothing is copied).
 
     Without `search` only tables are read: language and hardening, no crates by paths, no Go modules by paths.
     FormatError, with the byte, when the file header cannot be used; later damage is named in `Binary.error`.
     """
     try:
-        return _read(parse_header(data), named, search=search)
+        return _read(parse_header(data, memory), named, search=search)
     except _ARITHMETIC as error:
         raise FormatError(f"the ELF file cannot be read: {type(error).__name__} {error}", offset=0) from None
 

@@ -1,7 +1,9 @@
-"""Symbol names, read in one sweep: a general reader spends most of its time here (measured: 40 times more).
+"""Symbol names, asked for in one pass: a general reader spends most of its time here (measured: 40 times more).
 
 The dynamic table is found through the dynamic segment, so it is there without section headers too; its length comes
-from DT_HASH, DT_GNU_HASH or the distance to the string table.
+from DT_HASH, DT_GNU_HASH or the distance to the string table. Tables of 170,000 rows and 6 MiB of names are real
+(dockerd): rows are unpacked a few thousand at a time, and the names that anyone asks for are found by one search of
+the string table in place. Such a name counts only when a row refers to it.
 """
 
 from __future__ import annotations
@@ -13,10 +15,9 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cached_property
-from itertools import compress
-from operator import itemgetter, not_
+from itertools import compress, islice
+from operator import not_
 from typing import Literal, NamedTuple
 
 from rocketaudit.formats.elf.header import (
@@ -28,14 +29,27 @@ from rocketaudit.formats.elf.header import (
     SHT_SYMTAB,
     ElfFile,
 )
+from rocketaudit.formats.elf.mangling import (
+    LEGACY_CLONES,
+    LEGACY_HASH,
+    LEGACY_NAMES,
+    MANGLED,
+    OTHER_R_NAMES,
+    SPELLINGS,
+    V0_NAMES,
+    VECTOR_NAMES,
+    Mangling,
+    mangling,
+)
 
 MAX_SYMBOLS = 400_000
 SAMPLE = 8_000
+CHUNK = 8_192  # rows unpacked at once
 MAX_BUCKETS = 1 << 20
-MAX_NAME = 8192
 STT_FUNC = 2
 
 
+_WIDTHS = {"H": 2, "I": 4, "Q": 8}
 _Cell = tuple[Literal["H", "I", "Q"], int]  # the letter of `struct`, and the offset in the row
 
 
@@ -57,169 +71,164 @@ _SHAPES = {
 
 _IS_FUNCTION = bytes(info & 15 == STT_FUNC for info in range(256))
 
-# the first two bytes of names that C++ and Rust mangled, and the first four of all other names that anyone asks for
-MANGLED = frozenset({b"_Z", b"_R"})
+# the first four bytes of all names, apart from mangled ones, that anyone asks for
 TELLING = frozenset(
     b"__gx __ru rust dl_i _dl_ _Unw __cx __gm _ITM __st __in __as __ub __ts __ms __cf __sa"
     b" stg_ hs_m ghcz caml _D3s _D4c _d_r __gn ada_ FPC_ NimM _gfo __ob _OBJ __cr kDar _kDa".split()
 )
 
 
-def _letters(leads: AbstractSet[bytes], index: int) -> bytes:
-    """For `translate`: 1 for each byte that stands at that place of one of the leads."""
-    here = {lead[index] for lead in leads}
-    return bytes(letter in here for letter in range(256))
+def _any_of(leads: Iterable[bytes]) -> bytes:
+    """A pattern for any of the leads that branches at each letter, as `re` itself does not."""
+    by_letter: dict[bytes, list[bytes]] = {}
+    for lead in sorted(leads):
+        by_letter.setdefault(lead[:1], []).append(lead[1:])
+    parts = [re.escape(letter) + (_any_of(rest) if any(rest) else b"") for letter, rest in by_letter.items()]
+    return parts[0] if len(parts) == 1 else b"(?:" + b"|".join(parts) + b")"
 
 
-_MANGLED_LETTER = _letters(MANGLED, 1)
-_TELLING_LETTERS = (_letters(TELLING | MANGLED, 0), *(_letters(TELLING, index) for index in (1, 2, 3)))
-
-# https://doc.rust-lang.org/rustc/symbol-mangling: legacy names end in a 17-character hash, v0 names start with _R
-_RUST_LEGACY = re.compile(rb"17h[0-9a-f]{16}E(?:\.llvm\.\d+)?$")
-_RUST_V0 = re.compile(rb"_R(?:[NIMXYC]|[0-9])")
-_GO_NAME = re.compile(rb"(?:runtime|type:|go:|main|sync|internal/[\w/]+|[a-z0-9.-]+\.[a-z]+/[\w./-]+)\.")
+_TELLING = re.compile(rb"\0(?=[" + b"".join({lead[:1] for lead in TELLING}) + b"])" + _any_of(TELLING))
+_NAME = re.compile(rb"[^\0]{0,8192}")
 
 
-# one of these is in every name that `mangling` does not call C
-_SPELLINGS = (b"_Z", b"_R", b"runtime.", b"type:.", b"go:.", b"main.", b"sync.", b"/")
+class _Referenced(NamedTuple):
+    """What rows refer to: places of imported names, of telling names and of mangled names."""
 
-
-class Mangling(StrEnum):
-    RUST = "rust"
-    CPP = "c++"
-    GO = "go"
-    NONE = "c"
+    imported: AbstractSet[int]
+    telling: AbstractSet[int]
+    mangled: AbstractSet[int]
 
 
 @dataclass(frozen=True)
 class SymbolTable:
-    """`offset` and `rows` say where the table lies; its columns are unpacked when they are asked for.
+    """`offset` and `rows` say where the table lies; every `stride`-th row is read, when something is asked."""
 
-    `raw` holds the rows that were read, `step` apart, and `text` the string table that their names lie in.
-    """
-
+    elf: ElfFile | None
     offset: int
     rows: int
-    raw: bytes = b""
-    step: int = 1
-    shape: _Shape = _SHAPES[64]
-    order: str = "<"
-    text: bytes = b""
+    stride: int = 1
     strings: tuple[int, int] = (0, 0)  # file offset and size of the names
 
-    def _column(self, cell: _Cell) -> list[int]:
-        """One field of all rows; a slice of the whole table is many times faster than unpacking row by row."""
+    @cached_property
+    def _shape(self) -> _Shape:
+        return _SHAPES[64 if self.elf is None else self.elf.bits]
+
+    @cached_property
+    def text(self) -> memoryview:
+        """The string table, in place."""
+        return memoryview(b"") if self.elf is None else self.elf.piece(*self.strings)
+
+    def _chunks(self) -> Iterator[bytes]:
+        """About CHUNK rows at a time, the first one of those that are read."""
+        if self.elf is None:
+            return
+        size, step = self._shape.size, max(1, CHUNK // self.stride) * self.stride
+        table = self.elf.piece(self.offset, self.rows * size)
+        for start in range(0, len(table), step * size):
+            yield bytes(table[start : start + step * size])
+
+    def _column(self, raw: bytes, cell: _Cell) -> list[int]:
+        """One field of every `stride`-th row; one slice is many times faster than unpacking row by row."""
         letter, first = cell
-        width = struct.calcsize(letter)
-        found = array(letter, self.raw)[first // width :: self.shape.size // width * self.step]
-        if (self.order == "<") != (sys.byteorder == "little"):
+        width = _WIDTHS[letter]
+        found = array(letter, raw)[first // width :: self._shape.size // width * self.stride]
+        if self.elf is not None and (self.elf.order == "<") != (sys.byteorder == "little"):
             found.byteswap()
         return found.tolist()
 
-    @cached_property
-    def _places(self) -> list[int]:
+    def _places(self, raw: bytes) -> list[int]:
         """Where the name of each row starts in `text`; 0 where it has none."""
-        places = self._column(self.shape.name)
-        if places and max(places) >= len(self.text):
-            return [place if place < len(self.text) else 0 for place in places]
+        places, size = self._column(raw, self._shape.name), len(self.text)
+        if places and max(places) >= size:
+            return [place if place < size else 0 for place in places]
         return places
 
     @cached_property
-    def _sections(self) -> list[int]:
-        """The section of each symbol; 0 means undefined."""
-        return self._column(self.shape.section)
+    def has_names(self) -> bool:
+        return any(any(self._places(raw)) for raw in self._chunks())
 
     @cached_property
-    def has_names(self) -> bool:
-        return any(self._places)
+    def _referenced(self) -> _Referenced:
+        imported: set[int] = set()
+        used: set[int] = set()
+        telling, mangled = self._found(_TELLING), self._found(MANGLED)
+        asked = telling | mangled
+        for raw in self._chunks():
+            places = self._places(raw)
+            imported.update(compress(places, map(not_, self._column(raw, self._shape.section))))
+            used |= asked.intersection(places)
+        imported.discard(0)
+        return _Referenced(imported, telling & used, mangled & used)
+
+    def _found(self, pattern: re.Pattern[bytes]) -> set[int]:
+        """Where names that match start; a text with more of them than the table has rows is cut."""
+        return {match.start() + 1 for match in islice(pattern.finditer(self.text), self.rows + CHUNK)}
 
     @cached_property
     def undefined(self) -> AbstractSet[bytes]:
         """Names that other files must provide."""
-        return set(self._names(filter(None, compress(self._places, map(not_, self._sections)))))
-
-    @cached_property
-    def mangled(self) -> AbstractSet[bytes]:
-        """The names, defined here or not, that C++ or Rust mangled."""
-        found = set(self._names(self._narrowed(self._led, 1, _MANGLED_LETTER)))
-        return {name for name in found if name[:2] in MANGLED}
+        return set(self._names(self._referenced.imported))
 
     @cached_property
     def telling(self) -> AbstractSet[bytes]:
-        """The names, defined here or not, that start as one of TELLING does.
-
-        Tables of 100,000 names are narrowed down letter by letter before any name is cut out.
-        """
-        places = self._led
-        for index in (1, 2, 3):
-            places = self._narrowed(places, index, _TELLING_LETTERS[index])
-        return {name for name in self._names(places) if name[:4] in TELLING}
+        """The names, defined here or not, that start as one of TELLING does."""
+        imported = (name for name in self.undefined if name[:4] in TELLING)
+        return {*imported, *self._names(self._referenced.telling)}
 
     @cached_property
-    def _led(self) -> list[int]:
-        """Places of names whose first letter is that of a telling or mangled name."""
-        return self._narrowed(list(filter(None, self._places)), 0, _TELLING_LETTERS[0])
-
-    def _narrowed(self, places: list[int], index: int, letters: bytes) -> list[int]:
-        """The places whose name has one of the letters (1 in `letters`) at that index."""
+    def spelled(self) -> Mapping[Mangling, int]:
+        """How many names, defined here or not, C++ and Rust mangled; none of them is cut out for that."""
+        places = self._referenced.mangled
         if not places:
-            return places
-        text = self.text[index:] + bytes(index)
-        return list(compress(places, bytes(itemgetter(*places, 0)(text)[:-1]).translate(letters)))
+            return {}
+        rust = len(self._found(V0_NAMES) & places)
+        if LEGACY_HASH.search(self.text):
+            rust += len(self._found(LEGACY_NAMES) & places)
+            rust += len(self._found(LEGACY_CLONES) & places) if self._mentions(b".llvm.") else 0
+        plain = len(self._found(OTHER_R_NAMES) & places) + len(self._found(VECTOR_NAMES) & places)
+        return {Mangling.RUST: rust, Mangling.CPP: len(places) - rust - plain}
+
+    def _mentions(self, needle: bytes) -> bool:
+        start = self.strings[0]
+        return self.elf is not None and self.elf.haystack.find(needle, ((start, start + len(self.text)),)) >= 0
+
+    def names_one_of(self, names: Iterable[bytes]) -> bool:
+        """Is one of the names in the string table? Also of a table of which only a sample of rows is read."""
+        return any(self._mentions(b"\0" + name + b"\0") for name in names)
 
     def _names(self, places: Iterable[int]) -> Iterator[bytes]:
-        """The names at those places of `text`, cut at MAX_NAME bytes."""
-        text, find = self.text, self.text.find
-        for place in places:
-            end = find(b"\0", place, place + MAX_NAME)
-            yield text[place:end] if end >= 0 else text[place : place + MAX_NAME]
+        """The names at those places of `text`, cut at 8,192 bytes."""
+        text, match = self.text, _NAME.match
+        return (found[0] for place in places if (found := match(text, place)) is not None)
 
     def at(self, wanted: AbstractSet[int]) -> Iterator[tuple[int, bytes]]:
         """(value, name) of the symbols that have one of the wanted values."""
-        for value, place in zip(self._column(self.shape.value), self._places, strict=True):
-            if value in wanted and place:
-                yield value, next(self._names((place,)))
+        for raw in self._chunks():
+            values = self._column(raw, self._shape.value)
+            if not wanted.isdisjoint(values):
+                for value, place in zip(values, self._places(raw), strict=True):
+                    if value in wanted and place:
+                        yield value, next(self._names((place,)))
 
     @cached_property
     def functions(self) -> Mapping[Mangling, tuple[int, int]]:
         """Number and bytes of the functions read here, by whose compiler spelled their names."""
-        kinds = self.raw[self.shape.info :: self.shape.size * self.step].translate(_IS_FUNCTION)
-        rows = zip(self._places, self._sections, self._column(self.shape.length), strict=True)
-        mine = [(place, size) for place, section, size in compress(rows, kinds) if section and place]
-        if mine and not any(mark in self.text for mark in _SPELLINGS):
-            return {Mangling.NONE: (len(mine), sum(size for _, size in mine))}
-        counts: dict[Mangling, int] = {}
-        sizes: dict[Mangling, int] = {}
-        for name, (_, size) in zip(self._names(place for place, _ in mine), mine, strict=True):
-            spelled = mangling(name)
-            counts[spelled] = counts.get(spelled, 0) + 1
-            sizes[spelled] = sizes.get(spelled, 0) + size
-        return {spelled: (count, sizes[spelled]) for spelled, count in counts.items()}
+        totals: dict[Mangling, tuple[int, int]] = {}
+        plain = not any(map(self._mentions, SPELLINGS))
+        for raw in self._chunks():
+            kinds = raw[self._shape.info :: self._shape.size * self.stride].translate(_IS_FUNCTION)
+            sections, sizes = self._column(raw, self._shape.section), self._column(raw, self._shape.length)
+            rows = compress(zip(self._places(raw), sections, sizes, strict=True), kinds)
+            mine = [(place, size) for place, section, size in rows if section and place]
+            names = () if plain else self._names(place for place, _ in mine)
+            spelled = [Mangling.NONE] * len(mine) if plain else map(mangling, names)
+            for kind, (_, size) in zip(spelled, mine, strict=True):
+                count, total = totals.get(kind, (0, 0))
+                totals[kind] = count + 1, total + size
+        return totals
 
 
-EMPTY = SymbolTable(0, 0)
-
-
-def mangling(name: bytes) -> Mangling:
-    """Which language's compiler spelled this name; libmvec's vector names (_ZGV) are C."""
-    lead = name[:2]
-    if lead not in MANGLED and b"." not in name:
-        return Mangling.NONE
-    if lead == b"_Z":
-        if b"17h" in name and _RUST_LEGACY.search(name):
-            return Mangling.RUST
-        return _itanium(name)
-    if lead == b"_R" and _RUST_V0.match(name):
-        return Mangling.RUST
-    if b"." in name and _GO_NAME.match(name):
-        return Mangling.GO
-    return Mangling.NONE
-
-
-def _itanium(name: bytes) -> Mangling:
-    """_ZGV followed by a vector ISA letter and mask is the vector function ABI, not a guard variable."""
-    vector = name.startswith(b"_ZGV") and len(name) > 6 and name[4:5] in b"bcdensx" and name[5:6] in b"MN"
-    return Mangling.NONE if vector else Mangling.CPP
+EMPTY = SymbolTable(None, 0, 0)
 
 
 def dynamic_symbols(elf: ElfFile) -> SymbolTable:
@@ -228,8 +237,7 @@ def dynamic_symbols(elf: ElfFile) -> SymbolTable:
     offset = None if address is None else elf.file_offset(address)
     if offset is None or address is None or elf.string_table is None:
         return EMPTY
-    count = _dynamic_count(elf, address)
-    return EMPTY if not count else _read(elf, offset, count, elf.string_table)
+    return _table(elf, offset, _dynamic_count(elf, address), elf.string_table)
 
 
 def static_symbols(elf: ElfFile) -> SymbolTable:
@@ -242,7 +250,14 @@ def static_symbols(elf: ElfFile) -> SymbolTable:
         return EMPTY
     strings = elf.sections[table.link]
     rows = table.size // _SHAPES[elf.bits].size
-    return _read(elf, table.offset, rows, (strings.offset, strings.size), stride=-(-rows // SAMPLE) or 1)
+    return _table(elf, table.offset, rows, (strings.offset, strings.size), stride=-(-rows // SAMPLE) or 1)
+
+
+def _table(elf: ElfFile, offset: int, count: int, strings: tuple[int, int], *, stride: int = 1) -> SymbolTable:
+    """At most MAX_SYMBOLS rows, those that lie in the file."""
+    there = max(0, elf.size - offset) // _SHAPES[elf.bits].size
+    rows = min(count // stride, MAX_SYMBOLS, there // stride) * stride
+    return SymbolTable(elf, offset, rows, stride, strings) if rows else EMPTY
 
 
 def _dynamic_count(elf: ElfFile, table: int) -> int:
@@ -290,13 +305,3 @@ def _gnu_hash_count(elf: ElfFile, at: int) -> int | None:
         if word & 1:
             return int(highest)
     return None
-
-
-def _read(elf: ElfFile, offset: int, count: int, strings: tuple[int, int], *, stride: int = 1) -> SymbolTable:
-    shape = _SHAPES[elf.bits]
-    step = stride * shape.size
-    raw = bytes(elf.piece(offset, min(count // stride, MAX_SYMBOLS) * step))
-    rows = len(raw) // step
-    return SymbolTable(
-        offset, rows * stride, raw[: rows * step], stride, shape, elf.order, bytes(elf.piece(*strings)), strings
-    )

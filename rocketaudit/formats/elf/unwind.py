@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 import struct
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import accumulate
 from operator import itemgetter
 
 from rocketaudit.formats.elf.header import PT_GNU_EH_FRAME, ElfFile
@@ -23,11 +23,18 @@ MAX_RECORDS = 400_000
 NEIGHBOURS = 24  # functions in a row without a personality that still count as their neighbours' language
 MAX_PERSONALITIES = 16
 LOCAL = "local"
+BLOCK = 8_192  # rows of the sorted table that are read at once
+MAX_CIE = 256  # bytes of a CIE that are looked at
 
 _AUGMENTED = re.compile(rb"z[RLSB]*P[RLSB]*\0")
 _PC_RELATIVE_4 = 0x1B  # DW_EH_PE_pcrel | DW_EH_PE_sdata4, what compilers use
 _USUAL_HEADER = b"\x01\x1b\x03\x3b"  # version 1, pcrel|sdata4, udata4, datarel|sdata4: what linkers write
+_MULTIPLES_OF_FOUR = bytes(range(0, 256, 4))
+_RUN = re.compile(rb"(.)\1*", re.DOTALL)
 _FIXED = {0x2: "H", 0x3: "I", 0x4: "Q", 0xA: "h", 0xB: "i", 0xC: "q"}
+
+
+_Run = tuple[int | None, int, int]  # personality slot, functions that follow each other, bytes of their code
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +83,7 @@ def personalities(elf: ElfFile, dynamic: SymbolTable) -> tuple[Personality, ...]
     if region is None:
         return ()
     offset, address, size = region
-    raw = bytes(elf.piece(offset, size))
+    raw = elf.piece(offset, size)
     places: dict[int, int] = {}
     for match in _AUGMENTED.finditer(raw):
         start = match.start() - 9
@@ -100,15 +107,12 @@ def frames(elf: ElfFile, dynamic: SymbolTable) -> Frames | None:
     region = frame_region(elf)
     if region is None:
         return None
-    functions = _sorted_functions(elf, region)
-    if functions is None:
-        found = sorted(_functions(elf, region), key=itemgetter(0))
-        functions = [slot for _, _, slot in found], [size for _, size, _ in found]
-    slots, sizes = functions
-    if not slots:
+    runs = _sorted_runs(elf, region)
+    if runs is None:
+        runs = _joined((slot, 1, size) for _, size, slot in sorted(_functions(elf, region), key=itemgetter(0)))
+    if not runs:
         return None
-    names = _symbol_slots(elf, {slot for slot in slots if slot is not None}, dynamic)
-    runs = _runs(slots, sizes)
+    names = _symbol_slots(elf, {slot for slot, _, _ in runs if slot is not None}, dynamic)
     code: dict[str, int] = {}
     before: str | None = None
     for index, (slot, count, size) in enumerate(runs):
@@ -120,16 +124,19 @@ def frames(elf: ElfFile, dynamic: SymbolTable) -> Frames | None:
             follower = runs[index + 1][0] if index + 1 < len(runs) else None
             owner = before or ("none" if follower is None else names.get(follower, LOCAL))
         code[owner] = code.get(owner, 0) + size
-    return Frames(tuple(sorted(code.items())), len(slots))
+    return Frames(tuple(sorted(code.items())), sum(count for _, count, _ in runs))
 
 
-def _runs(slots: Sequence[int | None], sizes: Sequence[int]) -> list[tuple[int | None, int, int]]:
-    """(personality slot, functions, bytes of code) of neighbours that share a personality."""
-    runs: list[tuple[int | None, int, int]] = []
-    for slot, group in groupby(zip(slots, sizes, strict=True), itemgetter(0)):
-        mine = [size for _, size in group]
-        runs.append((slot, len(mine), sum(mine)))
-    return runs
+def _joined(runs: Iterable[_Run]) -> list[_Run]:
+    """The runs, those of one personality that follow each other made one."""
+    found: list[_Run] = []
+    last, functions, code = None, 0, 0
+    for slot, count, size in runs:
+        if slot != last and functions:
+            found.append((last, functions, code))
+            functions = code = 0
+        last, functions, code = slot, functions + count, code + size
+    return [*found, (last, functions, code)] if functions else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,39 +153,79 @@ def _symbol_slots(elf: ElfFile, wanted: AbstractSet[int], dynamic: SymbolTable) 
     return slots
 
 
-def _sorted_functions(elf: ElfFile, region: tuple[int, int, int]) -> tuple[list[int | None], list[int]] | None:
-    """Personality slot and size of every FDE, in the order of their functions, by the table in .eh_frame_hdr.
+def _sorted_runs(elf: ElfFile, region: tuple[int, int, int]) -> list[_Run] | None:
+    """The runs in the order of their functions, by the table in .eh_frame_hdr.
 
     None when there is no table of the usual form, or an entry of it points outside: then the FDEs are walked.
     """
     header = next((segment for segment in elf.segments if segment.type == PT_GNU_EH_FRAME), None)
     if header is None or elf.order != "<" or sys.byteorder != "little":
         return None
-    raw = bytes(elf.piece(header.offset, min(header.file_size, 12 + 8 * MAX_RECORDS)))
-    if raw[:4] != _USUAL_HEADER or len(raw) < 12:
+    raw = elf.piece(header.offset, min(header.file_size, 12 + 8 * MAX_RECORDS))
+    if len(raw) < 12 or raw[:4] != _USUAL_HEADER:
         return None
     (count,) = struct.unpack_from("<I", raw, 8)
-    if not 0 < count <= (len(raw) - 12) // 8:
+    base = header.address - region[1]
+    if not 0 < count <= (len(raw) - 12) // 8 or base & 3:
         return None
-    offset, address, length = region
-    frame = bytes(elf.piece(offset, length & ~3))
-    base = header.address - address
-    places = [base + relative for relative in memoryview(raw)[12 : 12 + 8 * count].cast("i")[1::2].tolist()]
-    if min(places) < 0 or max(places) + 16 > len(frame) or any(map((3).__and__, places)):
-        return None
-    words = memoryview(frame).cast("I")
-    starts = [place + 4 - words[place + 4 >> 2] for place in places]
-    cies = {start: _cie(elf, frame, start, address) for start in set(starts) if 0 <= start < len(frame)}
-    if any(start not in cies or cies[start].encoding != _PC_RELATIVE_4 for start in set(starts)):
-        return None
-    slots = {start: cie.personality for start, cie in cies.items()}
-    return list(map(slots.__getitem__, starts)), [words[place + 12 >> 2] for place in places]
+    table = _Table(elf, region)
+    runs: list[_Run] = []
+    for start in range(12, 12 + 8 * count, 8 * BLOCK):
+        found = table.runs(bytes(raw[start : min(start + 8 * BLOCK, 12 + 8 * count)]), base)
+        if found is None:
+            return None
+        runs += found
+    return _joined(runs)
+
+
+class _Table:
+    """FDEs of the usual form: a CIE with pcrel|sdata4 addresses, all aligned to four bytes."""
+
+    def __init__(self, elf: ElfFile, region: tuple[int, int, int]) -> None:
+        offset, self.address, length = region
+        self.elf = elf
+        self.frame = elf.piece(offset, length & ~3)
+        words = self.frame.cast("I")
+        self.parents, self.sizes = words[1:], words[3:]  # from the first word of each FDE on
+        self.codes: dict[int, int] = {}  # of the personality of each CIE, by where it starts
+        self.slots: list[int | None] = []
+
+    def runs(self, rows: bytes, base: int) -> Iterable[_Run] | None:
+        """The runs of some rows of the sorted table, None when one is not of the usual form.
+
+        What is done for each of 150,000 functions is left to C: `itemgetter` and `map` over columns.
+        """
+        if rows[4::8].translate(None, _MULTIPLES_OF_FOUR):
+            return None
+        places = [base + relative >> 2 for relative in memoryview(rows).cast("i")[1::2].tolist()]
+        if min(places) < 0 or max(places) >= len(self.sizes):
+            return None
+        column = itemgetter(*places, 0)
+        starts = [4 * place + 4 - parent for place, parent in zip(places, column(self.parents), strict=False)]
+        if not all(start in self.codes or self._learn(start) for start in set(starts)):
+            return None
+        until = [0, *accumulate(column(self.sizes)[:-1])]
+        matches = _RUN.finditer(bytes(map(self.codes.__getitem__, starts)))
+        spans = ((match[0][0], *match.span()) for match in matches)
+        return [(self.slots[code], end - start, until[end] - until[start]) for code, start, end in spans]
+
+    def _learn(self, start: int) -> bool:
+        """Read one CIE; False when it is none of the usual form, or has the 256th personality."""
+        if not 0 <= start < len(self.frame):
+            return False
+        cie = _cie(self.elf, self.frame, start, self.address)
+        if cie.encoding != _PC_RELATIVE_4:
+            return False
+        if cie.personality not in self.slots:
+            self.slots.append(cie.personality)
+        self.codes[start] = self.slots.index(cie.personality)
+        return len(self.slots) <= 256
 
 
 def _functions(elf: ElfFile, region: tuple[int, int, int]) -> list[tuple[int, int, int | None]]:
     """(start address, size, personality slot) of every FDE."""
     offset, address, length = region
-    raw = bytes(elf.piece(offset, length))
+    raw = elf.piece(offset, length)
     word, usual = struct.Struct(elf.order + "II"), struct.Struct(elf.order + "iI")
     mask = (1 << elf.bits) - 1
     found: list[tuple[int, int, int | None]] = []
@@ -206,14 +253,15 @@ def _functions(elf: ElfFile, region: tuple[int, int, int]) -> list[tuple[int, in
     return found
 
 
-def _cie(elf: ElfFile, raw: bytes, start: int, address: int) -> _Cie:
+def _cie(elf: ElfFile, frame: memoryview, start: int, address: int) -> _Cie:
     """The encoding and personality of the CIE at `start`; a damaged one has no personality."""
-    end = raw.find(b"\0", start + 9, start + 25)
-    if end < 0 or raw[start + 9 : start + 10] != b"z":
+    raw = bytes(frame[start : start + MAX_CIE])
+    end = raw.find(b"\0", 9, 25)
+    if end < 0 or raw[9:10] != b"z":
         return _Cie(0, None)
-    augmentation = raw[start + 10 : end]
+    augmentation = raw[10:end]
     at = _skip_leb(raw, _skip_leb(raw, end + 1))
-    at = at + 1 if raw[start + 8] == 1 else _skip_leb(raw, at)
+    at = at + 1 if raw[8] == 1 else _skip_leb(raw, at)
     at = _skip_leb(raw, at)
     encoding, personality = 0, None
     for letter in augmentation:
@@ -225,7 +273,7 @@ def _cie(elf: ElfFile, raw: bytes, start: int, address: int) -> _Cie:
             at += 1
         elif letter == ord("P"):
             kind = raw[at] & 0x7F
-            personality, at = _pointer(elf, raw, at + 1, kind, address + at + 1)
+            personality, at = _pointer(elf, raw, at + 1, kind, address + start + at + 1)
     return _Cie(encoding, personality)
 
 
@@ -235,7 +283,7 @@ def _skip_leb(raw: bytes, at: int) -> int:
     return at + 1
 
 
-def _pointer(elf: ElfFile, raw: bytes, at: int, encoding: int, here: int) -> tuple[int | None, int]:
+def _pointer(elf: ElfFile, raw: bytes | memoryview, at: int, encoding: int, here: int) -> tuple[int | None, int]:
     """A DW_EH_PE value and the place after it; None when it does not fit or is of a kind that we do not read."""
     shape = encoding & 0x0F
     letter = _FIXED.get(shape) if shape else ("Q" if elf.bits == 64 else "I")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import random
 import re
+import struct
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -12,9 +14,10 @@ import pytest
 from rocketaudit.formats.elf import hardening, language_signals, unwind
 from rocketaudit.formats.elf.haystack import Haystack
 from rocketaudit.formats.elf.header import parse_header
+from rocketaudit.formats.elf.mangling import Mangling, mangling
 from rocketaudit.formats.elf.runtimes import RUNTIMES
 from rocketaudit.formats.elf.searchable import NEEDLES, RUST_FILE, Text
-from rocketaudit.formats.elf.symbols import MANGLED, TELLING, dynamic_symbols, static_symbols
+from rocketaudit.formats.elf.symbols import CHUNK, TELLING, dynamic_symbols, static_symbols
 from tests.formats.elf.programs import program, program_path
 from tests.support import needs_tools
 
@@ -62,7 +65,47 @@ def test_symbols_are_those_that_readelf_lists(name: str) -> None:
     assert {text.decode() for text in table.undefined} == {text for text, undefined, _ in rows if undefined}
     named = [text.encode() for text, _, _ in rows]
     assert table.telling == {text for text in named if text[:4] in TELLING}
-    assert table.mangled == {text for text in named if text[:2] in MANGLED}
+    spelled = Counter(mangling(text) for text in set(named))
+    for kind in (Mangling.CPP, Mangling.RUST):
+        assert table.spelled.get(kind, 0) == spelled[kind], kind
+
+
+def table_of(names: list[bytes], unused: bytes = b"") -> bytes:
+    """A shared object of 64 bits whose dynamic symbols have these names, and more text that no row refers to."""
+    text = b"\0" + b"\0".join(names) + b"\0" + unused + b"\0"
+    places = [text.index(b"\0" + name + b"\0") + 1 for name in names]
+    rows = bytes(24) + b"".join(struct.pack("<IBBHQQ", place, 0x12, 0, 1, 0x1000, 16) for place in places)
+    dynamic = struct.pack("<8Q", 5, 0x200 + len(rows), 10, len(text), 6, 0x200, 0, 0)
+    size = 0x200 + len(rows) + len(text)
+    segments = struct.pack("<IIQQQQQQ", 1, 4, 0, 0, 0, size, size, 4096)
+    segments += struct.pack("<IIQQQQQQ", 2, 4, 0x100, 0x100, 0x100, len(dynamic), len(dynamic), 8)
+    header = b"\x7fELF\x02\x01\x01" + bytes(9)
+    header += struct.pack("<HHIQQQIHHHHHH", 3, 62, 1, 0, 64, 0, 0, 64, 56, 2, 64, 0, 0)
+    return (header + segments).ljust(0x100, b"\0") + dynamic.ljust(0x100, b"\0") + rows + text
+
+
+def test_names_of_every_compiler_are_counted_without_cutting_them_out() -> None:
+    names = [
+        b"_ZN3fooE", b"_ZGVbN4v_sin", b"_ZGVZ4mainE1x", b"_ZN4core3fmt17h0123456789abcdefE", b"_RNvC3foo3bar", b"_Rest",
+        b"_ZN4core3fmt17h0123456789abcdefE.llvm.77", b"_ZN17hasALongIdentifierE", b"plain", b"_ZN1a17h0123456789abcdeE",
+    ]  # fmt: skip
+    table = dynamic_symbols(parse_header(table_of(names)))
+    expected = Counter(map(mangling, names))
+    assert expected[Mangling.RUST] == 3 and expected[Mangling.CPP] == 4
+    assert table.spelled == {kind: expected[kind] for kind in (Mangling.RUST, Mangling.CPP)}
+
+
+def test_a_name_that_no_row_refers_to_is_text() -> None:
+    table = dynamic_symbols(parse_header(table_of([b"plain"], b"__rust_alloc\0_ZN3fooE\0_RNvC3foo3bar")))
+    assert (table.telling, table.spelled) == (set(), {})
+
+
+def test_names_behind_the_first_rows_are_found() -> None:
+    names = [b"name_%d" % number for number in range(2 * CHUNK)] + [b"__rust_alloc", b"_ZN3fooE"]
+    table = dynamic_symbols(parse_header(table_of(names)))
+    assert table.rows == 2 * CHUNK + 3
+    assert table.telling == {b"__rust_alloc"}
+    assert table.spelled == {Mangling.RUST: 0, Mangling.CPP: 1}
 
 
 def test_functions_are_counted_as_readelf_lists_them() -> None:
@@ -76,10 +119,10 @@ def test_the_sorted_table_of_unwind_entries_says_what_a_walk_says(name: str) -> 
     elf = parse_header(program(name))
     region = unwind.frame_region(elf)
     assert region is not None
-    fast = unwind._sorted_functions(elf, region)
+    fast = unwind._sorted_runs(elf, region)
     walked = sorted(unwind._functions(elf, region), key=lambda function: function[0])
-    assert fast is not None
-    assert list(zip(*fast, strict=True)) == [(slot, size) for _, size, slot in walked]
+    assert fast == unwind._joined((slot, 1, size) for _, size, slot in walked)
+    assert sum(count for _, count, _ in fast) == len(walked)
 
 
 def test_what_needs_no_search_is_left_out() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import struct
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,33 @@ def test_a_map_is_searched_in_place_and_a_part_of_it_copied(tmp_path: Path) -> N
         assert Haystack(part).find(b"needle", ((0, 6000),)) == 5000
         part.release()
         whole.release()
+
+
+def test_a_file_at_the_beginning_of_memory_is_searched_in_place() -> None:
+    """As a scan gathers programs: behind the file lies what the one before it left."""
+    memory = bytearray(b"x" * 5000 + b"needle" + b"tail" + b"needle of an older file")
+    view = memoryview(memory)[:5010].toreadonly()
+    hay = Haystack(view, memory)
+    assert hay.find(b"needle", ((0, 5010),)) == 5000
+    assert hay.find(b"older", ((0, 5010),)) == -1
+    assert not hay._copies
+    data = program("rust")
+    memory = bytearray(data) + bytearray(program("go"))
+    assert read_elf(memoryview(memory)[: len(data)].toreadonly(), memory=memory) == read_elf(data)
+
+
+@pytest.mark.parametrize("name", ["rust", "c++", "go", "c"])
+def test_reading_takes_little_more_memory_than_the_file(name: str) -> None:
+    memory = bytearray(program(name))
+    whole = memoryview(memory).toreadonly()
+    read_elf(whole, memory=memory)
+    tracemalloc.start()
+    try:
+        read_elf(whole, memory=memory)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2 << 20
 
 
 def test_the_answer_does_not_depend_on_the_kind_of_buffer() -> None:

@@ -1,0 +1,53 @@
+"""Whose compiler spelled a symbol's name.
+
+https://doc.rust-lang.org/rustc/symbol-mangling: Rust's legacy names end in a 17-character hash, its v0 names start with
+_R. C++ names follow the Itanium ABI. Go's linker writes import paths.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+
+_RUST_LEGACY = re.compile(rb"17h[0-9a-f]{16}E(?:\.llvm\.\d+)?$")
+_RUST_V0 = re.compile(rb"_R(?:[NIMXYC]|[0-9])")
+_GO_NAME = re.compile(rb"(?:runtime|type:|go:|main|sync|internal/[\w/]+|[a-z0-9.-]+\.[a-z]+/[\w./-]+)\.")
+
+# one of these is in every name that `mangling` does not call C
+SPELLINGS = (b"_Z", b"_R", b"runtime.", b"type:.", b"go:.", b"main.", b"sync.", b"/")
+
+# names in a string table: each of them follows the end of another
+MANGLED = re.compile(rb"\0_[ZR]")
+V0_NAMES = re.compile(rb"\0_R(?:[NIMXYC]|[0-9])")
+OTHER_R_NAMES = re.compile(rb"\0_R(?![NIMXYC]|[0-9])")
+LEGACY_NAMES = re.compile(rb"\0_Z[^\0]++(?<=17h[0-9a-f]{16}E)(?=\0)")
+LEGACY_CLONES = re.compile(rb"\0_Z[^\0]*?17h[0-9a-f]{16}E\.llvm\.\d+(?=\0)")
+VECTOR_NAMES = re.compile(rb"\0_ZGV[bcdensx][MN][^\0]")
+LEGACY_HASH = re.compile(rb"17h[0-9a-f]{16}E")
+
+
+class Mangling(StrEnum):
+    RUST = "rust"
+    CPP = "c++"
+    GO = "go"
+    NONE = "c"
+
+
+def mangling(name: bytes) -> Mangling:
+    """Which language's compiler spelled this name; libmvec's vector names (_ZGV) are C."""
+    lead = name[:2]
+    if lead == b"_Z":
+        if b"17h" in name and _RUST_LEGACY.search(name):
+            return Mangling.RUST
+        return _itanium(name)
+    if lead == b"_R" and _RUST_V0.match(name):
+        return Mangling.RUST
+    if b"." in name and _GO_NAME.match(name):
+        return Mangling.GO
+    return Mangling.NONE
+
+
+def _itanium(name: bytes) -> Mangling:
+    """_ZGV followed by a vector ISA letter and mask is the vector function ABI, not a guard variable."""
+    vector = name.startswith(b"_ZGV") and len(name) > 6 and name[4:5] in b"bcdensx" and name[5:6] in b"MN"
+    return Mangling.NONE if vector else Mangling.CPP
