@@ -77,12 +77,20 @@ def _read_program(
         return FileRead(sha256, sha512, "elf", unread=reason)
     if node.size > MUCH:
         _make_room()
-    if len(first) < node.size > CODELESS:
-        return _read_large(fs, node, chain((first,), rest), Named(scope, path), wants)
-    data, memory = (first, None) if len(first) == node.size else _gather(chain((first,), rest), node.size)
+    data, memory = first if len(first) == node.size else _in_one_piece(fs, node), None
+    if data is None:
+        if node.size > CODELESS:
+            return _read_large(fs, node, chain((first,), rest), Named(scope, path), wants)
+        data, memory = _gather(chain((first,), rest), node.size)
     digests = _Digests(wants)
     digests.take(data)
     return _looked_into(data, Named(scope, path, *digests.found()), wants, memory)
+
+
+def _in_one_piece(fs: FileSystem, node: Node) -> memoryview | None:
+    """The whole file where it lies, if that is in one piece and in a map."""
+    found: Callable[[Node], memoryview | None] | None = getattr(fs, "in_one_piece", None)
+    return None if found is None else found(node)
 
 
 def _read_large(

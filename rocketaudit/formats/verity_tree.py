@@ -8,9 +8,10 @@ content can be rebuilt from the data below it leaves that data good.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from rocketaudit.formats.verity import Hash, Layout, new_hash
-from rocketaudit.model.reader import Reader
+from rocketaudit.model.reader import Reader, stored_extents
 from rocketaudit.model.records import dataclass
 
 PIECE_BYTES = 1 << 20  # of data, read at a time
@@ -19,6 +20,7 @@ MAX_LISTED = 1000
 
 # where veritysetup would stop first: (data block, 0 data / 1 spare bytes of its slot / 2 rest of the block)
 _Order = tuple[int, int]
+_zeros = lru_cache(maxsize=4)(bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,9 @@ class Digester:
         Zero blocks cost a comparison instead of a digest: `first_words` finds them in one call.
         """
         view = memoryview(piece)
+        if not any(view[:: max(1, len(view) // 64)]) and bytes(view) == _zeros(len(view)):
+            count = len(view) // size
+            return [zero_digest] * count, count
         first_words = view.cast("B").cast("Q")[:: size // 8].tolist()
         copy, tail, salted_first = self.start.copy, self.salt, self.salted_first
         digests: list[bytes] = []
@@ -146,8 +151,12 @@ class _RangeChecker:
         step = max(1, PIECE_BYTES // size)
         every: list[bytes] = []
         for block in range(begin, end, step):
-            piece = self.data.read(block * size, min(step, end - block) * size)
-            digests, zeros = self.digester.digests(piece, size, self.zero, self.zero_digest)
+            start, stop = block * size, min(block + step, end) * size
+            if next(iter(stored_extents(self.data, start, stop)), None) is None:  # a hole of a sparse file
+                digests, zeros = [self.zero_digest] * ((stop - start) // size), (stop - start) // size
+            else:
+                piece = self.data.read(start, stop - start)
+                digests, zeros = self.digester.digests(piece, size, self.zero, self.zero_digest)
             self.zero_blocks += zeros
             every += digests
         return every

@@ -531,3 +531,24 @@ def test_pieces_are_views_of_the_image_and_at_most_four_mebibytes(tmp_path: Path
     assert b"".join(pieces) == body
     assert all(isinstance(piece, memoryview) and len(piece) <= 4 << 20 for piece in pieces)
     assert len(pieces) < 8
+
+
+def test_a_file_in_one_piece_is_one_view_and_another_is_none(tmp_path: Path) -> None:
+    folder = tmp_path / "tree"
+    folder.mkdir()
+    body = random.Random(2).randbytes(9 << 20)
+    (folder / "large").write_bytes(body)
+    (folder / "small").write_bytes(body[: 300 << 10])
+    with (folder / "sparse").open("wb") as file:
+        file.truncate(8 << 20)
+        file.seek(5 << 20)
+        file.write(body[:4096])
+    (folder / "empty").write_bytes(b"")
+    data = mkfs(tmp_path / "image", folder)
+    fs = opened(data)
+    places = [(extent.physical or 0) - extent.logical for extent in fs.extents(find(fs, b"large"))]
+    assert len(places) > 1, "mke2fs writes an extent for each group"
+    assert fs.in_one_piece(find(fs, b"large")) == (body if len(set(places)) == 1 else None)
+    assert fs.in_one_piece(find(fs, b"small")) == body[: 300 << 10]
+    assert fs.in_one_piece(find(fs, b"sparse")) is None
+    assert fs.in_one_piece(find(fs, b"empty")) is None

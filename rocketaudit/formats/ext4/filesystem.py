@@ -123,6 +123,23 @@ class Ext4:
         """The file's bytes in pieces of at most 4 MiB; views of the image where the reader gives views."""
         return self._pieces(node, 0, node.size)
 
+    def in_one_piece(self, node: Node) -> memoryview | None:
+        """All bytes of a file that lies in one piece, where the reader gives views; else None."""
+        inode = refuse_encrypted(node)
+        if inode.flags & FLAG_INLINE_DATA or not isinstance(self._reader.read(0, 0), memoryview):
+            return None
+        start = end = -1
+        for extent in self._extents_from(node, 0):
+            if extent.physical is None or (end >= 0 and extent.physical != end):
+                return None
+            start = extent.physical if start < 0 else start
+            end = extent.physical + extent.length
+        if end - start != node.size or not node.size:
+            return None
+        self._give(node.size)
+        view = self._reader.read(start, node.size)
+        return view if isinstance(view, memoryview) else None
+
     def read(self, node: Node, offset: int, length: int) -> bytes:
         """Up to `length` bytes from `offset`; BudgetError when that is more than one read may hold."""
         if offset < 0 or length < 0:
