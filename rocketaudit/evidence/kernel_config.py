@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from rocketaudit.errors import FormatError, RocketauditError
 from rocketaudit.evidence.collector import Collector, Seen
@@ -81,13 +82,21 @@ def _collect_running(source: Source, wants: Wants) -> Iterator[Seen]:
     path = node.node.places.proc / "config.gz"
     where = node.locate(path)
     try:
-        options = parse_kernel_config(_gunzip(read_bytes(path, _PACKED)))
-    except (RocketauditError, OSError, zlib.error) as error:
+        options = running_options(node.node.places.proc)
+    except (RocketauditError, OSError) as error:
         yield from (node.unread(key, where, f"/proc/config.gz: {error_text(error)}") for key in keys)
         return
     for key in keys:
         value = options.get(key.subject[0])
         yield node.absent(key, where) if value is None else node.present(key, value[0], where)
+
+
+def running_options(proc: Path) -> Mapping[str, tuple[str, int]]:
+    """Options of the running kernel with their value and place; FormatError, SourceError or OSError without them."""
+    try:
+        return parse_kernel_config(_gunzip(read_bytes(proc / "config.gz", _PACKED)))
+    except zlib.error as error:
+        raise FormatError(str(error)) from error
 
 
 def _gunzip(data: bytes) -> bytes:

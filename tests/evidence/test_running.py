@@ -32,7 +32,7 @@ ASKED = (
     "unit:kubelet.service#active",
     'setting:["kernel","lockdown"]',
     "mount:/tmp#options",
-    "iptables:INPUT#policy",
+    "iptables:INPUT#chains",
     'config:["/etc/kubernetes/kubelet/config","readOnlyPort"]#yaml',
 )
 

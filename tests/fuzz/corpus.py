@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from unittest.mock import patch
@@ -24,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from rocketaudit.formats import jsf
 from rocketaudit.formats.baseline_statement import BaselineStatement, dump_statement
 from rocketaudit.formats.evidence_file import dump_evidence
+from rocketaudit.formats.netfilter.netlink import message
 from rocketaudit.formats.pe import parse_certificate_table, parse_pe, read_certificate_table
 from rocketaudit.model import codec
 from rocketaudit.model.reader import BytesReader
@@ -277,6 +279,27 @@ def vmlinuz(_folder: Path) -> Seeds:
         yield name, bzimage(pack(KERNEL))
 
 
+def netfilter(_folder: Path) -> Seeds:
+    """What a kernel answered about rules of the real tools: tests/netfilter/recorded.json."""
+    recorded = json.loads((Path(__file__).parent.parent / "netfilter/recorded.json").read_text())
+    for number, name in enumerate(sorted(recorded)):
+        one = recorded[name]["recorded"]
+        for family, (head, data) in one["x_tables"].items():
+            yield f"{number}-x-{family}", family[-1].encode() + b64decode(head) + b64decode(data)
+        seen: dict[str, None] = {}
+        for kind, _, _, bodies in one["nf_tables"]:
+            seen.update(dict.fromkeys(f"{kind - 1} {body}" for body in bodies))
+        order = sorted(seen, key=lambda text: ["0", "3", "9", "12", "6"].index(text.split()[0]))
+        parts = [text.split() for text in order]
+        if parts:
+            sent = (message(2560 + int(kind), 0, 0, _padded(b64decode(body))) for kind, body in parts)
+            yield f"{number}-nft", b"N" + b"".join(sent)
+
+
+def _padded(body: bytes) -> bytes:
+    return body + b"\0" * (-len(body) % 4)
+
+
 def bootconfig(_folder: Path) -> Seeds:
     yield "text", _BOOTCONFIG
     size, total = len(_BOOTCONFIG).to_bytes(4, "little"), sum(_BOOTCONFIG).to_bytes(4, "little")
@@ -432,7 +455,7 @@ MAKERS: Mapping[str, Callable[[Path], Seeds]] = {
     "ext4": ext4, "erofs": erofs, "squashfs": squashfs, "fat": fat, "gpt": gpt, "mbr": mbr, "containers": containers,
     "disk": disk, "image": image, "verity": hash_tree, "verity-table": verity_table, "pe": pe, "vmlinuz": vmlinuz,
     "bootconfig": bootconfig, "grub-cfg": grub, "elf": elf, "module": module, "selinux": selinux, "texts": texts,
-    "trust": trust, "documents": documents,
+    "trust": trust, "documents": documents, "netfilter": netfilter,
 }  # fmt: skip
 
 

@@ -74,6 +74,8 @@ from rocketaudit.formats.erofs import open_erofs
 from rocketaudit.formats.evidence_file import load_evidence
 from rocketaudit.formats.ext4 import open_ext4
 from rocketaudit.formats.fat import open_fat
+from rocketaudit.formats.netfilter import netlink, nf_tables, x_tables
+from rocketaudit.formats.netfilter.nft_sets import FilterSet
 from rocketaudit.formats.squashfs import open_squashfs
 from rocketaudit.model import codec
 from rocketaudit.model.budget import Budget
@@ -322,6 +324,32 @@ def _image(data: bytes) -> None:
         os.close(int(path.name))
 
 
+def _netfilter(data: bytes) -> None:
+    """ "4" or "6": one of the older tables; anything else: messages of nf_tables."""
+    kind, rest = data[:1], data[1:]
+    if kind in (b"4", b"6"):
+        size = x_tables.INFO.size
+        x_tables.parse_entries(rest[size:], x_tables.parse_info(rest[:size]), ipv6=kind == b"6")
+        return
+    sets: dict[str, FilterSet] = {}
+    flags = 0
+    for one in netlink.messages(rest):
+        match one.kind & 0xFF:
+            case nf_tables.NEW_TABLE:
+                nf_tables.parse_table(one.body)
+            case nf_tables.NEW_CHAIN:
+                nf_tables.parse_chain(one.body)
+            case nf_tables.NEW_SET:
+                _, _, name, flags = nf_tables.parse_set(one.body)
+                sets[name] = FilterSet(flags, ())
+            case nf_tables.NEW_ELEMENTS:
+                sets = dict.fromkeys(sets, nf_tables.parse_set_elements(one.body, flags))
+            case nf_tables.NEW_RULE:
+                rule = nf_tables.parse_rule(one.body)
+                for family in (2, 10):
+                    rule.lines(family, sets)
+
+
 TARGETS: tuple[Target, ...] = (
     Target("ext4", _tree(open_ext4), 1 << 18),
     Target("erofs", _tree(open_erofs), 1 << 17),
@@ -344,6 +372,7 @@ TARGETS: tuple[Target, ...] = (
     Target("texts", _texts),
     Target("trust", _trust, 1 << 13),
     Target("documents", _documents, 1 << 13),
+    Target("netfilter", _netfilter, 1 << 14),
 )
 
 

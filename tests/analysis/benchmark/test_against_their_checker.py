@@ -11,7 +11,6 @@ CHRONYD = {
     "/usr/lib/systemd/system/chronyd.service": "[Service]\nExecStart=/usr/sbin/chronyd\n[Install]\nWantedBy=a\n",
     "/usr/lib/systemd/system/multi-user.target.wants/chronyd.service": {"link": "../chronyd.service"},
 }
-INPUT, OUTPUT = '["filter","INPUT"]#rules', '["filter","OUTPUT"]#rules'
 
 
 def test_false_pass_4_2_5_a_timeout_of_0s_is_no_timeout() -> None:
@@ -39,7 +38,8 @@ def test_false_pass_4_1_2_a_missing_journal_is_unknown() -> None:
 
 def test_false_pass_3_4_1_2_and_3_4_2_2_an_input_chain_that_cannot_be_listed_is_unknown() -> None:
     for family, table in (("ipv4", "iptables"), ("ipv6", "ip6tables")):
-        running = {f"{table}:{INPUT}": {"unread": "exit 4"}, f"{table}:{OUTPUT}": ["-A OUTPUT -o lo -j ACCEPT"]}
+        output = [_chain("OUTPUT", "-A OUTPUT -o lo -j ACCEPT")]
+        running = {f"{table}:INPUT#chains": {"unread": "exit 4"}, f"{table}:OUTPUT#chains": output}
         assert verdict_on(f"{family}-loopback-is-filtered", {"running": running}) is Verdict.UNKNOWN
 
 
@@ -95,7 +95,8 @@ def test_false_fail_3_2_7_value_2_always_sends_cookies() -> None:
 def test_false_fail_3_4_1_2_the_protocol_may_be_spelled_all_or_0() -> None:
     for spelled in ("", "-p all ", "-p 0 "):
         rules = [f"-A INPUT -i lo {spelled}-j ACCEPT", f"-A INPUT -s 127.0.0.0/8 {spelled}-j DROP"]
-        running = {f"iptables:{INPUT}": rules, f"iptables:{OUTPUT}": [f"-A OUTPUT -o lo {spelled}-j ACCEPT"]}
+        output = [_chain("OUTPUT", f"-A OUTPUT -o lo {spelled}-j ACCEPT")]
+        running = {"iptables:INPUT#chains": [_chain("INPUT", *rules)], "iptables:OUTPUT#chains": output}
         assert verdict_on("ipv4-loopback-is-filtered", {"running": running}) is Verdict.PASS, spelled
 
 
@@ -105,6 +106,10 @@ def test_false_pass_of_a_number_that_only_begins_with_the_wanted_digit() -> None
         is Verdict.FAIL
     )
     assert verdict_on("addresses-are-fully-randomized", _running("kernel.randomize_va_space", "20")) is Verdict.FAIL
+
+
+def _chain(name: str, *rules: str) -> dict[str, object]:
+    return {"table": "filter", "chain": name, "policy": "ACCEPT", "rules": list(rules)}
 
 
 def _running(name: str, value: str) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 import pytest
@@ -194,15 +195,98 @@ def test_first_mode_of_selinux_counts_as_for_libselinux() -> None:
     assert "selinux:mode is 'permissive'" in judge_world("selinux-enforces-the-fortified-policy", world).why
 
 
-INPUT, OUTPUT = 'iptables:["filter","INPUT"]#rules', 'iptables:["filter","OUTPUT"]#rules'
+INPUT, OUTPUT = "INPUT", "OUTPUT"
+
+
+def firewall(rules: Mapping[str, Sequence[str]], policy: str = "ACCEPT") -> dict[str, object]:
+    """A node with one chain at each hook, as the older tables have them."""
+    chains = {
+        f"iptables:{hook}#chains": [{"table": "filter", "chain": hook, "policy": policy, "rules": list(lines)}]
+        for hook, lines in rules.items()
+    }
+    return {"running": chains}
 
 
 def test_rule_that_accepts_everything_first_leaves_the_later_one_nothing() -> None:
     tail = ["-A INPUT -s 127.0.0.0/8 -j DROP"]
     running = {OUTPUT: ["-A OUTPUT -o lo -j ACCEPT"], INPUT: ["-A INPUT -i lo -j ACCEPT", *tail]}
-    assert verdict_on("ipv4-loopback-is-filtered", {"running": running}) is Verdict.PASS
+    assert verdict_on("ipv4-loopback-is-filtered", firewall(running)) is Verdict.PASS
     running[INPUT] = ["-A INPUT -i lo -j ACCEPT", "-A INPUT -j ACCEPT", *tail]
-    assert verdict_on("ipv4-loopback-is-filtered", {"running": running}) is Verdict.FAIL
+    assert verdict_on("ipv4-loopback-is-filtered", firewall(running)) is Verdict.FAIL
+
+
+LOOPBACK_IN = ("-A INPUT -i lo -j ACCEPT", "-A INPUT -s 127.0.0.0/8 -j DROP")
+
+
+@pytest.mark.parametrize(
+    ("before", "verdict"),
+    [
+        ((), Verdict.PASS),
+        (("-A INPUT -j ACCEPT",), Verdict.FAIL),
+        (("-A INPUT -p tcp -j ACCEPT",), Verdict.FAIL),
+        (("-A INPUT -i eth0 -j ACCEPT",), Verdict.FAIL),
+        (("-A INPUT -s 127.0.0.1/32 -j ACCEPT",), Verdict.FAIL),
+        (("-A INPUT -s 0.0.0.0/1 -j ACCEPT",), Verdict.FAIL),
+        (("-A INPUT ! -s 10.0.0.0/8 -j ACCEPT",), Verdict.FAIL),
+        (("-A INPUT -j OTHER", "-A OTHER -j ACCEPT"), Verdict.FAIL),
+        (("-A INPUT -m state --state NEW -j ACCEPT",), Verdict.FAIL),
+        (("-A INPUT -g OTHER", "-A OTHER -j LOG"), Verdict.FAIL),
+        (("-A INPUT -j RETURN",), Verdict.FAIL),
+        (("-A INPUT -s 10.0.0.0/8 -j ACCEPT",), Verdict.PASS),
+        (("-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT",), Verdict.PASS),
+        (("-A INPUT -m state --state RELATED,ESTABLISHED -j ACCEPT",), Verdict.PASS),
+        (("-A INPUT -j OTHER", "-A OTHER -p tcp -m tcp --dport 22 -j ACCEPT"), Verdict.PASS),
+        (("-A INPUT -j undecoded:map",), Verdict.UNKNOWN),
+    ],
+)
+def test_what_comes_before_the_loopback_rules_counts(before: tuple[str, ...], verdict: Verdict) -> None:
+    rules = {OUTPUT: ["-A OUTPUT -o lo -j ACCEPT"], INPUT: [*before, *LOOPBACK_IN]}
+    assert verdict_on("ipv4-loopback-is-filtered", firewall(rules)) is verdict
+
+
+def test_match_whose_name_alone_is_known_is_a_restriction() -> None:
+    rules = {OUTPUT: ["-A OUTPUT -o lo -j ACCEPT"], INPUT: ["-A INPUT -i lo -m owner -j ACCEPT", LOOPBACK_IN[1]]}
+    assert verdict_on("ipv4-loopback-is-filtered", firewall(rules)) is Verdict.FAIL
+    rules[INPUT] = ["-A INPUT ! -i lo -s 127.0.0.0/8 -j DROP", "-A INPUT -i lo -j ACCEPT"]
+    assert verdict_on("ipv4-loopback-is-filtered", firewall(rules)) is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    ("rules", "policy", "verdict"),
+    [
+        ((), "DROP", Verdict.PASS),
+        ((), "ACCEPT", Verdict.FAIL),
+        (("-j DROP",), "ACCEPT", Verdict.PASS),
+        (("-p tcp -m tcp --dport 22 -j ACCEPT", "-j REJECT"), "ACCEPT", Verdict.PASS),
+        (("-p tcp -j DROP",), "ACCEPT", Verdict.FAIL),
+        (("-p tcp -j RETURN", "-j DROP"), "ACCEPT", Verdict.FAIL),
+        (("-j ACCEPT",), "DROP", Verdict.FAIL),
+        (("-p tcp -j RETURN", "-j ACCEPT"), "DROP", Verdict.FAIL),
+        (("-m comment --comment -j -j ACCEPT",), "DROP", Verdict.FAIL),
+        (("-s 0.0.0.0/1 -j ACCEPT", "-s 128.0.0.0/2 -j ACCEPT", "-s 192.0.0.0/2 -j ACCEPT"), "DROP", Verdict.FAIL),
+        (("-s 0.0.0.0/1 -j ACCEPT", "-s 128.0.0.0/2 -j ACCEPT"), "DROP", Verdict.PASS),
+        (("-j undecoded:NFQUEUE",), "DROP", Verdict.UNKNOWN),
+    ],
+)
+def test_policy_counts_only_for_what_reaches_it(rules: tuple[str, ...], policy: str, verdict: Verdict) -> None:
+    chains = {hook: [f"-A {hook} {rule}" for rule in rules] for hook in ("INPUT", "FORWARD", "OUTPUT")}
+    assert verdict_on("ipv4-firewall-denies-by-default", firewall(chains, policy)) is verdict
+
+
+def test_one_chain_that_drops_is_enough_beside_others_that_accept() -> None:
+    world = firewall(dict.fromkeys(("INPUT", "FORWARD", "OUTPUT"), ()), "ACCEPT")
+    other = {"table": "inet fw", "chain": "in", "policy": "DROP", "rules": []}
+    running = {key: [*chains, other] for key, chains in world["running"].items()}  # type: ignore[attr-defined]
+    assert verdict_on("ipv4-firewall-denies-by-default", {"running": running}) is Verdict.PASS
+
+
+def test_chains_that_jump_in_circles_or_without_end_are_unknown() -> None:
+    rules = ["-A INPUT -j A", *(f"-A {'ABCDEFGHIJKLMNOPQRSTU'[n]} -j {'BCDEFGHIJKLMNOPQRSTUA'[n]}" for n in range(21))]
+    world = firewall({"INPUT": rules, "FORWARD": (), "OUTPUT": ()}, "DROP")
+    assert verdict_on("ipv4-firewall-denies-by-default", world) is Verdict.UNKNOWN
+    wide = [f"-A {'ABCDEFGHIJKLMNOP'[n]} -j {'ABCDEFGHIJKLMNOP'[n + 1]}" for n in range(15) for _ in range(9)]
+    world = firewall({"INPUT": ["-A INPUT -j A", *wide], "FORWARD": (), "OUTPUT": ()}, "DROP")
+    assert verdict_on("ipv4-firewall-denies-by-default", world) is Verdict.UNKNOWN
 
 
 @pytest.mark.parametrize("states", ["NEW,ESTABLISHED", "NEW,RELATED,ESTABLISHED", "ESTABLISHED -s 10.0.0.1"])
@@ -215,7 +299,7 @@ def test_rule_that_lets_new_connections_in_does_not_name_answers(states: str) ->
     ):
         inside = [f"-A INPUT -p {name} -m state --state {given} -j ACCEPT" for name in ("tcp", "udp", "icmp")]
         running = {OUTPUT: outside, INPUT: inside}
-        assert verdict_on("ipv4-established-connections-are-accepted", {"running": running}) is verdict
+        assert verdict_on("ipv4-established-connections-are-accepted", firewall(running)) is verdict
 
 
 def test_open_copy_of_the_password_file_fails_beside_a_closed_one() -> None:

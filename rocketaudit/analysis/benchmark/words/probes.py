@@ -7,7 +7,7 @@ from datetime import date, timedelta
 
 from rocketaudit.analysis.benchmark.asking import per_plane
 from rocketaudit.analysis.benchmark.words.files import short_path
-from rocketaudit.analysis.benchmark.words.firewall import default_deny, established, loopback
+from rocketaudit.analysis.benchmark.words.firewall import default_deny, established, firewall_keys, loopback
 from rocketaudit.errors import UsageError
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import Fact, Key, Plane, State
@@ -275,11 +275,6 @@ def _firewall(evaluate: Callable[[Evidence, str, str], Outcome], family: str) ->
 _FAMILIES = (("ipv4", "iptables"), ("ipv6", "ip6tables"))
 
 
-def _firewall_keys(table: str) -> tuple[Key, ...]:
-    chains = ("INPUT", "FORWARD", "OUTPUT")
-    return tuple(Key(table, ("filter", chain), what) for chain in chains for what in ("policy", "rules"))
-
-
 PROBES: tuple[Probe, ...] = (
     Probe("chrony_sources", (*_CHRONY, _CHRONY_THERE), chrony_sources),
     Probe("update_root_current", (_ROOT_EXPIRES, CLOCK), update_root_current),
@@ -297,12 +292,12 @@ PROBES: tuple[Probe, ...] = (
     ),
     Probe("other_bank", (Key("integrity", ("*",), "verdict"),), other_bank),
     *(
-        Probe(f"{family}_default_deny", _firewall_keys(table), _firewall(default_deny, table))
+        Probe(f"{family}_default_deny", firewall_keys(table), _firewall(default_deny, table))
         for family, table in _FAMILIES
     ),
-    *(Probe(f"{family}_loopback", _firewall_keys(table), _firewall(loopback, table)) for family, table in _FAMILIES),
+    *(Probe(f"{family}_loopback", firewall_keys(table), _firewall(loopback, table)) for family, table in _FAMILIES),
     *(
-        Probe(f"{family}_established", _firewall_keys(table), _firewall(established, table))
+        Probe(f"{family}_established", firewall_keys(table), _firewall(established, table))
         for family, table in _FAMILIES
     ),
 )
