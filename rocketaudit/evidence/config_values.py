@@ -11,16 +11,18 @@ from rocketaudit.errors import FormatError
 from rocketaudit.evidence.collector import Collector, Seen
 from rocketaudit.evidence.config_files import (
     FACTORY,
-    ConfigFile,
     Facts,
     drop_ins,
     first_config,
-    read_config,
     root_trees,
     wanted,
 )
+from rocketaudit.evidence.kubelet import KUBELET_CONFIG
+from rocketaudit.evidence.kubelet_drop_ins import DROP_INS, Layer, merge_drop_ins
+from rocketaudit.evidence.made_files import made_file
 from rocketaudit.evidence.settings import Defaults, plain_value, read_defaults
-from rocketaudit.formats.handlebars import MARKER, render
+from rocketaudit.evidence.unit_flags import read_elsewhere
+from rocketaudit.formats.handlebars import MARKER
 from rocketaudit.formats.strict_yaml import load_plain
 from rocketaudit.formats.systemd_unit import Directive, last_values, parse_unit
 from rocketaudit.model import codec
@@ -37,12 +39,16 @@ _ON_NODE = "only a node knows it: it depends on more than the default settings"
 
 @dataclass(frozen=True, slots=True)
 class _Parsed:
-    """A file's values. Several `readings` are what a template gives under each answer to what only a node knows."""
+    """A file's values. Several `readings` are what a template gives under each answer to what only a node knows.
+
+    `layers` are other files that were merged into it, the last one counts.
+    """
 
     where: Locator
     readings: tuple[Any, ...] = ()
     state: State = State.PRESENT
     reason: str = ""
+    layers: tuple[Layer, ...] = ()
 
 
 def _collect(source: Source, wants: Wants) -> Iterator[Seen]:
@@ -56,6 +62,18 @@ def _collect(source: Source, wants: Wants) -> Iterator[Seen]:
             if place not in parsed:
                 parsed[place] = _parse(tree, *place, defaults)
             yield _fact(facts, key, parsed[place])
+        yield from _drop_ins(facts, wants, defaults)
+
+
+def _drop_ins(facts: Facts, wants: Wants, defaults: Defaults) -> Iterator[Fact]:
+    """Which files the kubelet takes besides its configuration, as a fact of their own."""
+    for key in dict.fromkeys(wanted(wants, DROP_INS)):
+        path = key.subject[0]
+        parsed = _parse(facts.tree, path, "yaml", defaults)
+        if parsed.state is State.UNREAD:
+            yield facts.unread(key, parsed.where, parsed.reason)
+        else:
+            yield facts.present(key, tuple(layer.where.path or "" for layer in parsed.layers), parsed.where)
 
 
 def _fact(facts: Facts, key: Key, parsed: _Parsed) -> Fact:
@@ -70,7 +88,10 @@ def _fact(facts: Facts, key: Key, parsed: _Parsed) -> Fact:
     first = values[0]
     if any(value != first for value in values) or _depends_on_node(first):
         return facts.unread(key, parsed.where, _ON_NODE)
-    return facts.absent(key, parsed.where) if first is _MISSING else facts.present(key, first, parsed.where)
+    if first is _MISSING:
+        return facts.absent(key, parsed.where)
+    layer = next((one for one in reversed(parsed.layers) if _walk(one.values, path) is not _MISSING), None)
+    return facts.present(key, first, parsed.where if layer is None else layer.where)
 
 
 def _walk(value: Any, path: tuple[str, ...]) -> Any:
@@ -96,43 +117,34 @@ def _depends_on_node(value: Any) -> bool:
 def _parse(tree: Tree, path: str, form: str, defaults: Defaults) -> _Parsed:
     if form == "systemd":
         return _systemd(tree, path)
-    found, templates = made_file(tree, path, defaults)
-    if found.state is not State.PRESENT:
-        return _Parsed(found.where, state=found.state, reason=found.reason)
     try:
-        return _Parsed(found.where, tuple(_values(data, form) for data in templates))
+        other = read_elsewhere(tree, path, defaults)
+        found, templates = made_file(tree, path if other.path is None else other.path, defaults)
+        if found.state is State.ABSENT and other.values and not other.needs_file:
+            return _Parsed(other.where, (_nested(other.values, {}),))
+        if found.state is not State.PRESENT:
+            return _Parsed(found.where, state=found.state, reason=found.reason)
+        readings = tuple(_nested(other.values, _values(data, form)) for data in templates)
+        if path != KUBELET_CONFIG:
+            return _Parsed(found.where, readings)
+        readings, layers = merge_drop_ins(tree, defaults, readings, lambda data: _values(data, form))
+        return _Parsed(found.where, readings, layers=layers)
     except FormatError as error:
-        return _Parsed(found.where, state=State.UNREAD, reason=f"{found.path}: {error}")
+        return _Parsed(tree.locate(path), state=State.UNREAD, reason=f"{path}: {error}")
 
 
-def made_file(tree: Tree, path: str, defaults: Defaults) -> tuple[ConfigFile, tuple[bytes, ...]]:
-    """A file and the texts that it may have: as it is, as its template gives it on a node, as the factory has it."""
-    found = read_config(tree, path)
-    if found.state is not State.ABSENT:
-        return found, (found.data,)
-    rendered, texts = _from_template(tree, path, defaults)
-    if rendered.state is not State.ABSENT:
-        return rendered, texts
-    found = read_config(tree, f"{FACTORY}{path}")
-    if found.state is State.ABSENT and defaults.file.state is State.UNREAD:
-        return ConfigFile(path, State.UNREAD, defaults.file.where, reason=defaults.file.reason), ()
-    return found, (found.data,)
-
-
-def _from_template(tree: Tree, path: str, defaults: Defaults) -> tuple[ConfigFile, tuple[bytes, ...]]:
-    """The template that the defaults name for a path, rendered with the default settings under both assumptions."""
-    made = next((one for one in defaults.made_files if one.path == path), None)
-    if made is None:
-        return ConfigFile(path, State.ABSENT, tree.locate(path)), ()
-    template = read_config(tree, made.template)
-    if template.state is not State.PRESENT:
-        reason = template.reason or f"its template {made.template} is missing"
-        return ConfigFile(path, State.UNREAD, template.where, reason=reason), ()
-    try:
-        texts = tuple(render(template.data, defaults.settings, assume=assume).encode() for assume in (False, True))
-    except (FormatError, RecursionError) as error:
-        return ConfigFile(path, State.UNREAD, template.where, reason=str(error)), ()
-    return template, tuple(dict.fromkeys(texts))
+def _nested(flags: Mapping[tuple[str, ...], str], values: Any) -> Any:
+    """A file's values with those that flags override."""
+    for path, value in flags.items():
+        changed = dict(values)
+        inner = changed
+        for part in path[:-1]:
+            below = inner.get(part)
+            inner[part] = dict(below) if isinstance(below, Mapping) else {}
+            inner = inner[part]
+        inner[path[-1]] = value
+        values = changed
+    return values
 
 
 def _values(data: bytes, form: str) -> Any:
@@ -200,4 +212,4 @@ def _systemd(tree: Tree, name: str) -> _Parsed:
     return _Parsed(where, (values,))
 
 
-STATIC = Collector("config_values", Plane.STATIC, ("config:*",), _collect)
+STATIC = Collector("config_values", Plane.STATIC, ("config:*", f"{DROP_INS}:*"), _collect)

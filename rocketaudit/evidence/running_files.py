@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from rocketaudit.evidence import ca_bundle, config_values, kubelet, os_release, units, updates, users
 from rocketaudit.evidence.collector import Collector, Seen
-from rocketaudit.evidence.config_files import read_config
+from rocketaudit.evidence.config_files import FACTORY, read_config
+from rocketaudit.evidence.settings import read_defaults
 from rocketaudit.model.evidence import Coverage, Wants
 from rocketaudit.model.fact import Fact, Plane, State
 from rocketaudit.model.target import TargetKind
@@ -28,7 +29,8 @@ def _collect(source: Source, wants: Wants) -> Iterator[Seen]:
     denied = (item for item in units.STATIC.collect(source, wants) if _is_denial(item))
     yield from _running(denied, source.judged)
     made = (item for item in config_values.STATIC.collect(source, wants) if isinstance(item, Fact))
-    yield from _running((_as_made(tree, fact) for fact in made), source.judged)
+    templates = frozenset(one.template for one in read_defaults(tree).made_files)
+    yield from _running((_as_made(tree, fact, templates) for fact in made), source.judged)
 
 
 def _running(items: Iterator[Seen], scope: str) -> Iterator[Seen]:
@@ -41,11 +43,17 @@ def _is_denial(item: Seen) -> bool:
     return isinstance(item, Fact) and item.key.namespace == "unit" and item.key.attribute == _IP_DENY
 
 
-def _as_made(tree: Tree, fact: Fact) -> Fact:
+def _is_factory(fact: Fact) -> bool:
+    return (fact.where.path or "").startswith(f"{FACTORY}/")
+
+
+def _as_made(tree: Tree, fact: Fact, templates: frozenset[str]) -> Fact:
     """On a node only the file itself counts: a template says what it would be, not what it is."""
     path = fact.key.subject[0]
     if fact.state is State.UNREAD or not path.startswith("/"):
         return fact
+    if fact.state is State.PRESENT and fact.where.path not in (*templates, None) and not _is_factory(fact):
+        return fact  # from the file itself, or from another one that a command line or a folder names
     found = read_config(tree, path)
     match found.state:
         case State.PRESENT:
@@ -56,4 +64,6 @@ def _as_made(tree: Tree, fact: Fact) -> Fact:
             return Fact(fact.key, fact.plane, State.UNREAD, found.where, reason=found.reason, scope=fact.scope)
 
 
-RUNTIME = Collector("running_files", Plane.RUNTIME, (*_PROVIDES, "config:*", f"unit:*#{_IP_DENY}"), _collect)
+RUNTIME = Collector(
+    "running_files", Plane.RUNTIME, (*_PROVIDES, "config:*", "kubelet_drop_ins:*", f"unit:*#{_IP_DENY}"), _collect
+)

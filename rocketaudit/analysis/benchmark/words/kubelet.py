@@ -15,6 +15,7 @@ from rocketaudit.model.verdict import Outcome, Verdict
 
 KUBELET_CONFIG = "/etc/kubernetes/kubelet/config"
 _CONFIG, _CONFIG_DIR, _GATES = (Key("kubelet_flag", (name,)) for name in ("config", "config-dir", "feature-gates"))
+_DROP_INS = Key("kubelet_drop_ins", (KUBELET_CONFIG,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class KubeletValue:
         return word
 
     def needs(self) -> tuple[Key, ...]:
-        return (*self._field.needs(), _CONFIG, _CONFIG_DIR, *(() if self._flag is None else (self._flag,)))
+        return (*self._field.needs(), _CONFIG, _CONFIG_DIR, _DROP_INS, *(() if self._flag is None else (self._flag,)))
 
     @property
     def _field(self) -> ConfigValue:
@@ -89,8 +90,11 @@ def _elsewhere(evidence: Evidence, planes: tuple[Plane, ...], scope: str) -> Out
     if config.state is State.PRESENT and config.value != KUBELET_CONFIG:
         return Outcome(Verdict.UNKNOWN, f"the kubelet reads another file: --config {config.value}", (config,))
     if folder.state is State.PRESENT:
-        why = f"files in {folder.value} override {KUBELET_CONFIG} (--config-dir), and they are not read"
-        return Outcome(Verdict.UNKNOWN, why, (folder,))
+        drop_ins = _flag_fact(evidence, _DROP_INS, planes, scope)
+        if drop_ins.state is not State.PRESENT:
+            reason = drop_ins.reason or "no file is there"
+            why = f"files in {folder.value} override {KUBELET_CONFIG} (--config-dir): {reason}"
+            return Outcome(Verdict.UNKNOWN, why, (folder, drop_ins))
     for fact in (config, folder):
         if fact.state is State.UNREAD and fact.reason != NOT_COLLECTED:
             return Outcome(Verdict.UNKNOWN, f"{fact.key}: {fact.reason}", (fact,))
