@@ -6,6 +6,7 @@ import os
 import stat
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
@@ -140,6 +141,11 @@ def _parse(word: str) -> Output:
     writer = _BY_NAME.get(name)
     if writer is None:
         raise UsageError(f"no output format {name!r}", hint=f"one of: {', '.join(_BY_NAME)}")
+    if writer.library and find_spec(writer.library) is None:  # said before the target is read, not after
+        raise UsageError(
+            f"-o {name} needs the Python package {writer.library.replace('_', '-')}, which is not installed",
+            hint="pip install 'rocketaudit[spdx]'",
+        )
     if equals and not path:
         raise UsageError(f"-o {word} names no file", hint=f"-o {name}=FILE, or -o {name} for standard output")
     return Output(writer, None if not path or path == "-" else Path(path))

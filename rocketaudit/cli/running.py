@@ -38,7 +38,9 @@ if TYPE_CHECKING:
 
 SHIPPED = ("container_host", "bottlerocket", "kubernetes_worker", "fips")
 DEFAULT_BENCHMARKS = ("container_host", "bottlerocket")
-KEEPING = frozenset({"evidence", "cyclonedx", "pack"})  # outputs that outlive the target and so name it by digest
+KEEPING = frozenset(
+    {"evidence", "cyclonedx", "cyclonedx-1.7", "spdx", "spdx3", "pack"}
+)  # outputs that outlive the target and so name it by digest
 MAX_POLICY = 1 << 20
 MAX_EVIDENCE = 1 << 30
 

@@ -10,8 +10,6 @@ import typer
 
 from rocketaudit.cli.options import Limits, NoColor, PolicyPath, Quiet, TempDir, Workers
 
-_FORMATS = ("cyclonedx", "cyclonedx-1.7")
-
 
 def sbom(
     words: Annotated[
@@ -27,7 +25,7 @@ def sbom(
             "-o",
             "--output",
             metavar="FORMAT[=PATH]",
-            help="cyclonedx; diff: console, json, markdown; sign: jsf, dsse.",
+            help="cyclonedx, spdx (2.3), spdx3 (3.0.1); diff: console, json, markdown; sign: jsf, dsse.",
         ),
     ] = None,
     spec_version: Annotated[str, typer.Option("--spec-version", help="CycloneDX 1.6 or 1.7.")] = "1.6",
@@ -51,7 +49,7 @@ def sbom(
     quiet: Quiet = False,
     no_color: NoColor = False,
 ) -> int:
-    """Write the bill of materials of a target (CycloneDX); compare two; sign one, or check who signed it."""
+    """Write the bill of materials of a target (CycloneDX, SPDX); compare two; sign one, or check who signed it."""
     from rocketaudit.analysis.sbom.purl import PURL_TYPES
     from rocketaudit.cli.running import Run
     from rocketaudit.errors import UsageError

@@ -89,13 +89,20 @@ def _spdx(record: Mapping[str, Any]) -> Iterator[Component]:
             if isinstance(each, Mapping) and each.get("referenceType") == "purl"
         )
         yield Component(
-            _text(one, "SPDXID"), "library", str(one["name"]), _text(one, "versionInfo"), next(purls, ""),
+            _text(one, "SPDXID"), _spdx_kind(one), str(one["name"]), _text(one, "versionInfo"), next(purls, ""),
             hashes=_checksums(one),
         )  # fmt: skip
     for one in _list(record, "files"):
         if isinstance(one, Mapping) and _text(one, "fileName"):
             name = _text(one, "fileName").removeprefix(".")
             yield Component(_text(one, "SPDXID"), "file", name, hashes=_checksums(one))
+
+
+def _spdx_kind(package: Mapping[str, Any]) -> str:
+    """CycloneDX's type for what a package of SPDX 2.3 is for (7.24)."""
+    purpose = _text(package, "primaryPackagePurpose")
+    kinds = {"FILE": "file", "FIRMWARE": "firmware", "OPERATING_SYSTEM": "operating-system"}
+    return kinds.get(purpose.replace("-", "_"), "library")
 
 
 def _checksums(record: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:

@@ -6,14 +6,14 @@ that the image and the policy do not state is left out, and `sbom --missing` say
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from rocketaudit.model.component import Component
 from rocketaudit.model.report import Report
 from rocketaudit.model.target import TargetKind
-from rocketaudit.report.cyclonedx_completeness import compositions
+from rocketaudit.report.cyclonedx_completeness import compositions, name_of, unread_lines, why
 from rocketaudit.report.cyclonedx_component import component_object, entity, nest
 from rocketaudit.report.cyclonedx_declarations import declarations, standards
 from rocketaudit.report.document import digest_of, timestamp
@@ -26,18 +26,19 @@ TOOL_REF = "tool:rocketaudit"
 
 def write_cyclonedx(report: Report, spec_version: str = "1.6") -> bytes:
     """The bill of materials of a report; the same bytes for the same report."""
-    root, others = _split(report)
+    root, others = split_root(report)
     digest = digest_of(report)  # of the whole evidence: once
+    stated = list(compositions(report, root, others))
     document: dict[str, Any] = {
         "$schema": f"http://cyclonedx.org/schema/bom-{spec_version}.schema.json",
         "bomFormat": "CycloneDX",
         "specVersion": spec_version,
         "serialNumber": serial_number(report, spec_version, digest),
         "version": 1,
-        "metadata": _metadata(report, root, digest),
+        "metadata": _metadata(report, root, digest, stated),
         "components": nest(others, root.ref),
         "dependencies": list(_dependencies(root, others)),
-        "compositions": list(compositions(report, root, others)),
+        "compositions": stated,
     }
     if report.benchmarks or report.integrity.banks:
         document["definitions"] = {"standards": list(standards(report))}
@@ -51,7 +52,7 @@ def serial_number(report: Report, spec_version: str, digest: str) -> str:
     return f"urn:uuid:{uuid5(NAMESPACE_URL, name)}"
 
 
-def _split(report: Report) -> tuple[Component, list[Component]]:
+def split_root(report: Report) -> tuple[Component, list[Component]]:
     """(the root component, the others by ref); refs are unique from here on."""
     by_ref: dict[str, Component] = {}
     for component in report.components:
@@ -61,7 +62,7 @@ def _split(report: Report) -> tuple[Component, list[Component]]:
     return root, [by_ref[ref] for ref in sorted(by_ref)]
 
 
-def _metadata(report: Report, root: Component, digest: str) -> dict[str, Any]:
+def _metadata(report: Report, root: Component, digest: str, stated: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     tool = {
         "type": "application",
         "bom-ref": TOOL_REF,
@@ -96,6 +97,8 @@ def _metadata(report: Report, root: Component, digest: str) -> dict[str, Any]:
         ("rocketaudit:evidence-digest", digest),
         ("rocketaudit:integrity", report.integrity.verdict.value),
         ("rocketaudit:sha-512", "collected" if _has_sha512(report) else "not collected"),
+        *((f"rocketaudit:why:{name_of(one)}", f"{one['aggregate']}: {why(one)}") for one in stated),
+        *(("rocketaudit:unread", line) for line in unread_lines(report)),
     ]
     metadata["properties"] = [{"name": name, "value": value} for name, value in properties if value]
     return metadata
@@ -106,11 +109,17 @@ def _has_sha512(report: Report) -> bool:
 
 
 def _dependencies(root: Component, others: Sequence[Component]) -> Iterator[dict[str, Any]]:
-    """One entry for every component; references to what is not there are left out."""
+    """One entry for every component; references to what is not there are left out.
+
+    The system needs its packages and files, a package its files. What else lies in them (crates of licence texts,
+    packages of Python) is no dependency: consumers take what an OS package needs for a package of the OS.
+    """
     known = {root.ref, *(component.ref for component in others)}
     children: dict[str, set[str]] = {}
     for component in others:
         parent = component.parent if component.parent in known else ""
+        if component.kind == "library" and component.found_by != "source-package":
+            continue
         if parent and parent != component.ref:
             children.setdefault(parent, set()).add(component.ref)
     for component in (root, *others):

@@ -1,12 +1,43 @@
-"""CycloneDX compositions: what the list may be relied on for, and what it may not."""
+"""CycloneDX compositions: what the list may be relied on for, and what it may not, and why."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rocketaudit.model.component import Component
 from rocketaudit.model.report import Report
+
+MAX_UNREAD = 100
+_WHY = {
+    "files-of-the-root": "the root was walked to the end; every file that runs, boots or is trusted is listed",
+    "files-of-packages": "the inventory lists no files; which package a file belongs to is inferred",
+    "go-modules": "the build information of a Go program names every module",
+    "crates-stated-by-the-build": "the section .dep-v0 of a Rust program names every crate",
+    "crates-recovered-from-paths": "a crate that cannot panic and leaves no path leaves no trace in a stripped program",
+    "python-node-and-java-packages": "found by the names of their files; what else lies inside was not read",
+    "contents-of-other-programs": "what is linked statically into C and C++ leaves no list",
+    "sha-512-not-collected": "these files have no SHA-512: it was not asked for, or the file could not be read",
+}
+_NOT_WALKED = "part of the target could not be read, so files may be missing"
+
+
+def why(statement: Mapping[str, Any]) -> str:
+    """The reason of one composition, in words."""
+    name = name_of(statement)
+    return _NOT_WALKED if name == "files-of-the-root" and statement["aggregate"] != "complete" else _WHY[name]
+
+
+def unread_lines(report: Report) -> list[str]:
+    """What could not be read, one place a line, and how many more there are."""
+    lines = [f"{gap.scope}:{gap.path or '/'}: {gap.reason}" for gap in report.unread[:MAX_UNREAD]]
+    more = len(report.unread) - len(lines)
+    return [*lines, f"and {more} more places"] if more else lines
+
+
+def name_of(statement: Mapping[str, Any]) -> str:
+    """What a composition is about."""
+    return str(statement["bom-ref"]).removeprefix("composition:")
 
 
 def compositions(report: Report, root: Component, others: Sequence[Component]) -> Iterator[dict[str, Any]]:
@@ -15,7 +46,7 @@ def compositions(report: Report, root: Component, others: Sequence[Component]) -
     walked = evidence.judged in evidence.walked and not report.unread
     yield _statement("files-of-the-root", "complete" if walked else "incomplete", assemblies=[root.ref])
     packages = [c.ref for c in others if c.found_by == "inventory"]
-    if packages:  # the inventory lists no files, so what a package consists of is inferred
+    if packages:
         yield _statement("files-of-packages", "incomplete", assemblies=packages)
     by_method: dict[str, list[str]] = {"go": [], "dep-v0": [], "path": []}
     kinds = {c.ref: c.found_by for c in others}
@@ -38,11 +69,11 @@ def compositions(report: Report, root: Component, others: Sequence[Component]) -
         if refs:
             yield _statement(name, aggregate, dependencies=refs)
     named = [c.ref for c in others if c.found_by in ("pypi-name", "npm-name", "maven-name")]
-    if named:  # found by the names of their files; what else lies inside was not read
+    if named:
         yield _statement("python-node-and-java-packages", "incomplete", assemblies=named)
     known = {ref for refs in by_method.values() for ref in refs}
     rest = [c.ref for c in others if c.found_by == "elf" and c.ref not in known]
-    if rest:  # what is linked statically into C and C++ is not known
+    if rest:
         yield _statement("contents-of-other-programs", "unknown", dependencies=rest)
     files = [c for c in others if c.kind in ("file", "firmware") and c.hashes]
     without = [c.ref for c in files if "SHA-512" not in dict(c.hashes)]

@@ -17,7 +17,7 @@ _TYPES = frozenset({
     "firmware", "file", "machine-learning-model", "data", "cryptographic-asset",
 })  # fmt: skip
 # formatted string of CPE 2.3, or URI of CPE 2.2 (NIST IR 7695, 6.2 and 6.1); the schema refuses anything else
-_CPE = re.compile(
+CPE = re.compile(
     r"(cpe:2\.3:[aho*-](:([A-Za-z0-9._*?~-]|\\[!-/:-@\[-`{-~])+){10}|cpe:/[aho](:[A-Za-z0-9._~%-]*){0,6})\Z"
 )
 _HEX = re.compile(r"[0-9a-fA-F]+")
@@ -53,7 +53,7 @@ def component_object(component: Component) -> dict[str, Any]:
         out["version"] = shorten(component.version, 1024)
     if component.description:
         out["description"] = component.description
-    hashes = [{"alg": name, "content": value} for name, value in component.hashes if _is_hash(name, value)]
+    hashes = [{"alg": name, "content": value} for name, value in component.hashes if is_hash(name, value)]
     if hashes:
         out["hashes"] = hashes
     licences = licence_choice(component.licences)
@@ -61,7 +61,7 @@ def component_object(component: Component) -> dict[str, Any]:
         out["licenses"] = licences
     if component.copyright:
         out["copyright"] = component.copyright
-    if _CPE.match(component.cpe):
+    if CPE.match(component.cpe):
         out["cpe"] = component.cpe
     if component.purl:
         out["purl"] = component.purl
@@ -75,14 +75,17 @@ def component_object(component: Component) -> dict[str, Any]:
 
 
 def nest(components: Sequence[Component], root: str) -> list[dict[str, Any]]:
-    """The components as a tree of at most two levels: what has a parent other than the root stands inside it."""
+    """The components as a tree of at most two levels: files stand inside their package.
+
+    Everything else stands at the top: Trivy 0.76 does not look into nested components and would miss their crates.
+    """
     by_ref = {component.ref: component for component in components}
     objects = {component.ref: component_object(component) for component in components}
     top = []
     for component in components:
         parent = by_ref.get(component.parent)
         is_inner = parent is not None and parent.ref != component.ref and parent.parent in ("", root)
-        if is_inner:
+        if is_inner and component.kind in ("file", "firmware"):
             objects[component.parent].setdefault("components", []).append(objects[component.ref])
         else:
             top.append(objects[component.ref])
@@ -114,7 +117,7 @@ def _bsi_properties(component: Component) -> list[tuple[str, str]]:
     ]
 
 
-def _is_hash(name: str, value: str) -> bool:
+def is_hash(name: str, value: str) -> bool:
     return len(value) == _LENGTHS.get(name, -1) and _HEX.fullmatch(value) is not None
 
 

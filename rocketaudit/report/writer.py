@@ -14,13 +14,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """A format: `suffix` is the usual end of a file name; `function` is `module:name`, loaded when it first writes."""
+    """A format: `suffix` is the usual end of a file name; `function` is `module:name`, loaded when it first writes.
+
+    `library` is a package that only this format needs, "" for none.
+    """
 
     name: str
     suffix: str
     function: str
     help: str = ""
     wants_sha512: bool = False
+    library: str = ""
 
     def write(self, report: Report) -> bytes:
         """Pure: the same bytes for the same report."""

@@ -121,9 +121,21 @@ def test_every_reference_leads_to_something(make: Callable[[], Report]) -> None:
 def test_files_stand_inside_their_package() -> None:
     top = {component["name"]: component for component in document(full())["components"]}
     inner = {component["name"] for component in top["apiserver"]["components"]}
-    assert inner == {"/usr/bin/apiserver", "tokio"}
+    assert inner == {"/usr/bin/apiserver"}
+    assert "tokio" in top  # Trivy reads no nested components, so it would not match crates in them
     assert "/usr/bin/nc" in top
     assert "purl" not in top["/usr/bin/nc"]
+
+
+def test_only_packages_and_files_are_dependencies_of_the_system_and_its_packages() -> None:
+    """Trivy takes everything that an OS package needs for a package of the OS, and then for no crate."""
+    found = {item["ref"]: item.get("dependsOn", []) for item in document(full())["dependencies"]}
+    assert "file:/usr/bin/apiserver" in next(
+        needs for ref, needs in found.items() if ref.startswith("package:apiserver@")
+    )
+    for ref, needs in found.items():
+        if ref == "os" or ref.startswith("package:"):
+            assert [one for one in needs if one.startswith(("crate:", "go:", "pypi:", "npm:", "maven:"))] == []
 
 
 def test_completeness_is_stated_for_each_kind_of_knowledge() -> None:

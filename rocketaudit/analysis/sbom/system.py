@@ -29,7 +29,10 @@ def version_id(evidence: Evidence) -> str:
 
 
 def system_component(evidence: Evidence) -> Component:
-    """The OS with what it states of itself, the image's digest and the root hashes."""
+    """The OS with what it states of itself, the image's digest and the root hashes.
+
+    Its name is os-release's ID: scanners take it for the distribution that advisories and package URLs speak of.
+    """
     target = evidence.target
     hashes: tuple[tuple[str, str], ...] = ()
     if target.digest and target.digest.startswith("sha256:"):
@@ -37,7 +40,7 @@ def system_component(evidence: Evidence) -> Component:
     return Component(
         ref=OS_REF,
         kind="operating-system",
-        name=os_value(evidence, "NAME") or target.os_name or target.os_id or target.name,
+        name=os_value(evidence, "ID") or target.os_id or target.os_name or target.name,
         version=version_id(evidence) or target.version,
         purl=system_purl(os_value(evidence, "ID") or target.os_id, version_id(evidence), target.arch),
         cpe=os_value(evidence, "CPE_NAME"),
@@ -46,7 +49,7 @@ def system_component(evidence: Evidence) -> Component:
         where=(Locator(target.name, evidence.judged, "/usr/lib/os-release"),),
         found_by="os-release",
         properties=tuple(_properties(evidence)),
-        description=os_value(evidence, "PRETTY_NAME"),
+        description=os_value(evidence, "PRETTY_NAME") or os_value(evidence, "NAME"),
     )
 
 
