@@ -22,6 +22,9 @@ def collect_banks(source: Source, *, workers: int, progress: Progress, needed_la
 
     `needed_later` are modules of the caller's, loaded while the workers are busy.
     """
+    from rocketaudit.evidence.identity import begin_content_check, checked_disk, identified
+
+    content = begin_content_check(source, workers)
     reader: Reader | None = getattr(source, "reader", None)
     jobs = plan_jobs(source.disk, reader, source.target.name)
     seen: list[Seen] = []
@@ -39,7 +42,6 @@ def collect_banks(source: Source, *, workers: int, progress: Progress, needed_la
 
         progress.phase("Naming the files of bad blocks", 0)
         verity = finish_jobs(jobs, checked, [walk_tree(tree, source.budget) for tree in source.trees])
-    from rocketaudit.evidence.identity import checked_disk, identified
     from rocketaudit.model.evidence import Coverage, Evidence, SignedBlob
     from rocketaudit.model.fact import Fact
 
@@ -47,7 +49,7 @@ def collect_banks(source: Source, *, workers: int, progress: Progress, needed_la
         target=identified(source, seen),
         judged=source.judged,
         facts=tuple(item for item in seen if isinstance(item, Fact)),
-        disk=checked_disk(source),
+        disk=checked_disk(source, content),
         verity=verity,
         covered=tuple(item for item in seen if isinstance(item, Coverage)),
         gaps=source.gaps,

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from rocketaudit.errors import FormatError, SourceError
 from rocketaudit.evidence.collector import Collector, Seen
-from rocketaudit.evidence.identity import checked_disk, identified, prepare_worker
+from rocketaudit.evidence.identity import begin_content_check, checked_disk, identified, prepare_worker
 from rocketaudit.evidence.reading import FileRead, give_room_back, read_file
 from rocketaudit.evidence.schedule import WorkerFailure, run_tasks
 from rocketaudit.evidence.verity import plan_jobs
@@ -79,6 +79,7 @@ def collect(
 
     `needed_later` are modules of the caller's, loaded while the workers are busy.
     """
+    content = begin_content_check(source, workers)
     reader: Reader | None = getattr(source, "reader", None)
     jobs = plan_jobs(source.disk, reader, source.target.name, _running(source)) if wants.verity else []
     walked = [Walked(tree) for tree in source.trees]
@@ -99,7 +100,7 @@ def collect(
         files=tuple(files),
         binaries=tuple(binaries),
         packages=_of(Package, seen),
-        disk=checked_disk(source),
+        disk=checked_disk(source, content),
         verity=verity,
         blobs=_of(SignedBlob, seen),
         covered=_of(Coverage, seen),

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from rocketaudit.errors import RocketauditError
 from rocketaudit.model.disk import DiskSummary, Problem
 from rocketaudit.model.fact import Fact, Plane, State
 from rocketaudit.model.target import Target
@@ -39,12 +40,37 @@ def identified(source: Source, seen: Iterable[Seen]) -> Target:
     )
 
 
-def checked_disk(source: Source) -> DiskSummary | None:
-    """The disk, with a problem for every way in which the input is no longer what was opened."""
+def begin_content_check(source: Source, workers: int) -> Callable[[], tuple[Problem, ...]]:
+    """Begin to compare what was expanded with what its packer noted, elsewhere if there are workers.
+
+    The function returned waits for the problems that were found, an error as one of them.
+    """
+    check: Callable[[], tuple[Problem, ...]] | None = getattr(source, "check_content", None)
+    if check is None or not getattr(source, "has_content_to_check", False):
+        return tuple
+
+    def compare() -> tuple[Problem, ...]:
+        try:
+            return check()
+        except RocketauditError as error:
+            return (Problem(f"the checksum of what was expanded could not be compared: {error.message}"),)
+
+    if workers < 2:
+        return compare
+    from rocketaudit.evidence.background import in_background
+
+    return in_background(compare)
+
+
+def checked_disk(source: Source, content: Callable[[], tuple[Problem, ...]]) -> DiskSummary | None:
+    """The disk, with a problem for every way in which the input is no longer what was opened or packed.
+
+    `content` is what `begin_content_check` gave.
+    """
     check: Callable[[], tuple[Problem, ...]] | None = getattr(source, "check_unchanged", None)
     if source.disk is None or check is None:
         return source.disk
-    return replace(source.disk, problems=source.disk.problems + check())
+    return replace(source.disk, problems=source.disk.problems + check() + content())
 
 
 def prepare_worker(source: Source) -> Callable[[], None]:

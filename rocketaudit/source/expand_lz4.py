@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
 import lz4.block
 import lz4.frame
+import xxhash
 
 from rocketaudit.errors import BudgetError, FormatError
 from rocketaudit.formats.containers.lz4_frame import Lz4Block, Lz4Frame, index_frames
 from rocketaudit.model.budget import Budget
+from rocketaudit.model.disk import Problem
 from rocketaudit.model.reader import Reader
 from rocketaudit.source.processes import share
+from rocketaudit.source.raw import RawFile
 from rocketaudit.source.sparse import SparseFile
 
 _SHARE_FROM = 128 << 20
 _STREAM_PIECE = 1 << 20
+_ZEROS = bytes(1 << 20)
 
 
 def expand_lz4(reader: Reader, out: SparseFile, budget: Budget, *, workers: int) -> int:
-    """Expand every frame; the size of the whole. FormatError for damage, BudgetError for a bomb."""
+    """Expand every frame; the size of the whole. FormatError for damage, BudgetError for a bomb.
+
+    What frames state of their content as a whole is left in `out.stated`, to be compared while other work is done.
+    """
     start = 0
     for frame in index_frames(reader, budget):
         if frame.is_independent:
             try:
-                start += _expand_blocks(reader, frame, out, start, workers)
+                size = _expand_blocks(reader, frame, out, start, workers)
+                if frame.checksum is not None:
+                    out.stated.append((start, start + size, frame.checksum))
+                start += size
                 continue
             except BudgetError:
                 raise
@@ -58,6 +68,31 @@ def _expand_blocks(reader: Reader, frame: Lz4Frame, out: SparseFile, start: int,
     return size
 
 
+def compare_content(
+    disk: RawFile, stated: Sequence[tuple[int, int, int]], check_time: Callable[[], None]
+) -> tuple[Problem, ...]:
+    """A problem for each frame whose content, as it was expanded, is not what the frame's checksum says."""
+    problems = []
+    for start, end, expected in stated:
+        digest = xxhash.xxh32()
+        at = start
+        for begin, finish in (*disk.stored_extents(start, end), (end, end)):
+            for zeros in _steps(at, begin):
+                digest.update(_ZEROS[: zeros.stop - zeros.start])
+            for piece in _steps(begin, finish):
+                check_time()
+                digest.update(disk.read(piece.start, piece.stop - piece.start))
+            at = finish
+        if digest.intdigest() != expected:
+            what = f"{end - start} bytes came out of an LZ4 frame with checksum {digest.hexdigest()}, it states"
+            problems.append(Problem(f"{what} {expected:08x}: the packed image is not what its packer read"))
+    return tuple(problems)
+
+
+def _steps(start: int, end: int) -> Iterator[range]:
+    return (range(at, min(at + len(_ZEROS), end)) for at in range(start, end, len(_ZEROS)))
+
+
 def _run(reader: Reader, jobs: Sequence[tuple[int, Lz4Block]], out: SparseFile) -> None:
     for place, block in jobs:
         data = _decode(reader, block)
@@ -68,6 +103,8 @@ def _run(reader: Reader, jobs: Sequence[tuple[int, Lz4Block]], out: SparseFile) 
 
 def _decode(reader: Reader, block: Lz4Block) -> bytes:
     stored = reader.read(block.offset, block.stored)
+    if block.checksum is not None and xxhash.xxh32_intdigest(stored) != block.checksum:
+        raise FormatError("an LZ4 block does not match its checksum", offset=block.offset)
     if block.is_raw:
         return bytes(stored)
     try:

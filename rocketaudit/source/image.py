@@ -68,6 +68,15 @@ class ImageSource:
         """Problems when the input file is no longer what was opened; asked at the end of a scan."""
         return self.opened.check_unchanged()
 
+    @property
+    def has_content_to_check(self) -> bool:
+        """Whether `check_content` has anything to do."""
+        return self.opened.has_content_to_check
+
+    def check_content(self) -> tuple[Problem, ...]:
+        """Problems where what was expanded is not what its packer noted."""
+        return self.opened.check_content()
+
     def sha256(self) -> str:
         """Digest of the input file as given."""
         return self.opened.sha256()

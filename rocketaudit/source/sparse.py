@@ -22,10 +22,11 @@ _RATIO = 64  # more than disks shrink by, but for their zeros
 class SparseFile:
     """Writes land at offsets; zeros are left out; every byte written is counted against the budget.
 
-    `packed` is the size of what is expanded: a small file that would fill the folder is a bomb.
+    `packed` is the size of what is expanded: a small file that would fill the folder is a bomb. `stated` are
+    (start, end, XXH32) that the packer noted of what was packed.
     """
 
-    __slots__ = ("_budget", "_folder", "_most", "_since_asked", "descriptor", "end", "problems")
+    __slots__ = ("_budget", "_folder", "_most", "_since_asked", "descriptor", "end", "problems", "stated")
 
     def __init__(self, folder: Path | None, budget: Budget, packed: int) -> None:
         self._folder = _default_folder() if folder is None else folder
@@ -33,6 +34,7 @@ class SparseFile:
         self._since_asked = 0
         self._most = max(budget.max_bytes // _SHARE, _RATIO * packed)
         self.problems: list[str] = []
+        self.stated: list[tuple[int, int, int]] = []
         self.end = 0
         try:
             with tempfile.TemporaryFile(dir=self._folder, prefix="rocketaudit-") as file:

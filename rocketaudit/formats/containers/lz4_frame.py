@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
+import xxhash
+
 from rocketaudit.errors import FormatError, TruncatedError, UnsupportedError
 from rocketaudit.model.budget import Budget
 from rocketaudit.model.reader import Reader
@@ -19,23 +21,31 @@ _INDEPENDENT, _BLOCK_SUMS, _HAS_SIZE, _CONTENT_SUM, _DICTIONARY = 0x20, 0x10, 0x
 
 @dataclass(frozen=True, slots=True)
 class Lz4Block:
-    """`stored` bytes at `offset` decode to at most `room` bytes; `is_raw`: they are the bytes themselves."""
+    """`stored` bytes at `offset` decode to at most `room` bytes; `is_raw`: they are the bytes themselves.
+
+    `checksum` is what the frame states of the stored bytes (XXH32), None where it states none.
+    """
 
     offset: int
     stored: int
     room: int
     is_raw: bool
+    checksum: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Lz4Frame:
-    """One frame; all its blocks but the last usually fill `block_size`. `content_size` only if it is stated."""
+    """One frame; all its blocks but the last usually fill `block_size`.
+
+    `content_size` and `checksum` (XXH32 of all that comes out) only if they are stated.
+    """
 
     start: int
     block_size: int
     is_independent: bool
     content_size: int | None
     blocks: tuple[Lz4Block, ...]
+    checksum: int | None = None
 
 
 def index_frames(reader: Reader, budget: Budget) -> tuple[Lz4Frame, ...]:
@@ -59,7 +69,8 @@ def index_frames(reader: Reader, budget: Budget) -> tuple[Lz4Frame, ...]:
     return tuple(frames)
 
 
-def _index_frame(reader: Reader, start: int, budget: Budget) -> tuple[Lz4Frame, int]:
+def _header(reader: Reader, start: int) -> tuple[int, int, int | None, int]:
+    """(flags, block size, content size if it is stated, offset of the first block) of the frame at `start`."""
     flags, size_code = _take(reader, start + 4, 2)
     if flags >> 6 != 1 or flags & 0x02 or size_code & 0x8F:
         raise FormatError(f"LZ4 frame flags {flags:#04x} {size_code:#04x} are not of version 1", offset=start + 4)
@@ -72,7 +83,14 @@ def _index_frame(reader: Reader, start: int, budget: Budget) -> tuple[Lz4Frame, 
     if flags & _HAS_SIZE:
         content_size = int.from_bytes(_take(reader, at, 8), "little")
         at += 8
-    at += 1  # header checksum
+    described = _take(reader, start + 4, at - start - 4)
+    if _take(reader, at, 1)[0] != xxhash.xxh32_intdigest(described) >> 8 & 0xFF:
+        raise FormatError("the LZ4 frame's header does not match its checksum", offset=at)
+    return flags, block_size, content_size, at + 1
+
+
+def _index_frame(reader: Reader, start: int, budget: Budget) -> tuple[Lz4Frame, int]:
+    flags, block_size, content_size, at = _header(reader, start)
     blocks: list[Lz4Block] = []
     while True:
         (word,) = _WORD.unpack(_take(reader, at, 4))
@@ -88,12 +106,14 @@ def _index_frame(reader: Reader, start: int, budget: Budget) -> tuple[Lz4Frame, 
             raise FormatError(f"more than {MAX_BLOCKS} LZ4 blocks in a frame", offset=at)
         if len(blocks) & 1023 == 0:
             budget.check_time()
-        blocks.append(Lz4Block(at, stored, block_size, bool(word >> 31)))
+        checksum = int(_WORD.unpack(_take(reader, at + stored, 4))[0]) if flags & _BLOCK_SUMS else None
+        blocks.append(Lz4Block(at, stored, block_size, bool(word >> 31), checksum))
         at += stored + (4 if flags & _BLOCK_SUMS else 0)
+    total = None
     if flags & _CONTENT_SUM:
-        _take(reader, at, 4)
+        total = int(_WORD.unpack(_take(reader, at, 4))[0])
         at += 4
-    return Lz4Frame(start, block_size, bool(flags & _INDEPENDENT), content_size, tuple(blocks)), at
+    return Lz4Frame(start, block_size, bool(flags & _INDEPENDENT), content_size, tuple(blocks), total), at
 
 
 def _take(reader: Reader, at: int, length: int) -> bytes:

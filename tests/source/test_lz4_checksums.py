@@ -1,0 +1,105 @@
+"""What an LZ4 frame states of itself is compared: `lz4 -t` refuses each of the damaged files here."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import lz4.frame
+import pytest
+
+from rocketaudit.errors import FormatError
+from rocketaudit.evidence.identity import begin_content_check, checked_disk
+from rocketaudit.model.budget import Budget
+from rocketaudit.model.progress import NoProgress
+from rocketaudit.source.disk import Disk, open_disk
+from rocketaudit.source.image import open_image
+from tests.source.packed import make_disk, run
+from tests.support import find_tool
+
+
+def opened(path: Path) -> Disk:
+    return open_disk(path, budget=Budget())
+
+
+def run_fails(*command: str | Path) -> bool:
+    tool = find_tool(str(command[0]))
+    return subprocess.run([str(tool), *map(str, command[1:])], capture_output=True, check=False).returncode != 0
+
+
+def lz4_of(tmp_path: Path, *options: str) -> bytearray:
+    make_disk(tmp_path / "raw")
+    run("lz4", "-q", "-f", *options, tmp_path / "raw", tmp_path / "packed")
+    return bytearray((tmp_path / "packed").read_bytes())
+
+
+def content_problems(path: Path) -> tuple[str, ...]:
+    disk = opened(path)
+    try:
+        return tuple(problem.what for problem in disk.check_content())
+    finally:
+        disk.close()
+
+
+@pytest.mark.parametrize("options", [("-9",), ("-1", "--content-size"), ("-B4", "-BX")])
+def test_the_checksum_of_an_lz4_frames_content_is_compared(tmp_path: Path, options: tuple[str, ...]) -> None:
+    packed = lz4_of(tmp_path, *options)
+    assert content_problems(tmp_path / "packed") == ()
+    packed[-1] ^= 1
+    (tmp_path / "packed").write_bytes(packed)
+    assert run_fails("lz4", "-t", tmp_path / "packed")
+    (problem,) = content_problems(tmp_path / "packed")
+    assert "LZ4 frame with checksum" in problem
+    assert f"states {int.from_bytes(packed[-4:], 'little'):08x}" in problem
+
+
+def test_the_frame_whose_content_differs_is_told_from_the_others(tmp_path: Path) -> None:
+    first = bytearray(lz4_of(tmp_path))
+    size = (tmp_path / "raw").stat().st_size
+    first[-2] ^= 4
+    (tmp_path / "packed").write_bytes(
+        lz4.frame.compress(b"a" * 99999, content_checksum=True, block_linked=False) + first
+    )
+    (problem,) = content_problems(tmp_path / "packed")
+    assert problem.startswith(f"{size} bytes")
+
+
+def test_a_frame_below_another_packing_is_compared_before_it_goes_away(tmp_path: Path) -> None:
+    make_disk(tmp_path / "raw")
+    run("gzip", "-k", tmp_path / "raw")
+    run("lz4", "-q", tmp_path / "raw.gz", tmp_path / "packed")
+    packed = bytearray((tmp_path / "packed").read_bytes())
+    packed[-3] ^= 128
+    (tmp_path / "packed").write_bytes(packed)
+    disk = opened(tmp_path / "packed")
+    disk.close()
+    (problem,) = disk.container.problems
+    assert "LZ4 frame with checksum" in problem.what
+
+
+@pytest.mark.parametrize(("options", "at", "said"), [((), 6, "header"), (("-B4", "-BX"), -9, "does not")])
+def test_other_checksums_of_an_lz4_frame_are_damage(
+    tmp_path: Path, options: tuple[str, ...], at: int, said: str
+) -> None:
+    packed = lz4_of(tmp_path, *options)
+    packed[at] ^= 1
+    (tmp_path / "packed").write_bytes(packed)
+    assert run_fails("lz4", "-t", tmp_path / "packed")
+    with pytest.raises(FormatError, match=said):
+        opened(tmp_path / "packed")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_scan_says_that_the_content_differs(tmp_path: Path, workers: int) -> None:
+    folder = tmp_path / "tree"
+    folder.mkdir()
+    run("mke2fs", "-q", "-t", "ext4", "-d", folder, tmp_path / "image", "4M")
+    packed = bytearray(lz4.frame.compress((tmp_path / "image").read_bytes(), content_checksum=True, block_linked=False))
+    for change in (0, 1):
+        packed[-1] ^= change
+        (tmp_path / "packed").write_bytes(packed)
+        source = open_image(tmp_path / "packed", budget=Budget(), tmp_dir=tmp_path, progress=NoProgress())
+        disk = checked_disk(source, begin_content_check(source, workers))
+        source.close()
+        assert disk is not None
+        assert len([one for one in disk.problems if "LZ4 frame with checksum" in one.what]) == change
