@@ -13,6 +13,7 @@ from rocketaudit.evidence.collector import Collector, Seen
 from rocketaudit.evidence.identity import begin_content_check, checked_disk, identified, prepare_worker
 from rocketaudit.evidence.reading import FileRead, give_room_back, read_file
 from rocketaudit.evidence.schedule import WorkerFailure, run_tasks
+from rocketaudit.evidence.shared_budget import SharedBudget
 from rocketaudit.evidence.verity import plan_jobs
 from rocketaudit.evidence.verity_check import check_ranges, finish_jobs
 from rocketaudit.evidence.walking import Walked, walk_in_steps
@@ -148,16 +149,25 @@ def _read_files(
         return [_read_one(fs, one.nodes[i], scope, one.records[i].path, wants) for i in picked]
 
     progress.phase("Reading files", len(tasks))
-    for number, outcome in run_tasks(
-        tasks,
-        work,
-        start=prepare_worker(source),
-        workers=workers,
-        deadline=TASK_SECONDS,
-        progress=progress.advance,
-        meanwhile=meanwhile,
-    ):
-        _keep(reads, tasks[number], outcome, walked, order)
+    prepare, shared = prepare_worker(source), SharedBudget(source.budget)
+
+    def start() -> None:
+        prepare()
+        shared.join()
+
+    try:
+        for number, outcome in run_tasks(
+            tasks,
+            work,
+            start=start,
+            workers=workers,
+            deadline=TASK_SECONDS,
+            progress=progress.advance,
+            meanwhile=meanwhile,
+        ):
+            _keep(reads, tasks[number], outcome, walked, order)
+    finally:
+        shared.close()
     give_room_back()
     return reads
 

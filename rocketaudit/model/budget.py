@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from rocketaudit.errors import BudgetError
 
 GIB = 1 << 30
+_SHARERS = 8  # processes that usually read at the same time, at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,8 @@ class Bounds:
 class Budget:
     """Counts bytes produced, entries seen and seconds spent; raises BudgetError past a limit.
 
-    `entry_bytes` bounds what one read of a whole file may hold in memory.
+    `entry_bytes` bounds what one read of a whole file may hold in memory. Bytes are one count for all processes that
+    read at the same time: each keeps its own two numbers where all can see them (`share`).
     """
 
     max_bytes: int = 64 * GIB
@@ -48,6 +50,12 @@ class Budget:
     spent_entries: int = 0
     held: int = 0
     started: float = field(default=-1.0)
+    stored: int = 0  # bytes of files given out as they lie on the disk
+    max_stored: int = 0
+    _table: memoryview | None = None
+    _row: int = 0
+    _look_at: int = 0
+    _look_at_stored: int = 0
 
     def __post_init__(self) -> None:
         if self.started < 0:
@@ -56,8 +64,52 @@ class Budget:
     def produce(self, count: int) -> None:
         """Account for `count` bytes that a decoder gives out (not for bytes merely mapped)."""
         self.spent_bytes += count
-        if self.spent_bytes > self.max_bytes:
-            raise BudgetError(f"more than {self.max_bytes} bytes produced in this scan")
+        if self.spent_bytes >= self._look_at:
+            total = self._total(0, self.spent_bytes)
+            if total > self.max_bytes:
+                raise BudgetError(f"more than {self.max_bytes} bytes produced in this scan")
+            self._look_at = self.spent_bytes + self._step(self.max_bytes - total)
+
+    def allow(self, size: int) -> None:
+        """A file system of `size` bytes was opened: its files may give out that much, and some share blocks."""
+        self.max_stored += 4 * size
+
+    def give(self, count: int) -> None:
+        """Account for `count` bytes of files given out as they lie on the disk: many files may share them."""
+        self.stored += count
+        if self.stored >= self._look_at_stored:
+            total, most = self._total(1, self.stored), max(self.max_stored, self.max_bytes)
+            if total > most:
+                raise BudgetError(f"more than {most} bytes of files in this scan")
+            self._look_at_stored = self.stored + self._step(most - total)
+
+    def share(self, table: memoryview, row: int, rows: int) -> None:
+        """From now on count together with others: `table` holds two numbers of 8 bytes for each of `rows` processes.
+
+        Row 0 is that of the process which keeps the budget; the others begin at nothing.
+        """
+        self._table, self._row = table[: 2 * rows], row
+        if row:
+            self.spent_bytes = self.stored = 0
+        self._look_at = self._look_at_stored = 0
+        self._total(0, self.spent_bytes)
+        self._total(1, self.stored)
+
+    def gather(self) -> None:
+        """Take in what the others have counted (to 64 MiB each, far from a limit), and count alone again."""
+        if self._table is not None:
+            self.spent_bytes, self.stored = self._total(0, self.spent_bytes), self._total(1, self.stored)
+            self._table = None
+
+    def _total(self, column: int, own: int) -> int:
+        if self._table is None:
+            return own
+        self._table[2 * self._row + column] = own
+        return sum(self._table[column::2])
+
+    def _step(self, left: int) -> int:
+        """How many more bytes may be counted before the others are asked: less and less as the end comes near."""
+        return left + 1 if self._table is None else min(64 << 20, left // _SHARERS) + 1
 
     def enter(self, count: int = 1) -> None:
         """Account for directory entries, table rows, records; also looks at the clock now and then."""
@@ -68,10 +120,6 @@ class Budget:
         if before >> 10 != self.spent_entries >> 10:
             self.check_time()
 
-    def most_read(self, size: int) -> int:
-        """How many bytes of files a file system of `size` bytes may give out, as files may share blocks."""
-        return max(self.max_bytes, 4 * size)
-
     def hold(self, count: int) -> None:
         """Account for bytes of names and attributes that are kept until the end of the scan."""
         self.held += count
@@ -80,6 +128,7 @@ class Budget:
 
     def check(self) -> None:
         """BudgetError when a limit of the whole scan is passed already."""
+        self._look_at = 0
         self.produce(0)
         self.enter(0)
         self.hold(0)

@@ -37,8 +37,7 @@ class Data:
         self.packed_error = "the volume has no packed inode"
         self.metabox_nid = 0
         self._block_size = volume.superblock.block_size
-        self._most = volume.budget.most_read(volume.reader.size)
-        self._given = 0  # bytes that are stored as they are
+        volume.budget.allow(volume.reader.size)
         self._padded = bool(volume.superblock.incompat & INCOMPAT_ZERO_PADDING)
         self._mapped = isinstance(volume.reader.read(0, 1), memoryview)
         self._decoded: dict[tuple[int, int, int, int], bytes] = {}
@@ -138,10 +137,7 @@ class Data:
         step = piece.length if self._mapped else LONGEST_CHUNK
         if inode.layout == Layout.CHUNKED:
             self.volume.budget.produce(piece.length)
-        self._given += piece.length
-        if self._given > self._most:  # pieces of many files may all be the same
-            size = self.volume.reader.size
-            raise BudgetError(f"more than {self._most} bytes of files in an EROFS volume of {size}", offset=inode.at)
+        self.volume.budget.give(piece.length)  # pieces of many files may all be the same
         for start in range(0, piece.length, max(step, 1)):
             yield self._stored(inode, piece, start, min(step, piece.length - start))
 

@@ -49,8 +49,7 @@ class Ext4:
         self._bits = superblock.block_bits
         self._has_type = bool(superblock.incompatible & features.FILETYPE)
         self._largest = max(budget.entry_bytes, 4 * reader.size)
-        self._most = budget.most_read(reader.size)
-        self._given = 0
+        budget.allow(reader.size)
         self.label = superblock.label
         self.uuid = uuid_text(superblock)
         self.features = superblock.feature_names
@@ -136,7 +135,7 @@ class Ext4:
             end = extent.physical + extent.length
         if end - start != node.size or not node.size:
             return None
-        self._give(node.size)
+        self._budget.give(node.size)
         view = self._reader.read(start, node.size)
         return view if isinstance(view, memoryview) else None
 
@@ -160,7 +159,7 @@ class Ext4:
         read, budget = self._reader.read, self._budget
         only = only_extent(self._volume, inode, node.size)
         if only is not None and end - start <= _PIECE:
-            self._give(end - start)
+            budget.give(end - start)
             yield read(only + start, end - start)
             return
         for extent in self._extents_from(node, start):
@@ -170,7 +169,7 @@ class Ext4:
                 yield from self._zeros(stop - at)
             else:
                 shift = extent.physical - extent.logical
-                self._give(stop - at)
+                budget.give(stop - at)
                 while stop - at > _PIECE:
                     budget.check_time()
                     yield read(at + shift, _PIECE)
@@ -178,12 +177,6 @@ class Ext4:
                 yield read(at + shift, stop - at)
             if stop >= end:
                 return
-
-    def _give(self, count: int) -> None:
-        """Account for bytes of files, whose extents may all be the same."""
-        self._given += count
-        if self._given > self._most:
-            raise BudgetError(f"more than {self._most} bytes of files in a file system of {self._reader.size}")
 
     def _inline(self, node: Node, start: int, end: int) -> Iterator[bytes]:
         inode = inode_of(node)

@@ -1,0 +1,66 @@
+"""A bound of a scan holds for all its processes together, not for each."""
+
+from __future__ import annotations
+
+import pytest
+
+from rocketaudit.errors import BudgetError
+from rocketaudit.evidence.schedule import FailureKind, WorkerFailure, run_tasks
+from rocketaudit.evidence.shared_budget import SharedBudget
+from rocketaudit.model.budget import Budget
+
+pytestmark = pytest.mark.own_process
+MIB = 1 << 20
+
+
+def spend(budget: Budget, counts: list[int], *, how: str, workers: int) -> list[int | WorkerFailure]:
+    """What each task gave: it produces its count in steps of 1 KiB, in one of the workers."""
+    shared = SharedBudget(budget)
+
+    def work(_: None, count: int) -> int:
+        for _step in range(count >> 10):
+            (budget.produce if how == "produced" else budget.give)(1 << 10)
+        return count
+
+    try:
+        return [outcome for _, outcome in run_tasks(counts, work, start=shared.join, workers=workers)]
+    finally:
+        shared.close()
+
+
+@pytest.mark.parametrize("how", ["produced", "given"])
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_what_all_workers_count_together_meets_the_bound(how: str, workers: int) -> None:
+    budget = Budget(max_bytes=20 * MIB)
+    assert spend(budget, [MIB] * 16, how=how, workers=workers) == [MIB] * 16
+    failed = [one for one in spend(budget, [MIB] * 16, how=how, workers=workers) if isinstance(one, WorkerFailure)]
+    assert failed
+    assert {(one.kind, one.error) for one in failed} == {(FailureKind.RAISED, "BudgetError")}
+    with pytest.raises(BudgetError):
+        (budget.produce if how == "produced" else budget.give)(8 * MIB)
+
+
+def test_what_the_parent_has_spent_counts_for_its_workers() -> None:
+    budget = Budget(max_bytes=20 * MIB)
+    budget.produce(19 * MIB)
+    outcomes = spend(budget, [MIB // 2] * 6, how="produced", workers=2)
+    assert any(isinstance(one, WorkerFailure) for one in outcomes)
+
+
+def test_a_file_system_may_give_out_four_times_its_size() -> None:
+    budget = Budget(max_bytes=MIB)
+    budget.allow(4 * MIB)
+    budget.give(16 * MIB)
+    with pytest.raises(BudgetError, match="bytes of files in this scan"):
+        budget.give(1)
+
+
+def test_a_bound_that_is_never_met_costs_no_look_at_the_others() -> None:
+    budget = Budget()
+    shared = SharedBudget(budget)
+    budget.produce(1)
+    looked = budget._look_at
+    budget.produce(10 * MIB)
+    assert budget._look_at == looked > 32 * MIB
+    shared.close()
+    assert budget.spent_bytes == 10 * MIB + 1
