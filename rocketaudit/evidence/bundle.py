@@ -21,7 +21,7 @@ from rocketaudit.evidence.running_verity import entry_of_text, statement_of
 from rocketaudit.evidence.setting_names import may_leave
 from rocketaudit.evidence.settings import plain_value
 from rocketaudit.evidence.verity import plan_jobs
-from rocketaudit.evidence.verity_check import CheckedRanges, finish_jobs
+from rocketaudit.evidence.verity_check import finish_jobs
 from rocketaudit.formats.bundle import Bundle, BundleAnswer, BundleLine, texts_of
 from rocketaudit.formats.kernel_arguments import plain_argument
 from rocketaudit.formats.modprobe_conf import plain_module
@@ -113,7 +113,7 @@ def _verity(bundle: Bundle, name: str) -> tuple[BankVerity, ...]:
     if line is None or entry is None:
         return ()
     where = Locator(name, "", f"bundle line {line.number}")
-    return tuple(finish_jobs(plan_jobs(None, None, name, {NODE: (statement_of(entry, where),)}), CheckedRanges(), ()))
+    return tuple(finish_jobs(plan_jobs(None, None, name, {NODE: (statement_of(entry, where),)}), {}, ()))
 
 
 class _Bundled(RuntimeFacts):

@@ -71,13 +71,15 @@ def run_tasks(
     deadline: float = 600.0,
     progress: Callable[[int], None] | None = None,
     meanwhile: Iterable[object] = (),
+    window: int | None = None,
 ) -> Iterator[tuple[int, R | WorkerFailure]]:
     """Yield (task number, result or WorkerFailure) for every task exactly once, in the order they finish.
 
     `start` runs once per worker and gives the context handed to `work`. `deadline` is seconds for one task and
     is enforced in forked workers only. Runs serially when `workers` < 2, when there is one task, or when
     threads already run, since a fork would copy their locks. `meanwhile` is work of this process in small steps,
-    taken to its end while the workers are busy; its steps should be shorter than two tasks.
+    taken to its end while the workers are busy; its steps should be shorter than two tasks. No task is begun
+    that lies `window` or more behind one that is not done, so that a caller can put results in order.
     """
     size = min(workers, len(tasks))
     if size < 2 or threads_run():
@@ -87,7 +89,7 @@ def run_tasks(
         def serve(reading: int, writing: int) -> NoReturn:
             _serve(tasks, work, start, reading, writing)
 
-        outcomes = _Pool[R](len(tasks), serve, size, deadline, meanwhile).run()
+        outcomes = _Pool[R](len(tasks), serve, size, deadline, meanwhile, window or len(tasks)).run()
     with contextlib.closing(outcomes):
         for done, outcome in enumerate(outcomes, 1):
             if progress is not None:
@@ -146,8 +148,10 @@ class _Pool(Generic[R]):
         size: int,
         deadline: float,
         meanwhile: Iterable[object],
+        window: int,
     ) -> None:
         self.count = count
+        self.window = window
         self.serve = serve
         self.size = size
         self.deadline = deadline
@@ -168,6 +172,8 @@ class _Pool(Generic[R]):
                     yield from self._receive(worker)
                 for worker in [one for one in self.workers.values() if one.waited > self.deadline]:
                     yield from self._lose(worker, overdue=True)
+                for worker in [one for one in self.workers.values() if not one.held]:  # the window held it back
+                    self._give(worker)
             for number in iter(self._take, None):
                 yield number, WorkerFailure(FailureKind.DIED, "no worker is left to run this")
             while self.meanwhile is not None:
@@ -189,7 +195,7 @@ class _Pool(Generic[R]):
         ready = self.selector.select(max(0.0, self.deadline - longest) + 0.01 if self.meanwhile is None else 0)
         elapsed = time.monotonic() - before
         for worker in self.workers.values():
-            worker.waited += elapsed
+            worker.waited += elapsed if worker.held else 0.0
         return [self.workers[key.fd] for key, _ in ready]
 
     def _take(self) -> int | None:
@@ -229,6 +235,8 @@ class _Pool(Generic[R]):
         """
         if worker.held and self.count - self.next_task <= self.size:
             return
+        if not self.returned and self.next_task < self.count and self.next_task - self._oldest() >= self.window:
+            return
         number = self._take()
         if number is not None:
             worker.held.append(number)
@@ -236,6 +244,11 @@ class _Pool(Generic[R]):
                 os.write(worker.tasks, _TASK.pack(number))
         elif not worker.held and worker.results in self.workers:
             self._bury(worker)
+
+    def _oldest(self) -> int:
+        """The first task that is not done."""
+        held = (number for worker in self.workers.values() for number in worker.held)
+        return min((*held, *self.returned), default=self.next_task)
 
     def _receive(self, worker: _Worker) -> Generator[tuple[int, R | WorkerFailure], None, None]:
         piece = os.read(worker.results, _PIPE_BYTES)

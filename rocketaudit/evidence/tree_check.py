@@ -17,9 +17,10 @@ from rocketaudit.source.span import FileSpan, MappedSpan
 
 TASK_SECONDS = 120.0  # for 8 MiB: a disk that gives less than 70 KB/s counts as unreadable
 _RETRIED_RANGES = 8
+WINDOW = 256  # ranges that may be done before an earlier one is; they wait in memory
 
 
-_Readers = tuple[FileSpan, FileSpan] | tuple[MappedSpan, MappedSpan]
+_Readers = tuple[FileSpan | MappedSpan, FileSpan | MappedSpan]
 
 
 def check_tree(
@@ -51,7 +52,7 @@ def check_tree(
     total = layout.levels[0].blocks
     starts = range(0, total, step)
     builder = TreeCheckBuilder(layout, hashes, limit)
-    failed: list[tuple[int, int, str]] = []
+    retried = 0
     parent = os.getpid()
 
     def open_readers() -> _Readers:
@@ -66,17 +67,17 @@ def check_tree(
         start=open_readers,
         workers=workers,
         deadline=TASK_SECONDS,
+        window=WINDOW,
         progress=None if progress is None else progress.advance,
     ):
-        if isinstance(outcome, WorkerFailure):
-            failed.append((starts[number], min(starts[number] + step, total), outcome.reason))
-        else:
+        first, last = starts[number], min(starts[number] + step, total)
+        if not isinstance(outcome, WorkerFailure):
             builder.add(outcome)
-    for position, (first, last, reason) in enumerate(failed):
-        if position < _RETRIED_RANGES:
+        elif retried < _RETRIED_RANGES:
+            retried += 1
             _check_piecewise(builder, data, hashes, first, last)
         else:
-            builder.add_unread(first, last, reason)
+            builder.add_unread(first, last, outcome.reason)
     return builder.finish(found)
 
 
@@ -95,6 +96,8 @@ def _check_and_release(layout: Layout, readers: _Readers, first: int, last: int,
         begin, _ = layout.covers(0, first)
         start, count = layout.covers(0, last - 1)
         data.release(begin * size, (start + count - begin) * size)
+    if isinstance(hashes, MappedSpan):
+        hashes.release(layout.offset_of(0, first), (last - first) * layout.parameters.hash_block_size)
     return result
 
 

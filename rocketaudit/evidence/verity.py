@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import field, replace
+from dataclasses import field
 
 from rocketaudit.errors import FormatError
+from rocketaudit.evidence.verity_layout import choose_layout
 from rocketaudit.formats.dm_verity_table import SECTOR, VerityTable, parse_table
 from rocketaudit.formats.kernel_arguments import parse_kernel_arguments
-from rocketaudit.formats.verity import SUPERBLOCK_SIZE, Layout, layout_of, parse_superblock
-from rocketaudit.formats.verity_tree import Digester, range_size
+from rocketaudit.formats.verity import SUPERBLOCK_SIZE, Layout, parse_superblock
+from rocketaudit.formats.verity_tree import range_size
 from rocketaudit.model.bank_verity import Statement
 from rocketaudit.model.disk import FILE_SYSTEMS, Bank, BootEntry, BootKind, DiskSummary, Partition
 from rocketaudit.model.fact import Locator
@@ -19,7 +20,7 @@ from rocketaudit.model.records import dataclass
 from rocketaudit.model.verity import VerityParameters
 
 SLACK_BYTES = 64 << 20  # looked at by one task
-MAX_TREE = 1 << 40  # a sparse image can claim any size; bare devices have no such bound (`rocketaudit verity DATA`)
+SLACK_TASKS = 1024  # at most, of one kind; then they grow, and holes of a sparse image cost nothing
 NO_DISK = "the raw partitions cannot be read from here"
 KNOWN_OPTIONS = frozenset(
     {
@@ -61,23 +62,19 @@ class VerityJob:
     unread: str | None = None
     found_stretches: list[tuple[str, int, int]] | None = None
 
-    def ranges(self) -> Iterator[tuple[int, int]]:
-        """Level-0 ranges as (first, last); stretches without a digest as (-1 - number, end of numbers)."""
-        if self.layout is None:
-            return
-        if self.layout.levels:
-            step = range_size(self.layout)
-            blocks = self.layout.levels[0].blocks
-            for first in range(0, blocks, step):
-                yield first, min(first + step, blocks)
-        for number in range(len(self.stretches())):
-            yield -1 - number, 0
+    def ranges(self) -> range:
+        """The first level-0 hash block of every task; none for a tree of one block, which is checked at the end."""
+        if self.layout is None or not self.layout.levels:
+            return range(0)
+        return range(0, self.layout.levels[0].blocks, range_size(self.layout))
 
     def stretches(self) -> list[tuple[str, int, int]]:
         """(what, start, end) of bytes behind the data, around the superblock and behind the tree."""
         if self.found_stretches is not None:
             return self.found_stretches
-        assert self.layout is not None and self.data is not None and self.hashes is not None
+        if self.layout is None:
+            return []
+        assert self.data is not None and self.hashes is not None
         start = self.layout.parameters.hash_start_block * self.layout.parameters.hash_block_size
         wanted = [
             ("bytes of the root partition behind its last block", True, self.layout.data_end, self.data.size),
@@ -85,9 +82,10 @@ class VerityJob:
             ("bytes of the hash partition behind the tree", False, self.layout.tree_end, self.hashes.size),
         ]
         self.found_stretches = [
-            ("data:" + what if on_data else "hash:" + what, at, min(at + SLACK_BYTES, end))
+            ("data:" + what if on_data else "hash:" + what, at, min(at + step, end))
             for what, on_data, begin, end in wanted
-            for at in range(begin, end, SLACK_BYTES)
+            for step in (max(SLACK_BYTES, -(-(end - begin) // SLACK_TASKS)),)
+            for at in range(begin, end, step)
         ]
         return self.found_stretches
 
@@ -128,7 +126,7 @@ def _prepare(job: VerityJob, disk: DiskSummary, reader: Reader, source_name: str
         job.data = Window(reader, job.root.start, job.root.length)
         job.hashes = Window(reader, job.hash.start, job.hash.length)
         job.statements = [*_statements(job, disk, source_name), *job.statements]
-        _choose_layout(job)
+        choose_layout(job)
     except FormatError as error:
         job.unread = str(error)
     if job.unread is None and not any(statement.binds_kernel or statement.problems for statement in job.statements):
@@ -235,65 +233,3 @@ def _device_problems(
 
 def _nothing() -> VerityParameters:
     return VerityParameters(1, "", 0, 0, 0, "", "", 0)
-
-
-def _choose_layout(job: VerityJob) -> None:
-    """Check by what binds the kernel, unless only the superblock's parameters reproduce the stored tree."""
-    assert job.data is not None and job.hashes is not None
-    stated_root = next((s.parameters.root_hash for s in job.statements if s.parameters.root_hash), "")
-    matches: list[str] = []
-    layouts: list[tuple[Statement, Layout, str | None]] = []
-    failure: str | None = None
-    for statement in job.statements:
-        if not statement.parameters.algorithm:
-            continue
-        try:
-            layout = layout_of(_with_root(statement.parameters, stated_root))
-            layout.check_sizes(job.data.size, job.hashes.size)
-            largest = max(job.data.size, job.hashes.size)
-            if largest > MAX_TREE:
-                raise FormatError(f"a partition of {largest} bytes, at most {MAX_TREE} are checked in an image")
-            matched, top = _sample(job.data, job.hashes, layout)
-        except FormatError as error:
-            failure = failure or f"{statement.source}: {error}"
-            continue
-        if not stated_root and top is not None:  # nobody states a root hash: the tree can only bear itself out
-            layout = layout_of(replace(layout.parameters, root_hash=top))
-        layouts.append((statement, layout, top))
-        if matched:
-            matches.append(statement.source)
-    job.tree_matches = tuple(matches)
-    if not layouts:
-        job.unread = failure or "no place states a usable verity tree"
-        return
-    binding = [item for item in layouts if item[0].binds_kernel] or layouts
-    matching = [item for item in layouts if item[0].source in matches]
-    chosen = binding[0] if binding[0] in matching or not matching else matching[0]
-    job.layout, job.stored_root = chosen[1], chosen[2]
-
-
-def _with_root(parameters: VerityParameters, root_hash: str) -> VerityParameters:
-    if parameters.root_hash:
-        return parameters
-    from rocketaudit.formats.verity import new_hash
-
-    size = new_hash(parameters.algorithm).digest_size
-    fits = len(root_hash) == 2 * size
-    return replace(parameters, root_hash=root_hash if fits else "00" * size)
-
-
-def _sample(data: Reader, hashes: Reader, layout: Layout) -> tuple[bool, str | None]:
-    """Whether a few leaves fit the stored tree by these parameters, and the digest of the stored top block."""
-    digester = Digester(layout)
-    size, slot = layout.parameters.data_block_size, layout.slot_size
-    if not layout.levels:
-        return digester.digest(data.read(0, size)) == layout.root_hash, None
-    hash_size = layout.parameters.hash_block_size
-    blocks = layout.parameters.data_blocks
-    hits = 0
-    for block in {0, 1, blocks // 3, blocks // 2, blocks - 1}:
-        number, index = divmod(block, layout.per_block)
-        stored = hashes.read(layout.offset_of(0, number) + index * slot, layout.digest_size)
-        hits += digester.digest(data.read(block * size, size)) == bytes(stored)
-    top = digester.digest(hashes.read(layout.offset_of(len(layout.levels) - 1, 0), hash_size))
-    return hits * 2 > min(5, blocks), top.hex()

@@ -35,6 +35,11 @@ def stored_extents(reader: Reader, start: int, end: int) -> Iterator[tuple[int, 
         yield from known(start, end)
 
 
+def knows_holes(reader: Reader) -> bool:
+    """Whether `stored_extents` leaves out what a sparse file does not store."""
+    return knows_holes(reader.whole) if isinstance(reader, Window) else hasattr(reader, "stored_extents")
+
+
 @dataclass(frozen=True, slots=True)
 class BytesReader:
     """A reader over bytes (or a memoryview of a map) that are already at hand."""

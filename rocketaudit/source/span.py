@@ -36,9 +36,15 @@ class FileSpan:
             piece += more
         return piece
 
-    def map(self) -> MappedSpan:
-        """The same bytes as a memory map: the process that reads it dies when the file shrinks or a sector fails."""
-        return MappedSpan(self)
+    def map(self) -> MappedSpan | FileSpan:
+        """The same bytes as a memory map: the process that reads it dies when the file shrinks or a sector fails.
+
+        What is too large for this machine's addresses stays as it is.
+        """
+        try:
+            return MappedSpan(self)
+        except (OSError, OverflowError, ValueError):
+            return self
 
     def stored_extents(self, start: int, end: int) -> Iterator[tuple[int, int]]:
         """Ranges (start, end) between `start` and `end` that are not holes of a sparse file."""
@@ -52,6 +58,7 @@ class MappedSpan:
     def __init__(self, span: FileSpan) -> None:
         lead = span.start % mmap.ALLOCATIONGRANULARITY
         self.size = span.size
+        self.span = span
         self.lead = lead
         self._map: mmap.mmap | None = None
         self._reader: Reader = BytesReader(b"")
@@ -61,6 +68,10 @@ class MappedSpan:
 
     def read(self, offset: int, length: int) -> bytes | memoryview:
         return self._reader.read(offset, length)
+
+    def stored_extents(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """As of the span that is mapped."""
+        return self.span.stored_extents(start, end)
 
     def release(self, offset: int, length: int) -> None:
         if self._map is None or length <= 0:

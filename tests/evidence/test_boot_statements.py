@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from rocketaudit.analysis.findings import find_oddities
 from rocketaudit.analysis.integrity import judge_integrity
 from rocketaudit.audit import Looking, look
 from rocketaudit.evidence.verity import plan_jobs
+from rocketaudit.evidence.verity_check import SlackResult, Tasks, check_range
+from rocketaudit.formats.verity_tree import RangeCheck
 from rocketaudit.model.budget import Budget
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.progress import NoProgress
@@ -155,6 +158,36 @@ def test_a_sparse_image_that_claims_a_huge_root_is_not_read_for_days(opened: Ima
     job = plan_jobs(disk, Holes(), "image")[0]
     assert job.unread is not None and "at most" in job.unread
     assert list(job.ranges()) == []
+
+
+def test_a_large_root_is_checked_where_the_file_tells_its_holes_and_stores_the_tree(opened: ImageSource) -> None:
+    root, hashes = (next(p for p in opened.disk.partitions if p.number == n) for n in (4, 5))
+    reader, far = opened.reader, 1 << 42
+
+    class Sparse:
+        size = 1 << 62
+        lacks_tree = False
+
+        def read(self, offset: int, length: int) -> bytes:
+            return reader.read(offset, length) if offset + length <= reader.size else bytes(length)
+
+        def stored_extents(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+            if self.lacks_tree and start < hashes.start + 8192 < end:
+                yield start, hashes.start + 8192
+            elif start < reader.size:
+                yield start, min(end, reader.size)
+
+    others = tuple(one for one in opened.disk.partitions if one is not root)
+    disk = replace(opened.disk, partitions=(*others, replace(root, length=far)))
+    sparse = Sparse()
+    job = plan_jobs(disk, sparse, "image")[0]
+    assert job.unread is None and job.layout is not None
+    tasks = Tasks([job])
+    assert len(tasks) < 2000
+    assert all(isinstance(check_range(job, task), RangeCheck | SlackResult) for task in tasks)
+    sparse.lacks_tree = True
+    job = plan_jobs(disk, sparse, "image")[0]
+    assert job.unread is not None and "no tree for them is stored" in job.unread
 
 
 def test_an_older_release_in_either_bank_is_said(two_bank_image: Built) -> None:

@@ -231,3 +231,41 @@ def test_what_a_step_raises_ends_the_work():
         outcomes_of(range(100), lambda _, task: time.sleep(0.01), workers=2, meanwhile=steps())
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
+
+
+def test_no_task_is_begun_far_behind_one_that_is_not_done(tmp_path):
+    begun = tmp_path / "begun"
+    begun.touch()
+
+    def work(_, task):
+        if task == 0:
+            time.sleep(0.5)
+            return begun.stat().st_size
+        with begun.open("ab") as log:
+            log.write(b".")
+        return task
+
+    results = outcomes_of(range(500), work, workers=3, window=20)
+    assert 18 <= results[0] <= 19
+    assert [results[number] for number in range(1, 500)] == list(range(1, 500))
+
+
+def test_a_worker_that_dies_with_the_oldest_task_does_not_stop_those_that_wait_for_it():
+    def work(_, task):
+        if task in (0, 30):
+            time.sleep(0.2)
+            os._exit(1)
+        return task
+
+    results = outcomes_of(range(60), work, workers=3, window=5)
+    assert {number for number, result in results.items() if isinstance(result, WorkerFailure)} == {0, 30}
+
+
+def test_a_worker_that_only_waits_is_not_overdue():
+    def work(_, task):
+        time.sleep(0.7 if task == 0 else 0)
+        return os.getpid()
+
+    results = outcomes_of(range(50), work, workers=2, window=3, deadline=1.0)
+    assert not any(isinstance(result, WorkerFailure) for result in results.values())
+    assert len(set(results.values())) == 2

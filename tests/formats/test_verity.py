@@ -315,7 +315,6 @@ def test_many_bad_blocks_list_the_first_ones_whatever_order_they_come_in(is_reve
     starts = range(0, layout.levels[0].blocks, 10)
     for first in reversed(starts) if is_reversed else starts:
         builder.add(check_range(wrong, BytesReader(tree), layout, first, min(first + 10, layout.levels[0].blocks), 5))
-    assert sum(len(one.mismatches) for one in builder.differences.values()) <= 8 * 5 + 16
     found = builder.finish()
     assert [block.block for block in found.bad_blocks] == list(range(5))
     assert found.bad_blocks_total == 20_000
