@@ -51,6 +51,7 @@ class Looking:
     verity_only: bool = False
     signatures: bool = False
     extra_keys: tuple[Key, ...] = ()
+    data_disk: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,13 @@ def look(target: Path, looking: Looking, benchmarks: Sequence[Benchmark], progre
     from rocketaudit.source.opening import open_target
 
     told = NoProgress() if progress is None else progress
-    source = open_target(target, budget=looking.bounds.budget(), tmp_dir=looking.tmp_dir, progress=told)
+    source = open_target(
+        target,
+        budget=looking.bounds.budget(),
+        tmp_dir=looking.tmp_dir,
+        progress=told,
+        data_disk=looking.data_disk,
+    )
     try:
         return look_at(source, looking, benchmarks, told)
     finally:

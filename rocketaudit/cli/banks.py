@@ -98,7 +98,9 @@ def look_at_banks(
     if tmp_dir is not None and not tmp_dir.is_dir():
         raise UsageError(f"--tmp-dir {tmp_dir} is no folder")
     with shown_progress(quiet=quiet) as progress:
-        source = open_target(target, budget=bounds_of(limits).budget(), tmp_dir=tmp_dir, progress=progress)
+        source = open_target(
+            target, budget=bounds_of(limits).budget(), tmp_dir=tmp_dir, progress=progress, looks_beside=False
+        )
         try:
             processes = workers or len(os.sched_getaffinity(0))
             evidence = collect_banks(source, workers=processes, progress=progress, needed_later=_NEEDED_LATER)

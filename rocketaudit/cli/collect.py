@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rocketaudit.cli.options import BenchmarkNames, Limits, NoColor, Quiet, TempDir, Workers
+from rocketaudit.cli.options import BenchmarkNames, DataDisk, Limits, NoColor, Quiet, TempDir, Workers
 
 
 def collect(
@@ -19,6 +19,7 @@ def collect(
     sha512: Annotated[bool, typer.Option("--sha512", help="Also compute SHA-512 (an SBOM wants it).")] = False,
     workers: Workers = None,
     tmp_dir: TempDir = None,
+    data_disk: DataDisk = None,
     limits: Limits = None,
     quiet: Quiet = False,
     no_color: NoColor = False,
@@ -32,6 +33,7 @@ def collect(
         benchmarks=tuple(benchmark or ()),
         workers=workers,
         tmp_dir=tmp_dir,
+        data_disk=data_disk,
         limits=limits,
         quiet=quiet,
         sha512=sha512,

@@ -38,7 +38,7 @@ def opened_image(path: Path, *, tmp_dir: Path | None = None, limits: list[str] |
     budget = bounds_of(limits).budget()
     try:
         with shown_progress(quiet=False) as progress:
-            source = open_image(path, budget=budget, tmp_dir=tmp_dir, progress=progress)
+            source = open_image(path, budget=budget, tmp_dir=tmp_dir, progress=progress, looks_beside=True)
     except RocketauditError as error:
         name_target(error, path)
         raise

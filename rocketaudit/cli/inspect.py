@@ -68,7 +68,7 @@ def _print_console(source: ImageSource) -> None:
         *(line for entry in disk.boot_entries for line in _entry(entry)),
     ]
     if disk.container.data_image:
-        lines.append(f"data disk  {disk.container.data_image} lies beside it and is not looked at")
+        lines.append(f"data disk  {disk.container.data_image}")
     for name, values in (("features", disk.release.image_features), ("format", disk.release.image_format)):
         if values:
             lines.append(f"{name:<10} {', '.join(f'{key}={value}' for key, value in values)}")

@@ -42,6 +42,14 @@ Workers = Annotated[int | None, typer.Option("--workers", min=1, max=64, help="P
 TempDir = Annotated[
     Path | None, typer.Option("--tmp-dir", metavar="DIR", help="Where compressed images are expanded (sparse).")
 ]
+DataDisk = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-disk",
+        metavar="FILE",
+        help="The other disk of a split plan, read with the image as one. Default: NAME-data beside NAME.",
+    ),
+]
 Limits = Annotated[
     list[str] | None,
     typer.Option(

@@ -58,6 +58,7 @@ class Run:
     as_of: str | None = None
     workers: int | None = None
     tmp_dir: Path | None = None
+    data_disk: Path | None = None
     limits: Sequence[str] | None = None
     quiet: bool = False
     verbose: bool = False
@@ -183,6 +184,7 @@ def read_looking(run: Run) -> Looking:
         target_digest=run.sha512,  # who asks for the digests of an SBOM also wants the image's
         workers=run.workers or 0,
         tmp_dir=run.tmp_dir,
+        data_disk=run.data_disk,
         bounds=bounds_of(run.limits),
         when=printed_time(),
         host=os.uname().nodename,

@@ -10,6 +10,7 @@ import typer
 from rocketaudit.cli.options import (
     AsOf,
     BenchmarkNames,
+    DataDisk,
     FailOn,
     Level,
     Limits,
@@ -50,6 +51,7 @@ def scan(
     as_of: AsOf = None,
     workers: Workers = None,
     tmp_dir: TempDir = None,
+    data_disk: DataDisk = None,
     limits: Limits = None,
     tuf_root: TufRoot = None,
     tuf_metadata: TufMetadata = None,
@@ -82,6 +84,7 @@ def scan(
         as_of=as_of,
         workers=workers,
         tmp_dir=tmp_dir,
+        data_disk=data_disk,
         limits=limits,
         quiet=quiet,
         verbose=verbose,

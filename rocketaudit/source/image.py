@@ -13,7 +13,6 @@ from rocketaudit.formats.partition_types import type_of
 from rocketaudit.formats.uki import parse_uki
 from rocketaudit.model.budget import Budget
 from rocketaudit.model.disk import (
-    FILE_SYSTEMS,
     Bank,
     BootEntry,
     Content,
@@ -31,24 +30,22 @@ from rocketaudit.model.target import Target, TargetKind
 from rocketaudit.source.banks import find_banks, judged_partition, layout_of
 from rocketaudit.source.boot_files import find_boot_entries, uki_boot_entry
 from rocketaudit.source.disk import Disk, open_disk
+from rocketaudit.source.gaps import gaps_of
 from rocketaudit.source.partitions import read_table
+from rocketaudit.source.split import SplitDisk, data_partitions, join_data_disk
 from rocketaudit.source.tree import Tree
 from rocketaudit.source.volumes import Volume, open_volumes
 
 _OWN = "/usr/share/bottlerocket"
 _OS_RELEASE = ("/etc/os-release", "/usr/lib/os-release", "/lib/os-release", "/os-release")
 _SYS_ROOT = "-bottlerocket-linux-gnu"
-_ENCRYPTED = frozenset({Content.LUKS1, Content.LUKS2})
-# what needs no reading: nothing there, hashes that the verity check reads itself, boot code
-_NOTHING_TO_WALK = frozenset({Content.BLANK, Content.VERITY_HASH, Content.VERITY_SIGNATURE, Content.UKI, Content.SWAP})
-_NO_TREE = frozenset({"bios-boot", "reserved-a", "reserved-b"})
 
 
 @dataclass(slots=True)
 class ImageSource:
     """An opened image; `reader` is the raw disk, in bytes that `Partition.start` counts."""
 
-    opened: Disk
+    opened: Disk | SplitDisk
     target: Target
     judged: str
     trees: tuple[Tree, ...]
@@ -90,24 +87,50 @@ class ImageSource:
 
 
 def open_image(
-    path: Path, *, budget: Budget, tmp_dir: Path | None, progress: Progress, workers: int | None = None
+    path: Path,
+    *,
+    budget: Budget,
+    tmp_dir: Path | None,
+    progress: Progress,
+    workers: int | None = None,
+    data_disk: Path | None = None,
+    looks_beside: bool = False,
 ) -> ImageSource:
     """Open a disk image, a bare file system or a unified kernel image in any container that `open_disk` reads.
 
-    Parts that cannot be read are `gaps`; SourceError, UnsupportedError or FormatError when nothing can.
+    `data_disk` is the other disk of a split plan; `looks_beside`: without one, that which lies beside the image under
+    the builder's name for it. Parts that cannot be read are `gaps`; SourceError, UnsupportedError or FormatError when
+    nothing can.
     """
     count = workers or len(os.sched_getaffinity(0))
-    opened = open_disk(path, budget=budget, tmp_dir=tmp_dir, progress=progress, workers=count)
+    opened: Disk | SplitDisk = open_disk(path, budget=budget, tmp_dir=tmp_dir, progress=progress, workers=count)
     try:
+        beside = opened.container.data_image
+        other = data_disk or (path.with_name(beside) if looks_beside and beside else None)
+        if other is not None and isinstance(opened, Disk):
+            opened = join_data_disk(
+                opened,
+                other,
+                is_asked=data_disk is not None,
+                budget=budget,
+                tmp_dir=tmp_dir,
+                progress=progress,
+                workers=count,
+            )
         return open_parts(path, opened, budget)
     except BaseException:
         opened.close()
         raise
 
 
-def open_parts(path: Path, opened: Disk, budget: Budget) -> ImageSource:
+def open_parts(path: Path, opened: Disk | SplitDisk, budget: Budget) -> ImageSource:
     """Everything behind a disk that is already open; errors as `open_image`."""
-    table, partitions = read_table(opened.reader)
+    table, partitions = read_table(opened.system.reader if isinstance(opened, SplitDisk) else opened.reader)
+    own = len(partitions)
+    of_data: tuple[Problem, ...] = ()
+    if isinstance(opened, SplitDisk):
+        more, of_data = data_partitions(opened, partitions)
+        partitions += more
     volumes = open_volumes(opened.reader, partitions, budget)
     described = [_describe(partition, volume) for partition, volume in zip(partitions, volumes, strict=True)]
     if table.kind is TableKind.NONE:
@@ -117,11 +140,13 @@ def open_parts(path: Path, opened: Disk, budget: Budget) -> ImageSource:
         for partition, volume in zip(described, volumes, strict=True)
         if volume.fs is not None
     ]
-    banks = find_banks(described)
-    entries, problems = find_boot_entries(trees, described, banks)
-    entries += _bare_uki(opened.reader, described)
-    layout = layout_of(described, entries) if described and described[0].number else _bare_layout(described)
-    chosen = judged_partition(banks, described)
+    # what boots is on the disk that the loader was started from
+    system, system_trees = described[:own], [(one, tree) for one, tree in trees if one in described[:own]]
+    banks = find_banks(system)
+    entries, problems = find_boot_entries(system_trees, system, banks)
+    entries += _bare_uki(opened.reader, system)
+    layout = layout_of(system, entries) if system and system[0].number else _bare_layout(system)
+    chosen = judged_partition(banks, system)
     judged = chosen.scope if chosen else ""
     release = _release_of(next((tree for _, tree in trees if tree.scope == judged), None))
     summary = DiskSummary(
@@ -132,7 +157,7 @@ def open_parts(path: Path, opened: Disk, budget: Budget) -> ImageSource:
         banks=banks,
         boot_entries=entries,
         release=release,
-        problems=(*opened.container.problems, *table.problems, *_bank_problems(banks), *problems),
+        problems=(*opened.container.problems, *table.problems, *of_data, *_bank_problems(banks), *problems),
     )
     return ImageSource(
         opened=opened,
@@ -140,7 +165,7 @@ def open_parts(path: Path, opened: Disk, budget: Budget) -> ImageSource:
         judged=judged,
         trees=tuple(tree for _, tree in trees),
         disk=summary,
-        gaps=_gaps(described),
+        gaps=gaps_of(described),
         budget=budget,
     )
 
@@ -239,24 +264,8 @@ def _assignments(tree: Tree, paths: Sequence[str]) -> tuple[tuple[str, str], ...
     return ()
 
 
-def _gaps(described: Sequence[Partition]) -> tuple[Gap, ...]:
-    """Partitions whose files nobody can list, and why."""
-    gaps = []
-    for partition in described:
-        if partition.content in FILE_SYSTEMS or partition.content in _NOTHING_TO_WALK:
-            continue
-        if partition.scope in _NO_TREE and partition.content is Content.UNKNOWN:
-            continue
-        if partition.content in _ENCRYPTED:
-            reason = f"{partition.content}: encrypted, cannot be read without its key"
-        else:
-            reason = partition.detail or f"{partition.content} is not read"
-        gaps.append(Gap(partition.scope, "", reason))
-    return tuple(gaps)
-
-
 def _target_of(
-    path: Path, opened: Disk, summary: DiskSummary, trees: Sequence[tuple[Partition, Tree]], judged: str
+    path: Path, opened: Disk | SplitDisk, summary: DiskSummary, trees: Sequence[tuple[Partition, Tree]], judged: str
 ) -> Target:
     release = dict(summary.release.os_release)
     kernel = next((entry.kernel_version for entry in summary.boot_entries if entry.kernel_version), "")
