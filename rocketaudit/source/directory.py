@@ -67,7 +67,7 @@ class DirectoryFileSystem:
         os.close(self._root)
 
     def root(self) -> Node:
-        return _node(os.fstat(self._root), b"")
+        return node_of(os.fstat(self._root), b"")
 
     def entries(self, directory: Node) -> Iterator[tuple[bytes, Node | BadNode]]:
         with self._guard(directory), self._directory(_path(directory)) as handle:
@@ -83,7 +83,7 @@ class DirectoryFileSystem:
                 if stat.S_ISDIR(status.st_mode) and status.st_dev != self._device and not self._cross_devices:
                     yield name, BadNode(status.st_ino, "another file system is mounted here; not entered")
                     continue
-                yield name, _node(status, _path(directory) + b"/" + name)
+                yield name, node_of(status, _path(directory) + b"/" + name)
 
     def chunks(self, node: Node) -> Iterator[bytes | memoryview]:
         with self._guard(node), self._file(node) as handle:
@@ -173,7 +173,8 @@ def _path(node: Node) -> bytes:
     return node.handle
 
 
-def _node(status: os.stat_result, path: bytes) -> Node:
+def node_of(status: os.stat_result, path: bytes) -> Node:
+    """What the kernel says of a file, with its path below the tree's root as the handle."""
     kind = TYPE_OF_MODE.get(stat.S_IFMT(status.st_mode), FileType.UNKNOWN)
     seconds, nanoseconds = divmod(status.st_mtime_ns, 1_000_000_000)
     device = kind in (FileType.CHARACTER, FileType.BLOCK)

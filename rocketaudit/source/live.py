@@ -32,9 +32,12 @@ from rocketaudit.source.disk import Disk
 from rocketaudit.source.gently import PacedReader
 from rocketaudit.source.grafts import plan_grafts
 from rocketaudit.source.image import ImageSource, open_parts
-from rocketaudit.source.node_tree import NodeFileSystem, WithheldFileSystem
+from rocketaudit.source.in_use import files_in_use
+from rocketaudit.source.node_tree import TOP_NAMES, NodeFileSystem, WithheldFileSystem
 from rocketaudit.source.places import Places, error_text, names_in, quiet_text
+from rocketaudit.source.proven import ProvenFileSystem
 from rocketaudit.source.raw import open_raw
+from rocketaudit.source.resident import is_supported
 from rocketaudit.source.running_root import Running, ask_running, why_not_to_read
 from rocketaudit.source.tree import Tree
 from rocketaudit.source.whereabouts import Standing, find_standing
@@ -93,7 +96,7 @@ def open_node(places: Places, budget: Budget, asking: Asking) -> LiveSource:
     if image is not None:
         image = _as_node(image, running, target.name)
         target = replace(target, layout=image.target.layout)
-    trees, gaps = _trees(places, running, image, asking, target.name)
+    trees, gaps = _trees(places, standing, running, image, asking, target.name)
     return LiveSource(
         places=places,
         standing=standing,
@@ -187,7 +190,7 @@ def _as_node(image: ImageSource, running: Running, name: str) -> ImageSource:
 
 
 def _trees(
-    places: Places, running: Running, image: ImageSource | None, asking: Asking, name: str
+    places: Places, standing: Standing, running: Running, image: ImageSource | None, asking: Asking, name: str
 ) -> tuple[tuple[Tree, ...], tuple[Gap, ...]]:
     """All trees to walk, the node's first, and what is known to be missing from them."""
     others = () if image is None else tuple(tree for tree in image.trees if tree.scope != NODE)
@@ -201,14 +204,23 @@ def _trees(
     if places.rootfs is None or not running.mounts:
         gaps.append(Gap(NODE, "/etc", running.mounts_reason or "what is mounted on the host cannot be seen from here"))
     gaps += [Gap(NODE, point, reason) for point, reason in problems.items()]
-    base = raw or _mounted_base(places, running, asking, frozenset(grafts))
+    base = raw or _mounted_base(places, standing, running, asking, frozenset(grafts))
     fs = NodeFileSystem(base, grafts)
     return (Tree(NODE, NODE, fs, name), *others), tuple(gaps)
 
 
-def _mounted_base(places: Places, running: Running, asking: Asking, points: frozenset[bytes]) -> FileSystem:
-    """The mounted root, unless reading it could stop the node."""
+def _mounted_base(
+    places: Places, standing: Standing, running: Running, asking: Asking, points: frozenset[bytes]
+) -> FileSystem:
+    """The mounted root; where reading it could stop the node, only what the kernel has already verified of it."""
     reason = "" if asking.accept_restart else why_not_to_read(running)
-    if reason:
-        return WithheldFileSystem(reason, frozenset(one[1:] for one in points if one.count(b"/") == 1))
-    return DirectoryFileSystem(str(places.rootfs))
+    if not reason:
+        return DirectoryFileSystem(str(places.rootfs))
+    top = frozenset(one[1:] for one in points if one.count(b"/") == 1)
+    device = "" if running.root_device is None else running.root_device.device
+    if not device or not is_supported():
+        return WithheldFileSystem(reason, top)
+    used = files_in_use(places, device, host_pids=standing.host_pids)
+    names = top | {name.encode() for name in TOP_NAMES.split()}
+    told = f"{reason}; only what the kernel has verified already and still holds in memory was read"
+    return ProvenFileSystem(str(places.rootfs), told, names, used)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field
 
 from rocketaudit.model.evidence import OUTSIDE
@@ -12,7 +12,7 @@ from rocketaudit.source.directory import DirectoryFileSystem
 
 _NUMBER_BITS = 48  # inode numbers of each part; the part's own number stands above them
 # every name that a host's root has: what lies behind one that is not shown is unknown, not absent
-_TOP_NAMES = (
+TOP_NAMES = (
     "bin boot dev etc home lib lib64 local media mnt opt proc root run sbin srv sys tmp usr var "
     "x86_64-bottlerocket-linux-gnu aarch64-bottlerocket-linux-gnu"
 )
@@ -75,14 +75,31 @@ class NodeFileSystem:
     def entries(self, directory: Node) -> Iterator[tuple[bytes, Node | BadNode]]:
         handle = _handle(directory)
         for name, node in self._parts[handle.part].entries(handle.node):
-            path = handle.path + b"/" + name
-            graft = self.grafts.get(path)
-            if graft is None:
-                yield name, node if isinstance(node, BadNode) else self._wrap(handle.part, node, path)
-            elif graft.fs is not None:
-                yield name, self._wrap(self._index[path], graft.fs.root(), path)
-            else:
-                yield name, BadNode(0, f"{OUTSIDE}{graft.reason}" if graft.outside else graft.reason)
+            yield name, self._shown(handle, name, node)
+
+    def finder(self, directory: Node) -> Callable[[bytes], Node | BadNode | None] | None:
+        """How one name is looked up in a part whose folders cannot be listed; None in all others."""
+        handle = _handle(directory)
+        finder = getattr(self._parts[handle.part], "finder", None)
+        if finder is None:
+            return None
+        look = finder(handle.node)
+
+        def find(name: bytes) -> Node | BadNode | None:
+            node = look(name)
+            return None if node is None else self._shown(handle, name, node)
+
+        return find
+
+    def _shown(self, handle: _Handle, name: bytes, node: Node | BadNode) -> Node | BadNode:
+        """An entry of a part, or what is mounted over it."""
+        path = handle.path + b"/" + name
+        graft = self.grafts.get(path)
+        if graft is None:
+            return node if isinstance(node, BadNode) else self._wrap(handle.part, node, path)
+        if graft.fs is not None:
+            return self._wrap(self._index[path], graft.fs.root(), path)
+        return BadNode(0, f"{OUTSIDE}{graft.reason}" if graft.outside else graft.reason)
 
     def chunks(self, node: Node) -> Iterator[bytes | memoryview]:
         handle = _handle(node)
@@ -145,7 +162,7 @@ class WithheldFileSystem:
         return _made_folder(1)
 
     def entries(self, directory: Node) -> Iterator[tuple[bytes, Node | BadNode]]:
-        names = {name.encode() for name in _TOP_NAMES.split()} | self.points if directory.number == 1 else frozenset()
+        names = {name.encode() for name in TOP_NAMES.split()} | self.points if directory.number == 1 else frozenset()
         for number, name in enumerate(sorted(names), 2):
             yield name, _made_folder(number) if name in self.points else BadNode(number, self.reason)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import field
 from itertools import islice
 from typing import NamedTuple
@@ -149,12 +149,19 @@ class Tree:
 
     def _child(self, trail: list[tuple[bytes, Node]], name: bytes, path: str) -> Node:
         directory = trail[-1][1]
-        node = self._entries(directory).get(name) if directory.type is FileType.DIRECTORY else None
+        node = self._named(directory, name) if directory.type is FileType.DIRECTORY else None
         if isinstance(node, BadNode):
             raise FormatError(f"{path}: inode {node.number} of {self.name}: {node.reason}")
         if node is None:
             raise EntryNotFoundError(f"{path} does not exist in {self.name}")
         return node
+
+    def _named(self, directory: Node, name: bytes) -> Node | BadNode | None:
+        """One entry; of a file system whose folders cannot be listed by its own look-up."""
+        finder: Callable[[Node], Callable[[bytes], Node | BadNode | None] | None] | None
+        finder = getattr(self.fs, "finder", None)
+        find = None if finder is None else finder(directory)
+        return self._entries(directory).get(name) if find is None else find(name)
 
     def _entries(self, directory: Node) -> dict[bytes, Node | BadNode]:
         """The first entry of each name; kept, since look-ups pass the same directories again and again."""

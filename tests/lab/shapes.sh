@@ -1,4 +1,4 @@
-# Sourced by node.sh: an audit from each place on the node, with the mounts, namespaces and capabilities that
+# Sourced by scripts of a boot: an audit from each place on the node, with the mounts, namespaces and capabilities that
 # host-ctr and containerd give it. bwrap forbids new privileges and, where it binds without --dev-bind, devices.
 CONTAINER="CHOWN DAC_OVERRIDE FSETID FOWNER MKNOD NET_RAW SETGID SETUID SETFCAP SETPCAP NET_BIND_SERVICE SYS_CHROOT KILL"
 CONTAINER="$CONTAINER AUDIT_WRITE"
@@ -45,4 +45,22 @@ shapes() {
     look pod $OWN_PROCESSES --unshare-cgroup --ro-bind / /host --tmpfs /sys/firmware --setenv KUBERNETES_SERVICE_HOST ::1 \
         $(only)
 }
-shapes
+
+# resident NAME: an audit that sees the host's processes and files but no disk, and what it makes the verity device read
+resident() {
+    verity_reads() { $B awk '{ print $1, $3 }' /sys/block/dm-0/stat; }
+    before=$(verity_reads)
+    look "$1" --ro-bind / /host --setenv KUBERNETES_SERVICE_HOST ::1 --setenv DIGESTS yes
+    echo "$before to $(verity_reads)" >"/run/out/$1.reads"
+}
+
+# hold FILE: a process that has all of a file mapped, and in memory
+hold() {
+    python -c 'import mmap, sys, time
+file = open(sys.argv[1], "rb")
+held = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+print(sum(held[::4096]) >= 0, flush=True)
+time.sleep(1000)' "$1" >"/run/held" &
+    tries=0
+    while [ ! -s /run/held ] && [ $tries -lt 200 ]; do $B usleep 100000; tries=$((tries + 1)); done
+}

@@ -6,6 +6,7 @@ One boot runs the whole command; the others collect evidence with a small script
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Mapping
@@ -38,6 +39,8 @@ pytestmark = pytest.mark.lab_node
 RUNTIME = Plane.RUNTIME
 BENCHMARKS = ("container_host", "bottlerocket", "kubernetes_worker")
 HIDDEN = "/usr/bin/kubelet"  # nothing of this file is read while the node starts
+HELD = "/usr/bin/containerd"
+SHAPES = Path(__file__).with_name("shapes.sh").read_text()
 VERITYSETUP = """
 set -- $(native dmsetup table root)
 part() { $B sed -n s/^DEVNAME=//p "/sys/dev/block/$1/uevent"; }
@@ -88,7 +91,8 @@ echo $? >/run/out/code
 def shapes(kit: Kit) -> Boot:
     """The same node, seen from the containers that `shapes.sh` makes."""
     image = built(SMALL_EROFS).path
-    return boot(kit, "shapes", image, command_line_of(image), Path(__file__).with_name("shapes.sh").read_text())
+    script = f"{SHAPES}shapes\nhold {HELD}\n$B cat /usr/lib/os-release >/dev/null\nresident resident\n"
+    return boot(kit, "shapes", image, command_line_of(image), script)
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +111,8 @@ def corrupt(kit: Kit) -> tuple[Boot, str]:
         byte = file.read(1)
         file.seek(-1, 1)
         file.write(bytes([byte[0] ^ 1]))
-    script = probe("evidence.json") + (
+    script = f"{SHAPES}hold {HELD}\n$B cat /usr/lib/os-release >/dev/null\n$B ls -l {HIDDEN}\nresident resident\n"
+    script += probe("evidence.json") + (
         f"{VERITYSETUP}native dmsetup status root >/run/out/status\nsend\n"
         f"echo READING >/dev/kmsg\n$B cat {HIDDEN} >/dev/null\necho SURVIVED >/dev/kmsg\n"
     )
@@ -276,6 +281,26 @@ def test_reading_that_file_through_the_kernel_stops_the_node(corrupt: tuple[Boot
     assert "READING" in console
     assert "SURVIVED" not in console
     assert re.search(r"dm-verity device corrupted", console)
+
+
+@pytest.mark.parametrize("name", ["shapes", "corrupt"])
+def test_without_raw_disk_only_what_the_kernel_has_verified_is_read(
+    name: str, shapes: Boot, corrupt: tuple[Boot, str]
+) -> None:
+    """EROFS, and ext4 with a bad block that would stop the node: not one sector is read through the verity device."""
+    node = shapes if name == "shapes" else corrupt[0]
+    image = built(SMALL_EROFS if name == "shapes" else SMALL_EXT4)
+    evidence = evidence_of(node, "resident.json")
+    before, _, after = node.text("resident.reads").strip().partition(" to ")
+    assert before == after
+    assert evidence.get(Key.parse("sight:raw_disk"), RUNTIME).state is State.UNREAD
+    assert evidence.get(Key.parse("os_release:ID"), Plane.STATIC).value == "bottlerocket"
+    (held,) = [one for one in evidence.files if one.path.endswith(HELD) and one.scope == "node"]
+    assert held.sha256 == next(one.sha256 for one in image.manifest if os.fsdecode(one.path) == held.path)
+    for path in (HIDDEN, "/usr/lib/no-such-file"):
+        fact = evidence.get(Key("file", (path,), "type"), Plane.STATIC)
+        assert fact.state is State.UNREAD and "restart the node" in fact.reason
+    assert evidence.get(Key.parse("file:/etc/no-such-file#type"), Plane.STATIC).state is State.ABSENT
 
 
 def test_tampered_command_line_is_seen(tampered: Boot) -> None:

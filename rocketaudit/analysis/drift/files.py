@@ -141,10 +141,11 @@ def _changed(sides: Sides, label: str, old: FileRecord, new: FileRecord) -> Iter
         ("owner", f"{old.uid}:{old.gid}", f"{new.uid}:{new.gid}"),
         ("target", old.target, new.target),
         ("device", old.rdev, new.rdev),
-        ("selinux", old.selinux, new.selinux),
-        ("capability", _capability(old), _capability(new)),
-        ("xattrs", _others(old), _others(new)),
     ]
+    if not any(record.unread is not None and not record.xattrs for record in (old, new)):
+        pairs.append(("selinux", old.selinux, new.selinux))
+        pairs.append(("capability", _capability(old), _capability(new)))
+        pairs.append(("xattrs", _others(old), _others(new)))
     if old.type is FileType.REGULAR:  # of a folder it counts what is in it, which is told by itself
         pairs.append(("hard_links", old.nlink, new.nlink))
     for attribute, before, after in pairs:

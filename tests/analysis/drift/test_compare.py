@@ -154,6 +154,18 @@ def test_what_is_unread_on_both_sides_is_not_called_the_same() -> None:
     assert changes and {change.kind for change in changes} == {ChangeKind.UNREADABLE}
 
 
+def test_attributes_that_could_not_be_read_are_not_called_gone() -> None:
+    """A node without its raw disk reads files that the kernel holds, but not their attributes."""
+    labelled = next(record for record in SAMPLE.files if record.selinux and record.sha256)
+    bare = replace(labelled, unread="attributes are not read", xattrs=(), selinux=None, capability=None)
+    others = tuple(record for record in SAMPLE.files if record is not labelled)
+    changes = compare(SAMPLE, replace(SAMPLE, files=(*others, bare), _files={}, _children={}))
+    assert {(change.kind, change.attribute) for change in changes} == {(ChangeKind.UNREADABLE, "content")}
+    gone = replace(bare, unread=None)
+    changes = compare(SAMPLE, replace(SAMPLE, files=(*others, gone), _files={}, _children={}))
+    assert "selinux" in {change.attribute for change in changes}
+
+
 def mirrored(change: Change) -> Change:
     kinds = {ChangeKind.ADDED: ChangeKind.REMOVED, ChangeKind.REMOVED: ChangeKind.ADDED}
     return replace(
