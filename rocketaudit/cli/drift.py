@@ -98,18 +98,24 @@ def compare_sides(
 
     from rocketaudit.analysis.drift.judge import decide
     from rocketaudit.cli.drift_compare import compare_opened
-    from rocketaudit.cli.drift_sides import open_side
+    from rocketaudit.cli.drift_sides import open_both, open_side, read_ahead
     from rocketaudit.cli.key_files import read_public_keys
     from rocketaudit.cli.running import read_judging
+    from rocketaudit.model.codec import without_collection
 
-    judging = read_judging(run)
-    public = read_public_keys(list(keys))
-    known = _read_advisories(advisories)
-    before = open_side(baseline, run, judging.benchmarks, public)
-    if public and not before.side.signed_by:
-        raise UsageError(f"--key: {baseline} is no evidence file, so nobody can have signed it")
-    after = open_side(current, run, judging.benchmarks, ())
-    found = compare_opened(before, after, judging, known)
+    with without_collection():  # evidence is a tree of records that live to the end
+        judging = read_judging(run)
+        public = read_public_keys(list(keys))
+        known = _read_advisories(advisories)
+        ahead = read_ahead(baseline, current)
+        if ahead is not None:
+            before, after = open_both(ahead, current, public)
+        else:
+            before = open_side(baseline, run, judging.benchmarks, public)
+            if public and not before.side.signed_by:
+                raise UsageError(f"--key: {baseline} is no evidence file, so nobody can have signed it")
+            after = open_side(current, run, judging.benchmarks, ())
+        found = compare_opened(before, after, judging, known)
     word = fail_on or judging.policy.drift.fail_on or "unexpected"
     code, reasons = decide(found, word)
     policy = f"{judging.policy_path} {judging.policy_digest}".strip()

@@ -14,12 +14,17 @@ from rocketaudit.evidence.schedule import threads_run
 R = TypeVar("R")
 
 
+def can_fork() -> bool:
+    """Whether another process may be started, and has a processor to run on."""
+    return not threads_run() and len(os.sched_getaffinity(0)) > 1
+
+
 def in_background(work: Callable[[], R]) -> Callable[[], R]:
-    """Begin `work` elsewhere; the function returned waits for what it gives (small: it must fit into a pipe).
+    """Begin `work` elsewhere; the function returned waits for what it gives.
 
     Where forking is unwise, or the other process fails, `work` is done here when its result is asked for.
     """
-    if threads_run() or len(os.sched_getaffinity(0)) < 2:
+    if not can_fork():
         return cache(work)
     reading, writing = os.pipe()
     child = os.fork()

@@ -48,24 +48,36 @@ def dump_evidence(evidence: Evidence) -> bytes:
 def load_evidence(data: bytes) -> Evidence:
     """The evidence of a file; FormatError for a wrong digest, an unknown field, a wrong type, another schema, or
     two records of one fact, file or program."""
+    return build_evidence(*parse_evidence(data))
+
+
+def parse_evidence(data: bytes) -> tuple[object, object]:
+    """Header and body of a file as plain values, once its digest is checked; `build_evidence` makes evidence of them.
+
+    Two steps, so that another process can do the first.
+    """
     if len(data) > MAX_SIZE:
         raise FormatError(f"an evidence file of {len(data)} bytes; at most {MAX_SIZE} are read")
     start = data.find(_BODY_START) if data.startswith(b'{"header":') and data.endswith(_BODY_END) else -1
     if start >= 0:
-        header = _header(codec.parse(memoryview(data)[len(b'{"header":') : start]))
+        header = codec.parse(memoryview(data)[len(b'{"header":') : start])
         body = memoryview(data)[start + len(_BODY_START) : -len(_BODY_END)]
-        _check_digest(header, _digest(body))
-        raw = codec.parse(body)
-    else:
-        whole = codec.parse(data)
-        if not isinstance(whole, dict) or set(whole) != {"header", "body"}:
-            raise FormatError("not an evidence file: an object with header and body expected")
-        header, raw = _header(whole["header"]), whole["body"]
-        _check_digest(header, _digest(codec.canonical(raw)))
+        _check_digest(_header(header), _digest(body))
+        return header, codec.parse(body)
+    whole = codec.parse(data)
+    if not isinstance(whole, dict) or set(whole) != {"header", "body"}:
+        raise FormatError("not an evidence file: an object with header and body expected")
+    _check_digest(_header(whole["header"]), _digest(codec.canonical(whole["body"])))
+    return whole["header"], whole["body"]
+
+
+def build_evidence(raw_header: object, raw: object) -> Evidence:
+    """The evidence of what `parse_evidence` gave; FormatError as `load_evidence`."""
+    header = _header(raw_header)
     if not isinstance(raw, dict) or raw.keys() & HEADER_FIELDS:
         raise FormatError("the evidence body is no object, or holds what belongs into the header")
     return replace(
-        _told_once(codec.decode(Evidence, raw)),
+        told_once(codec.decode(Evidence, raw)),
         when=header.when,
         host=header.host,
         assurance=header.assurance,
@@ -127,7 +139,7 @@ def _check_digest(header: EvidenceHeader, found: str) -> None:
         )
 
 
-def _told_once(evidence: Evidence) -> Evidence:
+def told_once(evidence: Evidence) -> Evidence:
     """The same evidence; FormatError where two records tell of one thing, since one analysis could believe another."""
     told: tuple[tuple[str, list[tuple[object, ...]]], ...] = (
         ("fact", [(fact.scope, fact.plane, fact.key) for fact in evidence.facts]),

@@ -40,20 +40,20 @@ def canonical(raw: object) -> bytes:
 
 def dumps(value: object) -> bytes:
     """A dataclass as canonical JSON."""
-    with _no_collection():
+    with without_collection():
         return canonical(encode(value))
 
 
 def loads(cls: type[T], data: bytes | memoryview) -> T:
     """An instance of `cls` out of JSON text, or FormatError."""
-    with _no_collection():
+    with without_collection():
         return decode(cls, parse(data))
 
 
 def parse(data: bytes | memoryview) -> Any:
     """Plain values of strict JSON: UTF-8, no duplicate keys, no NaN; FormatError otherwise."""
     try:
-        with _no_collection():
+        with without_collection():
             value = json.loads(str(data, "utf-8"), object_pairs_hook=_pairs, parse_constant=_constant)
             if _SURROGATE.search(data):
                 json.dumps(value, ensure_ascii=False).encode()
@@ -71,7 +71,7 @@ def parse(data: bytes | memoryview) -> Any:
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
+def without_collection() -> Iterator[None]:
     """A document of 100,000 objects holds no cycle; looking for some takes half of the time."""
     collecting = gc.isenabled()
     gc.disable()

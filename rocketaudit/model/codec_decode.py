@@ -17,9 +17,9 @@ from rocketaudit.model.fact import Key
 
 Setter = Callable[[Any, Any], None]
 _Place = tuple[type | None, Coder, Setter]
-_Shape = tuple[list[_Place], list[tuple[Setter, Any]], list[tuple[Setter, Callable[[], Any]]]]
 MAX_DEPTH = 64  # of free JSON values
 MAX_SHAPES = 1024  # sets of keys that are remembered for one class
+OFTEN = 200  # objects of one shape, after which writing a function for it pays
 
 
 @cache
@@ -167,41 +167,89 @@ def _decode_dataclass(cls: type) -> Coder:
             shape = _shape(cls, plan, names)
             if len(shapes) < MAX_SHAPES:
                 shapes[names] = shape
-        places, missing, made = shape
-        value: Any = object.__new__(cls)  # slot by slot: twice as fast as the generated __init__ of a frozen class
-        done = 0
-        try:
-            for (kind, coder, put), part in zip(places, raw.values(), strict=True):
-                put(value, part if type(part) is kind else coder(part))
-                done += 1
-        except FormatError as error:
-            raise _inside(f".{names[done]}", error) from error
-        for put, default in missing:
-            put(value, default)
-        for put, factory in made:
-            put(value, factory())
-        return value
+        return shape.read(raw)
 
     return read
 
 
+class _Shape:
+    """How objects with exactly those keys, in that order, become instances of a class.
+
+    A shape that is met often gets a function of its own: half of the time of the loop, which knows where it is and so
+    says what is wrong with an object that the function refuses.
+    """
+
+    __slots__ = ("_cls", "_fast", "_made", "_missing", "_names", "_places", "_seen")
+
+    def __init__(self, cls: type, names: tuple[str, ...], places: list[_Place]) -> None:
+        self._cls, self._names, self._places = cls, names, places
+        self._missing: list[tuple[Setter, Any]] = []
+        self._made: list[tuple[Setter, Callable[[], Any]]] = []
+        self._seen = 0
+        self._fast: Coder | None = None
+        for field in fields(cls):
+            if field.name in names:
+                continue
+            put = cls.__dict__[field.name].__set__
+            if field.default is not MISSING:
+                self._missing.append((put, field.default))
+            elif field.default_factory is not MISSING:
+                self._made.append((put, field.default_factory))
+            else:
+                raise FormatError(f"{cls.__name__} lacks {field.name!r}")
+
+    def read(self, raw: dict[str, Any]) -> Any:
+        """The instance; FormatError that names the field otherwise."""
+        if self._fast is not None:
+            try:
+                return self._fast(raw)
+            except FormatError:
+                return self._read(raw)
+        self._seen += 1
+        if self._seen == OFTEN:
+            self._fast = self._compile()
+        return self._read(raw)
+
+    def _read(self, raw: dict[str, Any]) -> Any:
+        value: Any = object.__new__(self._cls)  # slot by slot: faster than the generated __init__ of a frozen class
+        done = 0
+        try:
+            for (kind, coder, put), part in zip(self._places, raw.values(), strict=True):
+                put(value, part if type(part) is kind else coder(part))
+                done += 1
+        except FormatError as error:
+            raise _inside(f".{self._names[done]}", error) from error
+        for put, default in self._missing:
+            put(value, default)
+        for put, factory in self._made:
+            put(value, factory())
+        return value
+
+    def _compile(self) -> Coder:
+        """The same loop written out; only numbers go into the text."""
+        scope: dict[str, Any] = {"new": object.__new__, "cls": self._cls, "type": type}
+        lines = ["value = new(cls)", f"[{', '.join(f'p{at}' for at in range(len(self._places)))}] = raw.values()"]
+        for at, (kind, coder, put) in enumerate(self._places):
+            scope |= {f"kind{at}": kind, f"coder{at}": coder, f"put{at}": put}
+            plain = f"p{at} if type(p{at}) is kind{at} else coder{at}(p{at})" if kind else f"coder{at}(p{at})"
+            lines.append(f"put{at}(value, {plain})")
+        for at, (put, default) in enumerate(self._missing):
+            scope |= {f"default{at}": default, f"lack{at}": put}
+            lines.append(f"lack{at}(value, default{at})")
+        for at, (put, factory) in enumerate(self._made):
+            scope |= {f"factory{at}": factory, f"make{at}": put}
+            lines.append(f"make{at}(value, factory{at}())")
+        exec("def read(raw):\n    " + "\n    ".join([*lines, "return value"]), scope)  # noqa: S102 - numbers alone
+        made: Coder = scope["read"]
+        return made
+
+
 def _shape(cls: type, plan: Mapping[str, _Place], names: tuple[str, ...]) -> _Shape:
     """What to do with an object that has exactly those keys, in that order."""
-    missing, made = [], []
     for name in names:
         if name not in plan:
             raise FormatError(f"unknown field {name[:80]!r} of {cls.__name__}")
-    for field in fields(cls):
-        if field.name in names:
-            continue
-        put = cls.__dict__[field.name].__set__
-        if field.default is not MISSING:
-            missing.append((put, field.default))
-        elif field.default_factory is not MISSING:
-            made.append((put, field.default_factory))
-        else:
-            raise FormatError(f"{cls.__name__} lacks {field.name!r}")
-    return [plan[name] for name in names], missing, made
+    return _Shape(cls, names, [plan[name] for name in names])
 
 
 def _inside(place: str, error: FormatError) -> FormatError:

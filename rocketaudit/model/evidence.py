@@ -83,6 +83,7 @@ class Evidence:
     _facts: dict[tuple[Key, Plane, str], Fact] = field(default_factory=dict, repr=False, compare=False)
     _files: dict[tuple[str, str], FileRecord] = field(default_factory=dict, repr=False, compare=False)
     _children: dict[tuple[str, str], list[str]] = field(default_factory=dict, repr=False, compare=False)
+    _surveys: dict[str, object] = field(default_factory=dict, repr=False, compare=False)  # of the benchmark
 
     def get(self, key: Key, plane: Plane, scope: str | None = None) -> Fact:
         """The fact under `key` in `scope` (default: the judged one); never None: what nobody looked at is unread."""

@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
+from rocketaudit.cli import drift_sides
 from rocketaudit.cli.main import main
 from rocketaudit.formats.evidence_file import dump_evidence
 from rocketaudit.model.evidence import Evidence, Gap
@@ -325,3 +326,24 @@ def test_this_machine_may_be_a_baseline_for_itself(
     assert code in (0, 1, 3) and document["relation"] in ("same-release", "unrelated")
     assert [side["kind"] for side in document["sides"]] == ["evidence", "node"]
     assert areas(document) & {"identity", "kernel-arguments", "lockdown", "packages", "boot"} == set()
+
+
+@pytest.mark.own_process  # the command forks, and does not where threads run
+def test_large_files_are_read_by_two_processes_and_judged_as_small_ones(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    one, two = put("one.json", SAME), put("two.json", swap(SAME, SAME.files[0].path, mode=0o4755))
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1790000000")
+    alone = drift(one, two)
+    monkeypatch.setattr(drift_sides, "LARGE", 0)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    assert drift(one, two) == alone
+    whole = Path("two.json").read_text()
+    for first, second in ((one, "bad.json"), ("bad.json", two), ("bad.json", "bad.json")):
+        Path("bad.json").write_text(whole.replace('"gid":0', '"gid":1', 1))
+        capfd.readouterr()
+        assert main(["drift", first, second]) == 3
+        said = capfd.readouterr().err
+        assert "changed after it was written" in said and "Traceback" not in said
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)

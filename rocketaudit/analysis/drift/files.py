@@ -35,7 +35,7 @@ def compare_files(sides: Sides) -> Iterator[Change]:
         for path in sorted(before.keys() | after.keys()):
             old, new = before.get(path), after.get(path)
             if old is not None and new is not None:
-                if not _same(old, new):
+                if old is not new and not _same(old, new):
                     changes = _changed(sides, label, old, new)
                     yield from (change for change in changes if labels_count or change.attribute != "selinux")
             elif not hidden[0 if old is None else 1].hides(path):  # a gap is reported once, by itself

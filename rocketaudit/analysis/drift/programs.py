@@ -30,6 +30,8 @@ def compare_binaries(sides: Sides) -> Iterator[Change]:
             yield unreadable(AREA, f"{label}:programs", "contents", len(old), len(new), where, "programs were not read")
             continue
         for path in sorted(old.keys() | new.keys()):
+            if old.get(path) is new.get(path):
+                continue  # one record, of two files that both hold it
             where = (place(sides.before, before, path), place(sides.after, after, path))
             for attribute, left, right, unread in _attributes(old.get(path), new.get(path)):
                 if unread is None:

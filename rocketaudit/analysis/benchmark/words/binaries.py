@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 
 from rocketaudit.analysis.benchmark.arguments import Arguments
 from rocketaudit.analysis.benchmark.condition import Condition, shown
+from rocketaudit.analysis.benchmark.survey import survey_of
 from rocketaudit.analysis.benchmark.words.files import short_path
 from rocketaudit.errors import UsageError
 from rocketaudit.model.binary import Binary, BinaryKind, Language
@@ -109,9 +110,9 @@ class Binaries:
         )
 
     def _is_meant(self, binary: Binary) -> bool:
-        if binary.kind.value not in self.kinds:
+        if binary.kind not in self.kinds:
             return False
-        if self.languages and binary.language.value not in self.languages:
+        if self.languages and binary.language not in self.languages:
             return False
         if self.under == ("/",) and not self.excepted:
             return True
@@ -145,7 +146,7 @@ class LanguageShare:
         gap = _coverage_gap(evidence, scope)
         if gap or not total:
             return Outcome(Verdict.UNKNOWN, gap or "no program with code was found")
-        known = sum(binary.code_bytes for binary in programs if binary.language.value in self.languages)
+        known = sum(binary.code_bytes for binary in programs if binary.language in self.languages)
         unsure = sum(binary.code_bytes for binary in programs if binary.language in (Language.UNKNOWN, Language.PACKED))
         low, high = 100 * known / total, 100 * (known + unsure) / total
         name = " and ".join(self.languages)
@@ -191,8 +192,8 @@ def _coverage_gap(evidence: Evidence, scope: str) -> str:
     for gap in evidence.gaps:
         if gap.scope == scope and not gap.reason.startswith(OUTSIDE):
             return f"{gap.path or 'a part of it'} could not be read: {gap.reason}"
-    for record in evidence.files:
-        if record.unread is not None and record.scope == scope and record.content in ("", "elf"):
+    for record in survey_of(evidence, scope).unread:
+        if record.content in ("", "elf"):
             return f"{record.path} could not be read: {record.unread}"
     for binary in evidence.binaries:
         if binary.error is not None and binary.scope == scope:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from fnmatch import fnmatchcase, translate
+from fnmatch import fnmatchcase
 from functools import cache
 
 from rocketaudit.analysis.benchmark.arguments import Arguments
+from rocketaudit.analysis.benchmark.survey import survey_of
 from rocketaudit.errors import UsageError
 from rocketaudit.model.evidence import OUTSIDE, Evidence, Gap
 from rocketaudit.model.fact import Fact, Key, Locator, Plane, State
@@ -169,8 +170,8 @@ PROPERTIES: dict[str, tuple[Callable[[FileRecord], bool], str]] = {
     "disk_image": (lambda record: record.content == "image", "content"),
     "any": (lambda record: bool(record.path), "type"),
 }
-
-
+# what a survey notes beforehand; the others hold of many files
+RARE = frozenset(PROPERTIES) - {"program", "not_private", "any"}
 NAMES = {
     "any": "file of such a name",
     "program": "program of such a name",
@@ -220,32 +221,24 @@ class NoFiles:
         gap = self._gap(evidence, scope, unread)
         if gap:
             return Outcome(Verdict.UNKNOWN, f"no {what} was found, but {gap}")
-        count = sum([record.scope == scope for record in evidence.files])
+        count = len(survey_of(evidence, scope).records)
         key = Key("files", (scope,), "walked")
         seen = Fact(key, Plane.STATIC, State.PRESENT, Locator(evidence.target.name, scope), count, scope=scope)
         return Outcome(Verdict.PASS, f"no {what} among {count} entries", (seen,))
 
     def _look(self, evidence: Evidence, scope: str) -> tuple[list[FileRecord], list[FileRecord]]:
-        """(files that are so, files of which that cannot be said); the loop of all loops, so it is kept bare."""
+        """(files that are so, files of which that cannot be said)."""
         test = PROPERTIES[self.that_are][0]
         roots = tuple(root.rstrip("/") + "/" for root in self.under)
-        exact, pattern = _names(self.named)
-        endings = tuple(f"/{name}" for name in exact or ())
-        needs_content = self.that_are in ("script", "disk_image")
-        found: list[FileRecord] = []
-        unread: list[FileRecord] = []
-        for record in evidence.files:
-            if record.scope != scope:
-                continue
-            if exact is not None:
-                is_named = f"/{record.path}".endswith(endings)  # faster than cutting the name out
-                if not is_named and (pattern is None or not pattern.match(record.path.rpartition("/")[2])):
-                    continue
-            if needs_content and record.unread is not None and not record.content:
-                unread.append(record)
-            if test(record) and self._counts(record, roots):
-                found.append(record)
-        return found, unread
+        survey = survey_of(evidence, scope)
+        asked, unread = survey.noted if self.that_are in RARE else survey.records, survey.unread
+        if self.named:
+            asked = survey.named(*_names(self.named))
+            unread = [record for record in asked if record.unread is not None]
+        if self.that_are not in ("script", "disk_image"):
+            unread = []
+        found = [record for record in asked if test(record) and self._counts(record, roots)]
+        return found, [record for record in unread if not record.content]
 
     def _counts(self, record: FileRecord, roots: tuple[str, ...]) -> bool:
         path = short_path(record.path)
@@ -286,13 +279,10 @@ def _is_excepted(record: FileRecord, known: str, pattern: str) -> bool:
 
 
 @cache
-def _names(named: tuple[str, ...]) -> tuple[frozenset[str] | None, re.Pattern[str] | None]:
-    """The names without wildcards and one pattern for the others; (None, None) when every name is meant."""
-    if not named:
-        return None, None
+def _names(named: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names without wildcards, and the others."""
     globs = tuple(name for name in named if any(char in name for char in "*?["))
-    pattern = re.compile("|".join(translate(glob) for glob in globs)) if globs else None
-    return frozenset(named) - set(globs), pattern
+    return tuple(name for name in named if name not in globs), globs
 
 
 def _fact_of(evidence: Evidence, record: FileRecord, attribute: str) -> Fact:
