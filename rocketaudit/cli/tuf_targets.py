@@ -1,12 +1,14 @@
-"""Reads the files of a folder of TUF targets: their digests, and what boot and verity images hold."""
+"""Reads the files of a folder of TUF targets: their digests, and what boot, root and verity images hold."""
 
 from __future__ import annotations
 
 import hashlib
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from rocketaudit.analysis.trust.tuf_chain import ObservedFile
-from rocketaudit.analysis.trust.tuf_parts import SignedPart
+from rocketaudit.analysis.trust.tuf_parts import RootImage, SignedPart
 from rocketaudit.errors import FormatError, RocketauditError, SourceError, UsageError
 from rocketaudit.formats.verity import SUPERBLOCK_SIZE, layout_of, new_hash, parse_superblock
 from rocketaudit.formats.verity_tree import Digester
@@ -21,6 +23,7 @@ from rocketaudit.source.tree import Tree
 MAX_FILES = 256
 MAX_BOOT_FILES = 20_000
 _GRUB_CFG = "/grub/grub.cfg"
+_RELEASES = ("/usr/lib/os-release", "/etc/os-release")
 _PIECE = 1 << 20
 
 
@@ -31,7 +34,11 @@ def read_parts(folder: Path) -> tuple[SignedPart, ...]:
     paths = sorted(path for path in folder.iterdir() if path.is_file())
     if len(paths) > MAX_FILES:
         raise UsageError(f"--tuf-targets {folder} holds more than {MAX_FILES} files")
-    return tuple(_part(path) for path in paths)
+    parts = [_part(path) for path in paths]
+    trees = [path for path, part in zip(paths, parts, strict=True) if part.parameters is not None]
+    if len(trees) != 1:  # then nothing says by which tree a root image is to be judged
+        return tuple(parts)
+    return tuple(_compared(path, part, trees[0]) for path, part in zip(paths, parts, strict=True))
 
 
 def _part(path: Path) -> SignedPart:
@@ -69,9 +76,43 @@ def _content(path: Path, observed: ObservedFile) -> SignedPart:
             return SignedPart(observed, parameters=root_of(source.partition_reader(partition)))
         if len(source.trees) == 1 and _has(source.trees[0], _GRUB_CFG):
             return SignedPart(observed, files=_files(source.trees[0]))
-        return SignedPart(observed)
+        is_root = len(source.trees) == 1 and any(_has(source.trees[0], path) for path in _RELEASES)
+        return SignedPart(observed, root=RootImage() if is_root else None)
     finally:
         source.close()
+
+
+def _compared(path: Path, part: SignedPart, tree_path: Path) -> SignedPart:
+    """A root image with what its blocks give by the tree of the verity image beside it."""
+    if part.root is None:
+        return part
+    try:
+        return replace(part, root=_root_image(path, tree_path))
+    except RocketauditError as error:
+        return replace(part, problem=error.message)
+
+
+def _root_image(path: Path, tree_path: Path) -> RootImage:
+    """Recompute the tree of the root image, block by block, as that of a bank is."""
+    from rocketaudit.evidence.verity import VerityJob
+    from rocketaudit.evidence.verity_check import check_ranges, finish_jobs
+    from rocketaudit.model.disk import Bank
+    from rocketaudit.source.image import open_image
+
+    with (
+        closing(open_image(path, budget=Budget(), tmp_dir=None, progress=NoProgress())) as source,
+        closing(open_image(tree_path, budget=Budget(), tmp_dir=None, progress=NoProgress())) as trees,
+    ):
+        hashes = trees.partition_reader(trees.disk.partitions[0])
+        job = VerityJob(Bank("", path.name, populated=True), None, None)
+        job.data, job.hashes = source.partition_reader(source.disk.partitions[0]), hashes
+        job.layout = layout_of(root_of(hashes))
+        job.layout.check_sizes(job.data.size, hashes.size)
+        checked = check_ranges(source, [job], workers=2, progress=NoProgress())
+        (found,) = finish_jobs([job], checked, ())
+    if found.check is None:
+        raise FormatError(found.unread or "the tree of the root image could not be recomputed")
+    return RootImage(found.check)
 
 
 def root_of(hashes: Reader) -> VerityParameters:

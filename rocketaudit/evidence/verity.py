@@ -17,7 +17,7 @@ from rocketaudit.model.disk import FILE_SYSTEMS, Bank, BootEntry, BootKind, Disk
 from rocketaudit.model.fact import Locator
 from rocketaudit.model.reader import Reader, Window
 from rocketaudit.model.records import dataclass
-from rocketaudit.model.verity import VerityParameters
+from rocketaudit.model.verity import BEHIND_DATA, VerityParameters
 
 SLACK_BYTES = 64 << 20  # looked at by one task
 SLACK_TASKS = 1024  # at most, of one kind; then they grow, and holes of a sparse image cost nothing
@@ -77,7 +77,7 @@ class VerityJob:
         assert self.data is not None and self.hashes is not None
         start = self.layout.parameters.hash_start_block * self.layout.parameters.hash_block_size
         wanted = [
-            ("bytes of the root partition behind its last block", True, self.layout.data_end, self.data.size),
+            (BEHIND_DATA, True, self.layout.data_end, self.data.size),
             ("bytes between the superblock and the tree", False, SUPERBLOCK_SIZE, start),
             ("bytes of the hash partition behind the tree", False, self.layout.tree_end, self.hashes.size),
         ]

@@ -6,6 +6,8 @@ from enum import StrEnum
 
 from rocketaudit.model.records import dataclass
 
+BEHIND_DATA = "bytes of the root partition behind its last block"  # what a Slack there says
+
 
 @dataclass(frozen=True, slots=True)
 class FecParameters:

@@ -265,6 +265,47 @@ def test_a_part_that_was_changed_after_signing_vouches_for_nothing(
     assert found == "broken" and "other content" in why
 
 
+def links(tmp_path: Path, *words: object) -> dict[str, tuple[str, str]]:
+    """(state, why) of every link of the chains, by its name."""
+    verdict(tmp_path, *words)
+    chain = json.loads((tmp_path / "report.json").read_text())["integrity"]["chain"]
+    return {link["name"]: (link["state"], link["why"]) for link in chain}
+
+
+@pytest.mark.parametrize("kind", ["small_erofs_image", "small_ext4_image"])
+def test_a_signed_root_image_is_compared_with_the_bank_block_by_block(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    image: Built = request.getfixturevalue(kind)
+    folder = parts(image, tmp_path / "targets")
+    found = links(tmp_path, image.path, *tuf(tmp_path, part_repository(folder).build()), *WHEN, "--tuf-targets", folder)
+    state, why = found["bank-a: root is the signed root image"]
+    assert state == "verified" and "block by block, from bottlerocket-v-x86_64-1.0.0-root.ext4.lz4" in why
+
+
+@pytest.mark.parametrize(
+    ("at", "why"), [(4096, "1 blocks of bottlerocket-v-x86_64-1.0.0-root.ext4.lz4 do not fit"), (-1, "behind the last")]
+)
+def test_a_signed_root_image_that_differs_anywhere_breaks_the_chain(
+    at: int, why: str, evidence: Path, small_erofs_image: Built, tmp_path: Path
+) -> None:
+    folder = parts(small_erofs_image, tmp_path / "targets")
+    part = next(folder.glob("*root.ext4.lz4"))
+    content = bytearray(lz4.frame.decompress(part.read_bytes()))
+    content[at] ^= 1
+    part.write_bytes(lz4.frame.compress(bytes(content)))
+    words = [*tuf(tmp_path, part_repository(folder).build()), *WHEN, "--tuf-targets", str(folder)]
+    found, said = verdict(tmp_path, evidence, *words)
+    assert found == "broken" and why in said
+
+
+def test_a_release_may_come_without_its_root_image(evidence: Path, small_erofs_image: Built, tmp_path: Path) -> None:
+    folder = parts(small_erofs_image, tmp_path / "targets")
+    words = [*tuf(tmp_path, part_repository(folder).build()), *WHEN, "--tuf-targets", str(folder)]
+    next(folder.glob("*root.ext4.lz4")).unlink()
+    assert verdict(tmp_path, evidence, *words)[0] == "verified"
+
+
 def test_files_that_nobody_signed_do_not_count(evidence: Path, small_erofs_image: Built, tmp_path: Path) -> None:
     folder = parts(small_erofs_image, tmp_path / "targets")
     words = [*tuf(tmp_path, part_repository(folder).build()), *WHEN, "--tuf-targets", str(folder)]
