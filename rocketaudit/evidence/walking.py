@@ -6,6 +6,7 @@ import base64
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from rocketaudit.errors import FormatError
 from rocketaudit.formats.xattr import decode_capability
@@ -14,9 +15,12 @@ from rocketaudit.model.budget import Budget
 from rocketaudit.model.evidence import Gap
 from rocketaudit.model.files import FileCapability, FileRecord
 from rocketaudit.model.filesystem import BadNode, FileType, Node
-from rocketaudit.source.tree import Tree, WalkGap
+from rocketaudit.source.tree import Entry, Tree, WalkGap
 
-STEP = 200  # entries: about 5 ms
+STEP = 200  # entries: about 3 ms
+_SYMLINK = FileType.SYMLINK
+_MOST_KNOWN = 1024  # different sets of attributes, of at most _SMALL bytes each
+_SMALL = 1024
 
 
 @dataclass(slots=True)
@@ -40,55 +44,74 @@ def walk_tree(tree: Tree, budget: Budget) -> Walked:
 def walk_in_steps(walked: Walked, budget: Budget) -> Iterator[None]:
     """As `walk_tree`, but giving way after some entries each, so that the caller can do something else between."""
     tree = walked.tree
+    record = _Recorder(tree, budget).record
+    records, nodes = walked.records, walked.nodes
     try:
         for count, item in enumerate(tree.walk(budget), 1):
             if not count % STEP:
                 yield
-            budget.hold(len(item.path))
-            if isinstance(item, WalkGap):
-                walked.gaps.append(Gap(tree.scope, bytepath.encode(item.path), item.reason))
-            elif isinstance(item.node, BadNode):
-                path = bytepath.encode(item.path)
-                number = f"inode {item.node.number}: " if item.node.number else ""
-                walked.gaps.append(Gap(tree.scope, path, f"{number}{item.node.reason}"))
-            else:
-                walked.records.append(_record(tree, item.path, item.node, budget))
-                walked.nodes.append(item.node)
+            path, node = item
+            if type(node) is Node:
+                records.append(record(path, node))
+                nodes.append(node)
+                continue
+            budget.hold(len(path))
+            reason = item.reason if isinstance(item, WalkGap) else _reason(item)
+            walked.gaps.append(Gap(tree.scope, bytepath.encode(path), reason))
     except FormatError as error:
         walked.complete = False
         walked.gaps.append(Gap(tree.scope, "", str(error)))
 
 
-def _record(tree: Tree, path: bytes, node: Node, budget: Budget) -> FileRecord:
-    unread: str | None = None
-    target: str | None = None
-    pairs: tuple[tuple[bytes, bytes], ...] = ()
-    try:
-        if node.type is FileType.SYMLINK:
-            target = bytepath.encode(tree.fs.target(node))
-        pairs = tree.fs.xattrs(node)
-    except FormatError as error:
-        unread = str(error)
-    budget.hold(len(target or "") + sum([len(name) + len(value) for name, value in pairs]))
-    selinux, capability = _security(pairs)
-    return FileRecord(
-        scope=tree.scope,
-        path=bytepath.encode(path),
-        type=node.type,
-        mode=node.mode,
-        uid=node.uid,
-        gid=node.gid,
-        size=node.size,
-        mtime=node.mtime,
-        nlink=node.nlink,
-        inode=node.number,
-        target=target,
-        rdev=node.rdev,
-        xattrs=tuple((bytepath.encode(name), base64.b64encode(value).decode()) for name, value in pairs),
-        selinux=selinux,
-        capability=capability,
-        unread=unread,
-    )
+def _reason(entry: Entry) -> str:
+    assert isinstance(entry.node, BadNode)
+    return f"inode {entry.node.number}: {entry.node.reason}" if entry.node.number else entry.node.reason
+
+
+class _Attributes(NamedTuple):
+    """Extended attributes as records have them; `held` is how many bytes they are."""
+
+    xattrs: tuple[tuple[str, str], ...]
+    selinux: str | None
+    capability: FileCapability | None
+    held: int
+
+
+_NONE = _Attributes((), None, None, 0)
+
+
+class _Recorder:
+    """Makes records of one tree's entries; what many entries share is made once."""
+
+    def __init__(self, tree: Tree, budget: Budget) -> None:
+        self._scope, self._fs, self._hold = tree.scope, tree.fs, budget.hold
+        self._known: dict[tuple[tuple[bytes, bytes], ...], _Attributes] = {(): _NONE}
+
+    def record(self, path: bytes, node: Node) -> FileRecord:
+        unread: str | None = None
+        target: str | None = None
+        found = _NONE
+        try:
+            if node.type is _SYMLINK:
+                target = bytepath.encode(self._fs.target(node))
+            pairs = self._fs.xattrs(node)
+            found = self._known.get(pairs) or self._make(pairs)
+        except FormatError as error:
+            unread = str(error)
+        self._hold(len(path) + len(target or "") + found.held)
+        number, kind, mode, uid, gid, size, mtime, _, nlink, rdev, _, _ = node
+        return FileRecord(
+            self._scope, bytepath.encode(path), kind, mode, uid, gid, size, mtime, nlink, number, target, rdev,
+            found.xattrs, found.selinux, found.capability, None, None, "", None, unread,
+        )  # fmt: skip
+
+    def _make(self, pairs: tuple[tuple[bytes, bytes], ...]) -> _Attributes:
+        held = sum([len(name) + len(value) for name, value in pairs])
+        texts = tuple([(bytepath.encode(name), base64.b64encode(value).decode()) for name, value in pairs])
+        made = _Attributes(texts, *_security(pairs), held)
+        if len(self._known) < _MOST_KNOWN and held < _SMALL:
+            self._known[pairs] = made
+        return made
 
 
 def _security(pairs: tuple[tuple[bytes, bytes], ...]) -> tuple[str | None, FileCapability | None]:

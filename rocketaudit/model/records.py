@@ -70,10 +70,11 @@ def _refuse(_: object, name: str, *__: object) -> None:
 
 
 def _compile_init(cls: Any, fields: tuple[dataclasses.Field[Any], ...]) -> Any:
-    scope: dict[str, Any] = {"__set": object.__setattr__, "__absent": dataclasses.MISSING}
+    scope: dict[str, Any] = {"__absent": dataclasses.MISSING}
     parameters, lines = ["self"], []
     for field in fields:
         name, value = field.name, field.name
+        scope[f"__set_{name}"] = vars(cls)[name].__set__  # of the slot itself: found once, not at every call
         if field.default is not dataclasses.MISSING:
             scope[f"__default_{name}"] = field.default
             name = f"{name}=__default_{name}"
@@ -81,7 +82,7 @@ def _compile_init(cls: Any, fields: tuple[dataclasses.Field[Any], ...]) -> Any:
             scope[f"__make_{name}"] = field.default_factory
             name, value = f"{name}=__absent", f"__make_{name}() if {name} is __absent else {name}"
         parameters.append(name)
-        lines.append(f"    __set(self, {field.name!r}, {value})")
+        lines.append(f"    __set_{field.name}(self, {value})")
     if hasattr(cls, "__post_init__"):
         lines.append("    self.__post_init__()")
     exec(f"def __init__({', '.join(parameters)}):\n" + ("\n".join(lines) or "    pass"), scope)  # noqa: S102 - our names

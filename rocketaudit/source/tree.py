@@ -113,8 +113,9 @@ class Tree:
                 yield [_NEW(Entry, (prefix + name, node)) for name, node in found]
             else:
                 yield [_checked(base, name, node, names) for name, node in found]
-            names |= fresh
             is_last = len(found) < _BATCH or error is not None
+            if not is_last:
+                names |= fresh
             if error is not None:
                 yield [WalkGap(base or b"/", str(error))]
                 budget.check()

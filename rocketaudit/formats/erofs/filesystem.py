@@ -12,13 +12,15 @@ from rocketaudit.formats.erofs.inode import METABOX_NID, Inode, read_node
 from rocketaudit.formats.erofs.regions import metadata_regions
 from rocketaudit.formats.erofs.superblock import COMPAT_PLAIN_XATTR_PREFIXES, parse_superblock
 from rocketaudit.formats.erofs.volume import Space, Volume
-from rocketaudit.formats.erofs.xattr import read_attributes, read_prefixes
+from rocketaudit.formats.erofs.xattr import attributes_of, read_attributes, read_prefixes
 from rocketaudit.model.budget import Budget
 from rocketaudit.model.filesystem import BadNode, Extent, FileType, Node, Region
 from rocketaudit.model.reader import Reader
 
 _LONGEST_DIRECTORY = 256 << 20
 _LONGEST_TARGET = 65536
+_MOST_KNOWN = 4096  # different attributes of inodes, of at most _SMALL bytes each
+_SMALL = 1024
 
 
 def open_erofs(reader: Reader, budget: Budget) -> Erofs:
@@ -96,6 +98,7 @@ class Erofs:
         self.block_size = volume.superblock.block_size
         self.volume = volume
         self._data = data
+        self._attributes: dict[bytes, tuple[int, tuple[tuple[bytes, bytes], ...]]] = {}
 
     def root(self) -> Node:
         node = read_node(self.volume, self.volume.superblock.root_nid)
@@ -140,11 +143,25 @@ class Erofs:
 
     def xattrs(self, node: Node) -> tuple[tuple[bytes, bytes], ...]:
         """As the kernel finds them: the first of several with one name."""
+        inode = _inode(node)
+        if inode.xattrs_at == inode.body:
+            return ()
+        raw = attributes_of(self.volume, inode)
+        size, pairs = self._attributes.get(raw) or self._parse_attributes(inode, raw)
+        self.volume.budget.produce(size)
+        return pairs
+
+    def _parse_attributes(self, inode: Inode, raw: bytes) -> tuple[int, tuple[tuple[bytes, bytes], ...]]:
+        """(bytes, attributes) of what an inode holds of them; most inodes hold the same, byte for byte."""
         found: dict[bytes, bytes] = {}
-        for attribute in read_attributes(self.volume, _inode(node)):
-            self.volume.budget.produce(attribute.size)
+        size = 0
+        for attribute in read_attributes(self.volume, inode, raw):
+            size += attribute.size
             found.setdefault(attribute.name, attribute.value)
-        return tuple(sorted(found.items()))
+        made = size, tuple(sorted(found.items()))
+        if len(self._attributes) < _MOST_KNOWN and size + len(raw) < _SMALL:
+            self._attributes[raw] = made
+        return made
 
     def extents(self, node: Node) -> Iterator[Extent]:
         return self._data.extents(_inode(node))

@@ -63,7 +63,7 @@ def read_node(volume: Volume, nid: int) -> Node:
         at = (nid - METABOX_NID) << 5
         space = volume.space(boxed=True)
     else:
-        at = (superblock.meta_block << superblock.block_bits) + (nid << 5)
+        at = volume.inodes_at + (nid << 5)
         space = volume.image
     page = space.pages.get(at >> PAGE_BITS)
     position = at & PAGE_MASK
@@ -71,23 +71,21 @@ def read_node(volume: Volume, nid: int) -> Node:
         buffer: Buffer = page
     else:
         buffer, position = space.at(at, 32)
-    (form, xattr_count, mode, extra, size, stamp, low, _ino, uid, gid) = _COMPACT(buffer, position)
-    if form & 1:
+    if buffer[position] & 1:
         if position + 64 > len(buffer):
             buffer, position = space.at(at, 64)
-        (_, _, _, extra, size, low, uid, gid, mtime, nanoseconds, nlink) = _EXTENDED(buffer, position)
+        (form, xattr_count, mode, high, size, low, uid, gid, mtime, nanoseconds, nlink) = _EXTENDED(buffer, position)
         if nanoseconds >= 1_000_000_000:
             nanoseconds = 0
-        high = extra
         xattrs_at = at + 64
     else:
+        (form, xattr_count, mode, nlink, size, stamp, low, _ino, uid, gid) = _COMPACT(buffer, position)
         mtime = superblock.epoch + stamp
         nanoseconds = superblock.fixed_nanoseconds
+        high = 0
         # bit 4 says "one link" (and frees the link field for address bits), except that of a directory
         if form & 0x10 and mode & 0o170000 != 0o040000:
-            nlink, high = 1, extra
-        else:
-            nlink, high = extra, 0
+            nlink, high = 1, nlink
         xattrs_at = at + 32
     layout = form >> 1 & 7
     kind = _TYPE_OF_MODE(mode & 0o170000)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rocketaudit.errors import FormatError, TruncatedError
 from rocketaudit.formats.erofs.superblock import Superblock
@@ -66,6 +66,10 @@ class Volume:
     metabox: Space | None = None
     prefixes: tuple[bytes, ...] = ()
     prefixes_error: str = ""
+    inodes_at: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.inodes_at = self.superblock.meta_block << self.superblock.block_bits
 
     def space(self, *, boxed: bool) -> Space:
         if not boxed:

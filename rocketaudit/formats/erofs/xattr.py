@@ -35,12 +35,19 @@ class Attribute(NamedTuple):
     shared: bool
 
 
-def read_attributes(volume: Volume, inode: Inode) -> Iterator[Attribute]:
-    """The inode's own attributes, then the shared ones."""
+def attributes_of(volume: Volume, inode: Inode) -> bytes:
+    """The bytes behind an inode that hold its attributes or name shared ones."""
+    length = inode.body - inode.xattrs_at
+    buffer, position = volume.space(boxed=inode.boxed).at(inode.xattrs_at, length)
+    return bytes(buffer[position : position + length])
+
+
+def read_attributes(volume: Volume, inode: Inode, raw: bytes | None = None) -> Iterator[Attribute]:
+    """The inode's own attributes, then the shared ones; `raw` is what `attributes_of` gave."""
     if inode.xattrs_at == inode.body:
         return
-    space = volume.space(boxed=inode.boxed)
-    raw = bytes(space.read(inode.xattrs_at, inode.body - inode.xattrs_at))
+    if raw is None:
+        raw = attributes_of(volume, inode)
     shared_count = raw[4] if len(raw) >= _HEADER_SIZE else 0
     position = _HEADER_SIZE + 4 * shared_count
     if position > len(raw):

@@ -27,6 +27,7 @@ _ROOT_INODE = 2
 _DIRECTORY = FileType.DIRECTORY
 _PIECE = 4 << 20
 _ZEROS = bytes(_PIECE)
+_MOST_KNOWN = 4096  # different attributes behind inodes
 _SHORT_TARGET = 60
 _LONGEST_TARGET = 65536
 
@@ -50,6 +51,7 @@ class Ext4:
         self._has_type = bool(superblock.incompatible & features.FILETYPE)
         self._largest = max(budget.entry_bytes, 4 * reader.size)
         budget.allow(reader.size)
+        self._attributes: dict[bytes, tuple[tuple[bytes, bytes], ...]] = {}
         self.label = superblock.label
         self.uuid = uuid_text(superblock)
         self.features = superblock.feature_names
@@ -257,9 +259,17 @@ class Ext4:
         return self.read(node, 0, node.size)
 
     def xattrs(self, node: Node) -> tuple[tuple[bytes, bytes], ...]:
-        found = xattr.read_all(self._volume, inode_of(node), self._value)
+        inode = inode_of(node)
+        raw = b"" if inode.xattr_block else xattr.inode_room(self._volume, inode)[0]
+        known = self._attributes.get(raw)  # most inodes have the same ones, byte for byte
+        if known is not None and not inode.xattr_block:
+            return known
+        found = xattr.read_all(self._volume, inode, self._value)
         found.pop(xattr.INLINE_DATA, None)
-        return tuple(sorted(found.items()))
+        pairs = tuple(sorted(found.items()))
+        if not inode.xattr_block and len(self._attributes) < _MOST_KNOWN and len(raw) < 1024 and xattr.are_plain(raw):
+            self._attributes[raw] = pairs
+        return pairs
 
     def _value(self, number: int, length: int) -> bytes:
         """The xattr value that an inode holds."""

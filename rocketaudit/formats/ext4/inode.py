@@ -39,7 +39,12 @@ class Inode(NamedTuple):
 
 def read_node(volume: Volume, number: int) -> Node:
     """The node of an inode number, or FormatError when it is out of range, not in use or unreadable."""
-    buffer, position, offset = volume.inode_at(number)
+    buffer, first, end, start = volume.window
+    if first <= number < end:  # neighbours in a directory are neighbours in the table, as a rule
+        position = (number - first) * volume.inode_size
+        offset = start + position
+    else:
+        buffer, position, offset = volume.inode_at(number)
     extra = mtime_extra = 0
     if volume.has_fine_times:
         (mode, uid, size, mtime, deleted, gid, links, flags, block, xattrs, size_high, xattrs_high, uid_high, gid_high,
@@ -54,7 +59,11 @@ def read_node(volume: Volume, number: int) -> Node:
     order = offset
     if kind is _REGULAR:
         size |= size_high << 32
-        order = _order(flags, block, volume.block_bits, offset) if size else _NO_DATA
+        if flags & FLAG_EXTENTS and block[2:4] != b"\0\0" == block[6:8]:  # its map is in the inode, as a rule
+            high, low = _FIRST_EXTENT(block, 16)
+            order = (low | high << 32) << volume.block_bits if size else _NO_DATA
+        else:
+            order = _order(flags, block, volume.block_bits, offset) if size else _NO_DATA
     elif kind is _DIRECTORY:
         size |= size_high << 32 if volume.has_large_folders else 0
     elif kind is not _SYMLINK:

@@ -30,6 +30,7 @@ class Volume:
         "inode_size",
         "reader",
         "superblock",
+        "window",
     )
 
     def __init__(self, reader: Reader, superblock: Superblock) -> None:
@@ -45,6 +46,8 @@ class Volume:
         self.has_fine_times = superblock.inode_size > 128
         self.has_large_folders = bool(superblock.incompatible & features.LARGE_DIR)
         self._spans: dict[tuple[int, int], tuple[bytes | memoryview, int]] = {}
+        # the part of an inode table that was used last: a buffer, its first inode, the one behind it, its offset
+        self.window: tuple[bytes | memoryview, int, int, int] = (b"", 0, 0, 0)
         self._descriptors: dict[int, bytes] = {}
 
     def block(self, number: int, what: str) -> bytes:
@@ -110,7 +113,17 @@ class Volume:
         position = within * size
         if position + size > len(buffer):
             raise TruncatedError(f"inode {number} lies after the end of the image", offset=start + position)
+        first = number - within
+        count = min(len(buffer) // size, self._inodes_per_group - span * self._inodes_per_span)
+        self.window = buffer, first, min(first + count, self._inodes + 1), start
         return buffer, position, start + position
+
+    def raw_inode(self, offset: int) -> tuple[bytes | memoryview, int]:
+        """A buffer with the whole inode at an offset of the file system, and its position there."""
+        buffer, first, end, start = self.window
+        if start <= offset < start + (end - first) * self.inode_size:
+            return buffer, offset - start
+        return self.reader.read(offset, self.inode_size), 0
 
     def span(self, group: int, index: int) -> tuple[bytes | memoryview, int]:
         """The part of the group's inode table that starts with inode `index` of it, and its offset."""

@@ -56,19 +56,36 @@ def read_all(volume: Volume, inode: Inode, read_value: ReadValue) -> dict[bytes,
 
 def in_inode(volume: Volume, inode: Inode, read_value: ReadValue) -> dict[bytes, bytes]:
     """The attributes between the inode's fields and the next inode."""
-    size = volume.superblock.inode_size
+    raw, at = inode_room(volume, inode)
+    return _entries(raw, 0, at, read_value) if raw else {}
+
+
+def inode_room(volume: Volume, inode: Inode) -> tuple[bytes, int]:
+    """The bytes that hold attributes behind an inode's fields, empty where there are none, and their offset."""
+    size = volume.inode_size
     if size <= 128:
-        return {}
-    raw = bytes(volume.reader.read(inode.offset, size))
-    extra = int.from_bytes(raw[128:130], "little")
+        return b"", inode.offset
+    buffer, position = volume.raw_inode(inode.offset)
+    extra = buffer[position + 128] | buffer[position + 129] << 8
     start = 128 + extra
     if extra & 3 or start + 4 > size:
         if extra & 3 or start > size:
             raise FormatError(f"inode with {extra} bytes of extra fields", offset=inode.offset + 128)
-        return {}
-    if raw[start : start + 4] != _MAGIC:
-        return {}
-    return _entries(raw[start + 4 :], 0, inode.offset + start + 4, read_value)
+        return b"", inode.offset
+    if buffer[position + start : position + start + 4] != _MAGIC:
+        return b"", inode.offset
+    return bytes(buffer[position + start + 4 : position + size]), inode.offset + start + 4
+
+
+def are_plain(raw: bytes) -> bool:
+    """Whether the bytes behind an inode say all of its attributes there: no value lies in another inode."""
+    position = 0
+    while position + _ENTRY.size <= len(raw) and raw[position : position + 4] != b"\0\0\0\0":
+        name_length, _, _, value_inode, _, _ = _ENTRY.unpack_from(raw, position)
+        if value_inode:
+            return False
+        position += _ENTRY.size + (name_length + 3 & ~3)
+    return True
 
 
 def _entries(raw: bytes, start: int, at: int, read_value: ReadValue) -> dict[bytes, bytes]:
