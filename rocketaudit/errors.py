@@ -10,6 +10,7 @@ RocketauditError
     TruncatedError       the bytes end before the structure does
     BudgetError          reading on would exceed a bound of this scan
   TrustError             a signature, key or signed document does not hold
+  MissingLibraryError    an optional library that a check needs is not installed
 """
 
 from __future__ import annotations
@@ -62,3 +63,7 @@ class BudgetError(FormatError):
 
 class TrustError(RocketauditError):
     """A signature, a key or a signed document does not hold."""
+
+
+class MissingLibraryError(RocketauditError):
+    """An optional library that a check needs is not installed; the message says how to get it."""

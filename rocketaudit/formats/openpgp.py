@@ -1,7 +1,8 @@
 """Verifies detached OpenPGP signatures of binary documents, strictly, with the keys that the user gave.
 
-Version 4 with RSA, ECDSA or Ed25519 and SHA-2 or SHA-3; MD5, SHA-1, version 3 and text signatures are refused. Key
-expiry, revocation and usage flags are honoured as of a given moment. Designated revokers are not followed.
+Two readers have to agree. This one applies what GRUB asks for and what a moment decides: the first signature of the
+file, version 4 with RSA, ECDSA or Ed25519 and SHA-2 or SHA-3, no text signature; expiry, revocation and usage flags as
+of a given moment. Designated revokers are not followed. Then the library decides (`openpgp_library`).
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from datetime import UTC, datetime
 from rocketaudit.errors import FormatError, TrustError
 from rocketaudit.formats.openpgp_certificate import Certificate, signing_keys
 from rocketaudit.formats.openpgp_check import CREATED, HASHES, problem_of, verifies
+from rocketaudit.formats.openpgp_library import confirm
 from rocketaudit.formats.openpgp_packet import (
     SIGNATURE,
     PublicKey,
     Signature,
+    pack,
     parse_packets,
     parse_signature,
     remove_armour,
@@ -52,7 +55,7 @@ def verify_detached(
 ) -> GoodSignature:
     """Verify the first signature of `signature_file` over `document`, as GRUB does; TrustError says what fails.
 
-    `as_of` (with a time zone) is when keys and signatures must be valid.
+    `as_of` (with a time zone) is when keys and signatures must be valid. MissingLibraryError without the library.
     """
     signature = parse_signatures(signature_file)[0]
     moment = int(as_of.timestamp())
@@ -71,6 +74,8 @@ def verify_detached(
             if refusal:
                 refusals.append(f"key {key.fingerprint} {refusal}")
                 continue
+            first = next(body for tag, body in parse_packets(remove_armour(signature_file)) if tag == SIGNATURE)
+            confirm(certificate.raw, pack(SIGNATURE, first), document, key.fingerprint)
             return GoodSignature(
                 certificate.fingerprint,
                 key.fingerprint,

@@ -23,6 +23,7 @@ from rocketaudit.formats.openpgp_packet import (
     USER_ID,
     PublicKey,
     Signature,
+    pack,
     parse_key,
     parse_packets,
     parse_signature,
@@ -49,12 +50,13 @@ class _Component:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A primary key with what belongs to it; `skipped` says which parts could not be read."""
+    """A primary key with what belongs to it; `skipped` says which parts could not be read, `raw` has them all."""
 
     primary: PublicKey
     direct: tuple[Signature, ...]
     components: tuple[_Component, ...] = field(repr=False)
     skipped: tuple[str, ...] = ()
+    raw: bytes = field(default=b"", repr=False)
 
     @property
     def fingerprint(self) -> str:
@@ -66,23 +68,25 @@ class Certificate:
         yield from (one.key for one in self.components if one.key is not None)
 
 
-def parse_certificates(raw: bytes) -> tuple[Certificate, ...]:
+def parse_certificates(key_file: bytes) -> tuple[Certificate, ...]:
     """The certificates in a key file, armoured or binary; FormatError when there is none."""
     found: list[Certificate] = []
     primary: PublicKey | None = None
     direct: list[Signature] = []
     components: list[_Component] = []
     skipped: list[str] = []
+    raw_packets: list[bytes] = []
 
     def finish() -> None:
         if primary is not None:
-            found.append(Certificate(primary, tuple(direct), tuple(components), tuple(skipped)))
+            joined = b"".join(raw_packets)
+            found.append(Certificate(primary, tuple(direct), tuple(components), tuple(skipped), joined))
 
-    for tag, body in parse_packets(remove_armour(raw)):
+    for tag, body in parse_packets(remove_armour(key_file)):
         try:
             if tag == PUBLIC_KEY:
                 finish()
-                primary, direct, components, skipped = None, [], [], []
+                primary, direct, components, skipped, raw_packets = None, [], [], [], []
                 primary = parse_key(body)
             elif tag in (USER_ID, USER_ATTRIBUTE):
                 components.append(_Component(tag, body, None))
@@ -93,6 +97,7 @@ def parse_certificates(raw: bytes) -> tuple[Certificate, ...]:
                 (components[-1].signatures if components else direct).append(parse_signature(body))
         except UnsupportedError as error:
             skipped.append(error.message)
+        raw_packets.append(pack(tag, body))
     finish()
     if not found:
         raise FormatError(f"no usable OpenPGP key{': ' + skipped[0] if skipped else ''}")

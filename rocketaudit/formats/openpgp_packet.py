@@ -178,6 +178,11 @@ def parse_packets(raw: bytes) -> Iterator[tuple[int, bytes]]:
     raise BudgetError(f"more than {MAX_PACKETS} OpenPGP packets")
 
 
+def pack(tag: int, body: bytes) -> bytes:
+    """One packet in the new format, with a length of four bytes."""
+    return bytes([0xC0 | tag, 0xFF]) + len(body).to_bytes(4, "big") + body
+
+
 def _new_length(cursor: _Cursor) -> int:
     first = cursor.number(1)
     if first < 192:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -328,6 +329,19 @@ def gpg(tmp_path_factory: pytest.TempPathFactory) -> Gpg:
 def boot_partition(image: Built) -> tuple[int, int]:
     part = next(one for one in image.partitions.values() if one.label == "BOTTLEROCKET-BOOT-A")
     return part.start, part.length
+
+
+def test_without_the_openpgp_library_a_good_signature_is_unknown_and_the_report_says_what_to_install(
+    gpg: Gpg, small_ext4_image: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = with_signature(small_ext4_image, tmp_path / "image.img", lambda text: gpg.sign("release", document=text))
+    key = tmp_path / "key.gpg"
+    key.write_bytes(gpg.export("release"))
+    monkeypatch.setitem(sys.modules, "pysequoia", None)
+    found, why = verdict(tmp_path, image, "--grub-key", key)
+    assert found == "unknown" and "pip install 'rocketaudit[openpgp]'" in why
+    key.write_bytes(gpg.export("stranger"))  # what our own reader refuses is broken, library or not
+    assert verdict(tmp_path, image, "--grub-key", key)[0] == "broken"
 
 
 def with_signature(image: Built, out: Path, make: Callable[[bytes], bytes]) -> Path:

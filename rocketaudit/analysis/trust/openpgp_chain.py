@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from rocketaudit.errors import FormatError, TrustError
+from rocketaudit.errors import FormatError, MissingLibraryError, TrustError
 from rocketaudit.formats.openpgp import verify_detached
 from rocketaudit.formats.openpgp_certificate import Certificate, parse_certificates
 from rocketaudit.model.trust import Anchor, ChainLink, LinkState
@@ -45,5 +45,7 @@ def text_link(
         good = verify_detached(signature, text, certificates, as_of)
     except (TrustError, FormatError) as error:
         return ChainLink(chain, name, LinkState.BROKEN, error.message, where)
+    except MissingLibraryError as error:
+        return ChainLink(chain, name, LinkState.NOT_CHECKABLE, error.message, where)
     why = f"{good.hash} by {good.key} at {good.created.isoformat()}"
     return ChainLink(chain, name, LinkState.VERIFIED, why, where)
