@@ -11,6 +11,7 @@ from typing import TypeVar
 from rocketaudit.errors import FormatError, SourceError
 from rocketaudit.evidence.collector import Collector, Seen
 from rocketaudit.evidence.identity import begin_content_check, checked_disk, identified, prepare_worker
+from rocketaudit.evidence.language_packages import language_facts
 from rocketaudit.evidence.reading import FileRead, give_room_back, read_file
 from rocketaudit.evidence.schedule import WorkerFailure, run_tasks
 from rocketaudit.evidence.shared_budget import SharedBudget
@@ -94,6 +95,7 @@ def collect(
     steps = chain(map(seen.append, _ask(collectors, source, wants)), map(import_module, needed_later))
     reads = _read_files(source, walked, wants, workers, progress, steps)
     files, binaries = _assemble(walked, reads)
+    seen.extend(language_facts(walked, reads.files))
     return Evidence(
         target=replace(identified(source, seen), digest=f"sha256:{reads.digest}" if reads.digest else None),
         judged=source.judged,

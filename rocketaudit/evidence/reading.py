@@ -13,10 +13,12 @@ from rocketaudit.errors import FormatError
 from rocketaudit.evidence.codeless import Codeless
 from rocketaudit.formats.containers.sniff import name_embedded_image
 from rocketaudit.formats.elf import Named, read_elf
+from rocketaudit.formats.stated_package import limit_of, parse_stated
 from rocketaudit.model import bytepath
 from rocketaudit.model.binary import Binary
 from rocketaudit.model.evidence import Wants
 from rocketaudit.model.filesystem import FileSystem, Node
+from rocketaudit.model.language_package import LanguagePackage
 from rocketaudit.model.reader import Buffer
 from rocketaudit.model.records import dataclass
 
@@ -25,6 +27,14 @@ MUCH = 8 << 20  # bytes at once for which the allocator is asked to give back fi
 CODELESS = 8 << 20  # programs over this are held without their code
 MAX_ROOM = 32 << 20  # memory kept for the next program; a larger one is rare, and a node has other uses for its memory
 MAX_SHEBANG = 256  # BINPRM_BUF_SIZE of include/uapi/linux/binfmts.h
+
+
+@dataclass(frozen=True, slots=True)
+class StatedPackages:
+    """The packages of Python, Node or Java that a file states; `unread` says why they are not known."""
+
+    packages: tuple[LanguagePackage, ...] = ()
+    unread: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +47,7 @@ class FileRead:
     interpreter: str | None = None
     binary: Binary | None = None
     unread: str | None = None
+    stated: StatedPackages | None = None
 
 
 def read_file(fs: FileSystem, node: Node, scope: str, path: str, wants: Wants) -> FileRead:
@@ -53,13 +64,26 @@ def read_file(fs: FileSystem, node: Node, scope: str, path: str, wants: Wants) -
         head = bytes(first[:8192])
         if head.startswith(b"\x7fELF") and wants.binaries:
             return _read_program(fs, first, pieces, node, scope, path, wants)
+        stated = None
+        if wants.binaries and (is_private is None or not is_private(node)) and 0 < node.size <= limit_of(path):
+            data = first if len(first) == node.size else _gather(chain((first,), pieces), node.size)[0]
+            stated = _stated(path, data)
+            first, pieces = data, iter(())
         sha256, sha512 = _digest(chain((first,), pieces), wants)
     except FormatError as error:
         return FileRead(unread=str(error))
     if head.startswith(b"#!"):
-        return FileRead(sha256, sha512, "script", _interpreter(head))
+        return FileRead(sha256, sha512, "script", _interpreter(head), stated=stated)
     is_image = bool(name_embedded_image(head, node.size))
-    return FileRead(sha256, sha512, "image" if is_image else "")
+    return FileRead(sha256, sha512, "image" if is_image else "", stated=stated)
+
+
+def _stated(path: str, data: bytes | memoryview) -> StatedPackages | None:
+    try:
+        packages = parse_stated(path, data)
+    except FormatError as error:
+        return StatedPackages(unread=str(error))
+    return StatedPackages(packages) if packages else None
 
 
 def _read_program(

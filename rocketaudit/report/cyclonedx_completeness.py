@@ -15,7 +15,7 @@ _WHY = {
     "go-modules": "the build information of a Go program names every module",
     "crates-stated-by-the-build": "the section .dep-v0 of a Rust program names every crate",
     "crates-recovered-from-paths": "a crate that cannot panic and leaves no path leaves no trace in a stripped program",
-    "python-node-and-java-packages": "found by the names of their files; what else lies inside was not read",
+    "python-node-and-java-packages": "only their files' names are known: they state nothing, or could not be read",
     "contents-of-other-programs": "what is linked statically into C and C++ leaves no list",
     "sha-512-not-collected": "these files have no SHA-512: it was not asked for, or the file could not be read",
 }

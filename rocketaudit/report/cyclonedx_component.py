@@ -33,6 +33,9 @@ _TECHNIQUES = {
     "crate-dep-v0": "binary-analysis",
     "crate-path": "binary-analysis",
     "vendor-sbom": "attestation",
+    "pypi-metadata": "manifest-analysis",
+    "npm-metadata": "manifest-analysis",
+    "maven-metadata": "manifest-analysis",
     "pypi-name": "filename",
     "npm-name": "filename",
     "maven-name": "filename",
@@ -108,11 +111,11 @@ def _bsi_properties(component: Component) -> list[tuple[str, str]]:
     """What BSI TR-03183-2 v2.1 asks of every file, spelled as its own property taxonomy."""
     if component.kind not in ("file", "firmware"):
         return []
-    runs = component.found_by in ("elf", "script", "kernel")
+    runs = component.found_by in ("elf", "script", "kernel", "java-archive")
     return [
         ("bsi:component:filename", component.name.rpartition("/")[2] or component.name),
         ("bsi:component:executable", "executable" if runs else "non-executable"),
-        ("bsi:component:archive", "archive" if component.found_by == "disk-image" else "no archive"),
+        ("bsi:component:archive", "archive" if component.found_by in ("disk-image", "java-archive") else "no archive"),
         ("bsi:component:structured", "unstructured" if component.found_by == "firmware" else "structured"),
     ]
 
