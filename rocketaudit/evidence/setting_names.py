@@ -64,6 +64,7 @@ _ALLOWED = (
     "pki/*/trusted",
     "updates/ignore-waves",
     "updates/metadata-base-url",
+    "updates/seed",
     "updates/targets-base-url",
     "updates/version-lock",
 )

@@ -50,6 +50,22 @@ class Update:
     def is_withdrawn(self) -> bool:
         return self.version > self.max_version
 
+    def place_of(self, seed: int) -> tuple[int, datetime | None]:
+        """The wave of a node (1 is the first, 0 is before it) and when the node may update; None: at once.
+
+        Nodes of one wave follow each other by their seed until the next wave begins. As updog does it, the whole seed
+        counts and not its distance from the wave's first one, so that the end of a wave often comes earlier.
+        """
+        begun = [wave for wave in self.waves if wave.seed < seed]
+        following = next((wave for wave in self.waves if wave.seed >= seed), None)
+        if not begun:
+            return 0, None
+        start = begun[-1]
+        if following is None:
+            return len(begun), start.start
+        step = (following.start - start.start) / (following.seed - start.seed)
+        return len(begun), min(following.start, start.start + step * seed)
+
 
 @dataclass(frozen=True, slots=True)
 class UpdateManifest:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -77,6 +77,40 @@ def test_migrations_take_the_longest_step_that_does_not_overshoot() -> None:
     )
     assert read.migrations_between((1, 0, 0), (1, 6, 0)) is None
     assert read.migrations_between((1, 0, 0), (1, 0, 0)) == ()
+
+
+@pytest.mark.parametrize(
+    ("seed", "wave", "minutes"),
+    [
+        (0, 0, None),  # before the first wave: nobody should be there, and updog lets them go
+        (1, 1, 4),
+        (50, 1, 200),
+        (60, 2, 1024),  # by its place 1188, but then the wave is over
+        (100, 2, 1024),
+        (148, 3, 1024 + 148 * 3072 / 924),
+        (1024, 3, 4096),
+        (1025, 4, 4096),
+        (2047, 4, 4096),
+    ],
+)
+def test_a_node_has_the_place_that_updog_gives_its_seed(seed: int, wave: int, minutes: float | None) -> None:
+    """The waves of updog's own tests, in minutes."""
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    at = {"0": 0, "50": 200, "100": 1024, "1024": 4096}
+    waves = {bound: (start + timedelta(minutes=after)).isoformat() for bound, after in at.items()}
+    (read,) = parse_update_manifest(manifest(update("1.0.0", waves=waves))).updates
+    number, moment = read.place_of(seed)
+    assert number == wave
+    if minutes is None:
+        assert moment is None
+    else:
+        assert moment is not None
+        assert abs(moment - start - timedelta(minutes=minutes)) < timedelta(seconds=1)
+
+
+def test_without_waves_everybody_goes_at_once() -> None:
+    (read,) = parse_update_manifest(manifest(update("1.0.0"))).updates
+    assert read.place_of(700) == (0, None)
 
 
 def test_waves_are_ordered_by_seed_and_their_times_are_in_utc() -> None:

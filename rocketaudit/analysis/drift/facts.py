@@ -15,6 +15,8 @@ from rocketaudit.model.target import TargetKind
 # derived from other evidence that is compared itself (files and the notices in licence texts, what partitions hold,
 # verity, the arguments one by one and the boot entries), or about whoever looked
 DERIVED = frozenset({"copyright", "integrity", "file", "kernel_command_line", "node", "partition", "sight"})
+# drawn at random when a node first boots: it says when that node updates, and nothing else
+OF_ONE_NODE = frozenset({Key("setting", ("updates", "seed"))})
 NOT_ASKED = "not collected: evidence of `collect`, `baseline create`, or kept by `-o evidence` holds every fact"
 
 
@@ -41,7 +43,10 @@ def _facts(sides: Sides, evidence: Evidence, scope: str) -> dict[tuple[Key, Plan
     return {
         (fact.key, fact.plane): fact
         for fact in evidence.facts
-        if fact.scope == scope and fact.plane in planes and fact.key.namespace not in DERIVED
+        if fact.scope == scope
+        and fact.plane in planes
+        and fact.key.namespace not in DERIVED
+        and fact.key not in OF_ONE_NODE
     }
 
 

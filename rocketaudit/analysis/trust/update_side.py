@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
+from rocketaudit.analysis.trust.node_place import NodePlace, node_place, place_text
 from rocketaudit.analysis.trust.own_root import own_root_answer
 from rocketaudit.analysis.trust.tuf_chain import TufChain
 from rocketaudit.errors import FormatError, TrustError
@@ -65,7 +66,8 @@ def update_answers(
             why = problem or bank.problem
             found += [_answer(one, scope, AnswerState.UNKNOWN, why, where) for one in _QUESTIONS]
         else:
-            found += _release_answers(chain.trusted, manifest, bank, where, as_of)
+            node = node_place(evidence) if scope == evidence.judged else None
+            found += _release_answers(chain.trusted, manifest, bank, where, as_of, node)
         found.append(own_root_answer(evidence, scope, chain, anchor, metadata, as_of))
     return (*found, _expiry(chain, as_of))
 
@@ -119,7 +121,7 @@ def _bank(evidence: Evidence, scope: str) -> _Bank:
 
 
 def _release_answers(
-    trusted: TrustedSet, manifest: UpdateManifest, bank: _Bank, where: str, as_of: datetime
+    trusted: TrustedSet, manifest: UpdateManifest, bank: _Bank, where: str, as_of: datetime, node: NodePlace | None
 ) -> Iterator[UpdateAnswer]:
     listed = manifest.listed(bank.variant, bank.arch)
     yield _answer("release-offered", bank.scope, *_offered(listed, bank), where)
@@ -138,7 +140,8 @@ def _release_answers(
             yield _answer(identity, bank.scope, AnswerState.FINE, text, where)
         target = next((one for one in listed if one.version == bank.version), None)
     else:
-        yield _answer("update-waves", bank.scope, *_waves(target, as_of), where)
+        state, text = _waves(target, as_of)
+        yield _answer("update-waves", bank.scope, state, text + place_text(node, target, as_of), where)
         yield _answer("update-migrations", bank.scope, *_migrations(trusted, manifest, bank, target), where)
     if target is None:
         text = "no image of this release is listed"

@@ -13,8 +13,9 @@ from rocketaudit.analysis.findings import find_oddities
 from rocketaudit.analysis.integrity import judge_integrity
 from rocketaudit.analysis.trust.judge import TrustInputs, judge_updates
 from rocketaudit.audit import Looking, look
-from rocketaudit.model.evidence import SignedBlob
-from rocketaudit.model.fact import Locator
+from rocketaudit.model.evidence import Coverage, SignedBlob
+from rocketaudit.model.fact import Fact, Key, Locator, Plane, State
+from rocketaudit.model.target import TargetKind
 from rocketaudit.model.trust import Anchor, AnchorKind
 from rocketaudit.model.update import AnswerState
 from tests.formats.test_update_manifest import manifest, update
@@ -113,6 +114,44 @@ def test_waves_say_when(seen, repository, waves, days, said, state):
     assert said in answers["update-waves"].answer
     assert answers["update-waves"].state is state
     assert answers["update-newer"].answer == "newer: 9.9.9"
+
+
+@pytest.mark.parametrize(
+    ("settings", "days", "said"),
+    [
+        ({"seed": 100}, 0, "; this node (seed 100) in wave 1 of 2, not before 2026-06-02T21:22:30Z"),
+        ({"seed": 100}, 2, "; this node (seed 100) in wave 1 of 2, since 2026-06-02T21:22:30Z"),
+        ({"seed": 2000}, 2, "; this node (seed 2000) in wave 2 of 2, not before 2026-06-04T12:00:00Z"),
+        ({"seed": 0}, 0, "; this node (seed 0) at once"),
+        ({"seed": 9, "ignore-waves": True}, 0, "; this node ignores waves"),
+        ({"seed": 9, "ignore-waves": True, "version-lock": "1.2.3"}, 0, "ignores waves, but it is locked to 1.2.3"),
+        ({"seed": 2000, "version-lock": "latest"}, 3, "wave 2 of 2, since 2026-06-04T12:00:00Z"),
+        ({"seed": "9"}, 0, "place in it is not known: its seed is '9'"),
+        ({"seed": 2048}, 0, "place in it is not known: its seed is '2048'"),
+        ({}, 0, "place in it is not known: its seed is not set"),
+        (None, 0, "place in it is not known: seed was not read"),
+    ],
+)
+def test_a_node_learns_its_own_place_in_the_waves(seen, repository, settings, days, said):
+    times = {seed: (NOW + timedelta(days=at)).strftime("%Y-%m-%dT%H:%M:%SZ") for seed, at in (("0", 1), ("512", 3))}
+    where = Locator("node")
+    facts = [
+        Fact(Key("setting", ("updates", name)), Plane.RUNTIME, State.PRESENT, where, value, scope=seen.judged)
+        for name, value in (settings or {}).items()
+    ]
+    covered = () if settings is None else (Coverage(Plane.RUNTIME, seen.judged, "setting:*"),)
+    node = replace(
+        seen,
+        target=replace(seen.target, kind=TargetKind.NODE),
+        facts=(*seen.facts, *facts),
+        covered=(*seen.covered, *covered),
+        _facts={},
+    )
+    raw = manifest(mine(seen, seen.target.version), mine(seen, "9.9.9", waves=times))
+    as_of = NOW + timedelta(days=days)
+    answer = ask(node, repository, raw, as_of=as_of)["update-waves"].answer
+    assert said in answer
+    assert "this node" not in ask(seen, Repository(("ed25519",)), raw, as_of=as_of)["update-waves"].answer
 
 
 def test_migrations_and_images_must_be_there_and_signed(seen, repository):
