@@ -1,4 +1,4 @@
-"""python -m bench.fuzz_elf [COUNT [SEED]]: damaged ELF files give a Binary or a FormatError, soon, nothing else."""
+"""python -m bench.fuzz_elf [COUNT [SEED [FOLDER]]]: damaged ELF files give a Binary or a FormatError, and soon."""
 
 from __future__ import annotations
 
@@ -18,13 +18,23 @@ from rocketaudit.formats.elf import read_elf
 
 VECTORS = SHARED / "elf"
 SLOW = 5.0  # seconds for one file of at most a few MiB
+_TEXTS = (
+    b"\0_ZN",
+    b"\0_R",
+    b"zPLR\0",
+    b".rs",
+    b"17h0123456789abcdefE\0",
+    b"\0__rust_alloc\0",
+    b"\0" * 64,
+    b"\xff" * 64,
+)
 _NUMBERS = (0, 1, 0x7FFFFFFF, 0xFFFFFFFF, 0xFFFF, 0x10000, 0x80000000)
 
 
 def vectors(folder: Path = VECTORS) -> list[bytes]:
-    """The ELF files among the vectors, unpacked."""
+    """The ELF files in a folder and the folders in it, unpacked."""
     found = []
-    for path in sorted(folder.glob("*/*")):
+    for path in sorted(path for path in (*folder.glob("*"), *folder.glob("*/*")) if path.is_file()):
         raw = path.read_bytes()
         raw = bz2.decompress(raw) if path.suffix == ".bz2" else raw
         if raw[:4] == b"\x7fELF":
@@ -33,11 +43,18 @@ def vectors(folder: Path = VECTORS) -> list[bytes]:
 
 
 def mutants(seeds: list[bytes], count: int, seed: int) -> Iterator[bytes]:
-    """`count` damaged copies: bytes, header fields, cut ends, moved blocks; the same ones for the same seed."""
+    """`count` damaged copies, the same ones for the same seed.
+
+    Bytes, header fields, cut ends, moved blocks; rows of the tables that the header leads to; texts that readers look
+    for; two files grown together.
+    """
     rng = random.Random(seed)
     for _ in range(count):
         data = bytearray(rng.choice(seeds))
-        kind = rng.randrange(5)
+        kind = rng.randrange(8)
+        if kind == 7:
+            other, at = rng.choice(seeds), rng.randrange(len(data))
+            data[at:] = other[at : 4 << 20]
         for _ in range(rng.choice((1, 2, 8, 40))):
             _damage(data, kind, rng)
         yield bytes(data)
@@ -55,9 +72,33 @@ def _damage(data: bytearray, kind: int, rng: random.Random) -> None:
         data[at : at + 4] = struct.pack("<I", rng.choice((*_NUMBERS, len(data), rng.randrange(1 << 32))))
     elif kind == 3:
         del data[rng.randrange(1, len(data)) :]
+    elif kind == 5:
+        _damage_table(data, rng)
+    elif kind == 6:
+        text = rng.choice(_TEXTS) * rng.choice((1, 1, 20))
+        at = rng.randrange(len(data))
+        data[at : at + len(text)] = text[: len(data) - at]
     else:
         source, target, length = rng.randrange(len(data)), rng.randrange(len(data)), rng.randrange(64)
         data[target : target + length] = data[source : source + length]
+
+
+def _damage_table(data: bytearray, rng: random.Random) -> None:
+    """One field of a row of the program headers, the section table or the dynamic table; edges of 64 bits too."""
+    wide = data[4] == 2
+    order, word = "<" if data[5] == 1 else ">", 8 if wide else 4
+    if len(data) < 64:
+        return
+    places = [
+        int.from_bytes(data[at : at + word], "little" if order == "<" else "big") for at in (24 + word, 24 + 2 * word)
+    ]
+    rows = [place for place in places if place < len(data) - word]
+    marks = [at for at in (data.find(b"\x05" + bytes(word - 1)),) if 0 <= at < len(data) - 512]  # DT_STRTAB
+    start = rng.choice([*rows, *marks, 0])
+    at = start + word * rng.randrange(64)
+    if at + word <= len(data):
+        value = rng.choice((*_NUMBERS, len(data), len(data) - 1, (1 << 64) - 1, 1 << 63, rng.randrange(len(data))))
+        data[at : at + word] = (value & (1 << 8 * word) - 1).to_bytes(word, "little" if order == "<" else "big")
 
 
 def check(data: bytes) -> tuple[str, float]:
@@ -72,9 +113,10 @@ def check(data: bytes) -> tuple[str, float]:
 
 def main(words: list[str]) -> int:
     count, seed = int(words[0]) if words else 100_000, int(words[1]) if len(words) > 1 else 1
-    seeds = [data for data in vectors() if len(data) < 4 << 20]
+    folder = Path(words[2]) if len(words) > 2 else VECTORS
+    seeds = [data for data in vectors(folder) if len(data) < 4 << 20]
     if not seeds:
-        print(f"no vectors at {VECTORS}: ROCKETAUDIT_SHARED_DATA names the folder", file=sys.stderr)
+        print(f"no ELF files at {folder}: ROCKETAUDIT_SHARED_DATA names the vectors' folder", file=sys.stderr)
         return 2
     said: Counter[str] = Counter()
     slowest, bad = 0.0, 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rocketaudit.formats.elf import language_text as evidence
 from rocketaudit.formats.elf.header import PF_X, ElfFile
-from rocketaudit.formats.elf.language import Shares, Sign, Verdict, classify
+from rocketaudit.formats.elf.language import Shares, Sign, Verdict, classify, holds_rust
 from rocketaudit.formats.elf.language_signals import (
     STARTUP_NAMES,
     Names,
@@ -71,7 +71,8 @@ def _search(at: _Looked, signals: list[Signal]) -> list[Signal]:
     kinds: set[str] = {signal.kind for signal in signals}
     found = list(signals)
     if _is_data(at.elf):
-        return [*found, *evidence.source_paths(at.text)]
+        near = evidence.clipped(at.text.ranges, evidence.WEAK_SEARCH)
+        return [*found, *evidence.source_paths(Text(at.elf.haystack, near))]
     is_go = bool(kinds & {Sign.GO_SECTION, Sign.GO_NOTE})
     if not is_go and Sign.RUST_LIBRARY not in kinds:
         found += evidence.go_text(at.elf, at.text)
@@ -91,17 +92,17 @@ def _is_data(elf: ElfFile) -> bool:
 def _search_others(at: _Looked, signals: list[Signal]) -> list[Signal]:
     """C++ without names, other runtimes, and what speaks for C: asked in this order, while nothing has answered."""
     kinds = {signal.kind for signal in signals}
-    holds_rust = "rust" in classify(signals).contains
+    with_rust = holds_rust(signals)
     imports = at.imports
     found: list[Signal] = []
     if not kinds & {Sign.CPP_PERSONALITY, Sign.CPP_DYNAMIC_NAMES, Sign.CPP_NAMES}:
         found += evidence.cpp_text(at.text, unwinds=not imports or bool(kinds & {Sign.UNWINDER, Sign.STATIC}))
-        if not found and not holds_rust:
+        if not found and not with_rust:
             found += evidence.source_paths(at.text)
     cpp_names = sum(int(signal.value) for signal in signals if signal.kind == Sign.CPP_DYNAMIC_NAMES)
-    if not holds_rust and not kinds & {Sign.RUNTIME_LIBRARY, Sign.RUNTIME_NAME} and cpp_names < MANY_NAMES:
+    if not with_rust and not kinds & {Sign.RUNTIME_LIBRARY, Sign.RUNTIME_NAME} and cpp_names < MANY_NAMES:
         found += evidence.runtime_text(at.text, imports)
-    if holds_rust or classify(signals + found).language not in (Language.C, Language.UNKNOWN):
+    if with_rust or classify(signals + found).language not in (Language.C, Language.UNKNOWN):
         return found
     if not any(signal.kind == Sign.C_PATH for signal in found):
         if kinds >= {Sign.CPP_CONSTRUCTORS, Sign.CPP_DESTRUCTORS}:
@@ -109,6 +110,7 @@ def _search_others(at: _Looked, signals: list[Signal]) -> list[Signal]:
             found.append(Signal(Sign.CPP_STATIC_OBJECTS, "constructors and destructors"))
         if Sign.C_NAMES not in kinds:
             found += evidence.vtable_signals(at.elf)
+    found += evidence.unwind_signals(at.elf)
     if Sign.C_LIBRARY not in kinds:
         found += evidence.static_library_text(at.text)
     return found

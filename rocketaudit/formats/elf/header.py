@@ -279,17 +279,14 @@ def _sections(
 
 
 def _section_names(view: memoryview, sections: tuple[Section, ...], names: int) -> dict[str, int]:
-    index: dict[str, int] = {}
     if names >= len(sections) or sections[names].type == SHT_NOBITS:
-        return index
+        return {}
     table = sections[names]
     text = str(view[table.offset : table.offset + min(table.size, MAX_SECTION_NAMES)], "latin-1")
-    for number, section in enumerate(sections):
-        start = section.name
-        end = text.find("\0", start, start + 256)
-        if end > start:
-            index.setdefault(text[start:end], number)
-    return index
+    places = [(number, section[0]) for number, section in enumerate(sections)]
+    places.reverse()  # of sections with one name, the first one stays
+    find = text.find
+    return {text[start:end]: number for number, start in places if (end := find("\0", start, start + 256)) > start}
 
 
 def _dynamic(

@@ -8,12 +8,13 @@ locations (a pointer and a length) that point at the text. Measured figures: doc
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
 
 from rocketaudit.model.binary import Confidence, Language, Signal
 
-CLASSIFIER = "2026.11"
+CLASSIFIER = "2026.12"
 
 Shares = tuple[tuple[str, float, str], ...]
 
@@ -71,6 +72,7 @@ class Sign(StrEnum):
     C_NAMES = "c-names"
     C_PATH = "c-source-path"
     KERNEL_MODULE = "kernel-module"
+    UNCOVERED_CODE = "code-without-unwind-entries"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,13 @@ _CPP_PROOF: Mapping[Sign, int] = {
     Sign.CPP_PATH: 2,
     Sign.CPP_STATIC_OBJECTS: 3,
 }
+# what C may have, but seldom has
+_DOUBTS_OF_C = frozenset({
+    Sign.CPP_LIBRARY, Sign.CPP_PATH, Sign.CPP_CONSTRUCTORS, Sign.RUST_PATH, Sign.GO_RUNTIME,
+})  # fmt: skip
+_C_LIBRARIES = frozenset({Sign.C_LIBRARY, Sign.C_STATIC_LIBRARY})
+_C_SOURCES = frozenset({Sign.C_PATH, Sign.C_NAMES})
+_HINTS_OF_C = _C_SOURCES | {Sign.C_STARTUP, Sign.C_COMMENT, Sign.C_IMPORTS}
 # runtimes whose programs may embed Rust, or whose markers Rust programs carry as data
 _WEAKER_THAN_RUST = frozenset({"haskell", "nim", "pascal", "zig", "lisp", "crystal"})
 
@@ -138,7 +147,11 @@ class _Found:
         return int(value) if value is not None and value.isdecimal() else 0
 
     def score(self, weights: Mapping[Sign, int]) -> int:
-        return sum(weight for sign, weight in weights.items() if sign in self.by_kind)
+        """The weights of the signs found, each counted once."""
+        return sum([weights[sign] for sign in weights.keys() & self.by_kind.keys()])
+
+    def any_of(self, signs: AbstractSet[Sign]) -> bool:
+        return not signs.isdisjoint(self.by_kind)
 
 
 def rust_score(found: _Found) -> int:
@@ -158,12 +171,19 @@ def cpp_score(found: _Found) -> int:
     score = found.score(_CPP_PROOF) + (4 if names >= 3 else 3 if names else 0)
     if Sign.CPP_PATH in found and Sign.C_PATH not in found:
         score += 1
+    if Sign.CPP_LIBRARY in found and not found.any_of(_C_SOURCES):
+        score += 1  # g++ links its library whether anything of it is used or not; gcc does when it is told to
     return score + (4 if tables >= 2 else 3 if tables else 0)
 
 
 def go_score(found: _Found) -> int:
     """From 4 on the file contains Go."""
     return found.score(_GO_PROOF)
+
+
+def holds_rust(signals: Iterable[Signal]) -> bool:
+    """The part of `classify` that decides whether Rust is inside."""
+    return rust_score(_Found(signals)) >= 4
 
 
 def classify(signals: Iterable[Signal], shares: Shares = ()) -> Verdict:
@@ -232,7 +252,7 @@ def _cpp_confidence(found: _Found) -> Confidence:
     strong = found.count(Sign.CPP_DYNAMIC_NAMES) >= 3 or Sign.CPP_PERSONALITY in found or Sign.CPP_NAMES in found
     if strong or Sign.CPP_TYPES in found:
         return Confidence.HIGH
-    return Confidence.MEDIUM
+    return Confidence.MEDIUM if cpp_score(found) > 3 or Sign.CPP_LIBRARY not in found else Confidence.LOW
 
 
 def _c_or_unknown(found: _Found) -> Verdict:
@@ -240,15 +260,13 @@ def _c_or_unknown(found: _Found) -> Verdict:
     c = [Language.C.value]
     if Sign.KERNEL_MODULE in found:
         return _verdict(Language.C, None, c, Confidence.HIGH)
-    shown = Sign.C_LIBRARY in found or Sign.C_STATIC_LIBRARY in found
-    doubtful = any(
-        sign in found
-        for sign in (Sign.CPP_LIBRARY, Sign.CPP_PATH, Sign.CPP_CONSTRUCTORS, Sign.RUST_PATH, Sign.GO_RUNTIME)
-    )
-    if shown and not doubtful and (Sign.C_PATH in found or Sign.C_NAMES in found):
+    shown = found.any_of(_C_LIBRARIES)
+    if shown and not found.any_of(_DOUBTS_OF_C) and found.any_of(_C_SOURCES):
         return _verdict(Language.C, None, c, Confidence.HIGH)
     if shown:
-        return _verdict(Language.C, None, c, Confidence.MEDIUM)
-    if any(sign in found for sign in (Sign.C_NAMES, Sign.C_STARTUP, Sign.C_COMMENT, Sign.C_IMPORTS, Sign.C_PATH)):
+        constructors = found.count(Sign.CPP_CONSTRUCTORS) > 2 and not found.any_of(_C_SOURCES)
+        doubted = constructors or Sign.UNCOVERED_CODE in found
+        return _verdict(Language.C, None, c, Confidence.LOW if doubted else Confidence.MEDIUM)
+    if found.any_of(_HINTS_OF_C):
         return _verdict(Language.C, None, c, Confidence.LOW)
     return Verdict(Language.UNKNOWN, None, (), Confidence.LOW)

@@ -235,7 +235,7 @@ def _dynamic_name_signals(table: SymbolTable) -> Iterator[Signal]:
 
 # the first four bytes of every name that `Runtime.defines` matches
 _RUNTIME_STARTS = frozenset(
-    b"stg_ hs_m ghcz caml _D3s _D4c _d_r __gn ada_ FPC_ NimM _gfo __ob _OBJ __cr kDar _kDa".split()
+    b"stg_ hs_m ghcz caml _D3s _D4c _d_r __gn ada_ FPC_ NimM _gfo __ob _OBJ __cr kDar _kDa buil star debu".split()
 )
 _RUNTIME_LEADS = re.compile(
     b"|".join(b"(?:" + runtime.defines.pattern + b")" for runtime in RUNTIMES if runtime.defines is not None)
@@ -244,7 +244,7 @@ _RUNTIME_LEADS = re.compile(
 
 def _runtime_among(table: SymbolTable) -> str | None:
     """The runtime that the alphabetically first telling name defined here belongs to."""
-    telling = [name for name in table.telling if name[:4] in _RUNTIME_STARTS and _RUNTIME_LEADS.match(name)]
+    telling = [name for name in table.marked if name[:4] in _RUNTIME_STARTS and _RUNTIME_LEADS.match(name)]
     for name in sorted(set(telling) - table.undefined)[:1] if telling else ():
         for runtime in RUNTIMES:
             if runtime.defines is not None and runtime.defines.match(name):

@@ -16,7 +16,7 @@ from rocketaudit.formats.elf.relocations import relative_slots
 from rocketaudit.formats.elf.runtimes import RUNTIMES, may_run
 from rocketaudit.formats.elf.searchable import C_FILES, CPP_FILES, GO_PANIC, MAX_RUST_FILES, Text
 from rocketaudit.formats.elf.symbols import SymbolTable
-from rocketaudit.formats.elf.unwind import LOCAL, personalities
+from rocketaudit.formats.elf.unwind import LOCAL, personalities, uncovered_code
 from rocketaudit.formats.elf.vtables import stored_vtables
 from rocketaudit.model.binary import Signal
 
@@ -226,7 +226,8 @@ def runtime_text(text: Text, imports: AbstractSet[bytes]) -> Iterator[Signal]:
             continue
         for texts in runtime.texts:
             if all(text.find(mark) >= 0 for mark in reversed(texts)):
-                yield Signal(Sign.RUNTIME_TEXT, f"{runtime.name}: {texts[0].decode()}", text.find(texts[0]))
+                shown = texts[0].strip(b"\0").decode()
+                yield Signal(Sign.RUNTIME_TEXT, f"{runtime.name}: {shown}", text.find(texts[0]))
                 return
 
 
@@ -237,6 +238,13 @@ def static_library_text(text: Text) -> Iterator[Signal]:
         if at >= 0:
             yield Signal(Sign.C_STATIC_LIBRARY, mark.decode(), at)
             return
+
+
+def unwind_signals(elf: ElfFile) -> Iterator[Signal]:
+    """Code that hardly any unwind entry describes: assembler, or a compiler that is not one of C."""
+    found = uncovered_code(elf)
+    if found is not None:
+        yield Signal(Sign.UNCOVERED_CODE, f"unwind entries for {found[1]} of {found[0]} bytes")
 
 
 def personality_signal(elf: ElfFile, dynamic: SymbolTable) -> Signal:

@@ -28,6 +28,8 @@ _UNWINDING = frozenset({
     b"_Unwind_RaiseException", b"_Unwind_Resume", b"_Unwind_Backtrace", b"_Unwind_GetIP", b"_Unwind_GetRegionStart",
     b"_Unwind_GetLanguageSpecificData", b"_Unwind_ForcedUnwind", b"dl_iterate_phdr", b"_dl_find_object",
 })  # fmt: skip
+# what Zig's writers, threads and start-up code call where a C library is linked
+_ZIG_STREAMS = frozenset({b"preadv64", b"pwritev64", b"preadv", b"pwritev", b"writev", b"getauxval", b"__tls_get_addr"})
 
 
 RUNTIMES: tuple[Runtime, ...] = (
@@ -72,13 +74,14 @@ RUNTIMES: tuple[Runtime, ...] = (
     Runtime(
         "zig",
         (),
-        None,
+        re.compile(rb"builtin\.zig_backend$|start\.posixCallMain|debug\.[\w.]*__anon_\d+$"),
         (
             (b"reached unreachable code", b"attempt to unwrap error: "),
             (b"reached unreachable code", b"/lib/std/"),
             (b"reached unreachable code", b"switch on corrupt value"),  # std.builtin.panic_messages: ReleaseSafe
+            (b"QuotaExceeded\0", b"\0SystemResources\0"),  # names of std.posix' errors: in ReleaseFast and ReleaseSmall
         ),
-        _UNWINDING,
+        _UNWINDING | _ZIG_STREAMS,
     ),
 )
 

@@ -21,7 +21,8 @@ MAX_RUST_FILES = 400
 
 _OF_RUNTIMES = {text for runtime in RUNTIMES for texts in runtime.texts for text in texts if b"." in text}
 NEEDLES: tuple[bytes, ...] = (RUST_FILE, GO_PANIC, *C_FILES, *CPP_FILES, *sorted(_OF_RUNTIMES))
-_TOGETHER = frozenset(NEEDLES)
+_DOTS = {needle: needle.index(b".") for needle in NEEDLES}
+_LONGEST = max(map(len, NEEDLES))
 
 
 class Text:
@@ -34,7 +35,7 @@ class Text:
 
     def find(self, needle: bytes) -> int:
         """The offset of the first hit, or -1."""
-        if needle in _TOGETHER:
+        if needle in _DOTS:
             places = self._places[needle]
             return places[0] if places else -1
         if (at := self._found.get(needle)) is None:
@@ -63,7 +64,7 @@ class Text:
                 for dot, _ in self.haystack.matches(_pattern(wanted), ((at, end),)):
                     at = dot + 1
                     for needle in self._around(dot, wanted, start, end):
-                        found[needle].append(dot - needle.index(b"."))
+                        found[needle].append(dot - _DOTS[needle])
                     left = tuple(n for n in wanted if len(found[n]) < (MAX_RUST_FILES if n == RUST_FILE else 1))
                     if left != wanted:
                         wanted = left
@@ -74,10 +75,11 @@ class Text:
 
     def _around(self, dot: int, wanted: Iterable[bytes], start: int, end: int) -> Iterator[bytes]:
         """The needles that have their dot there and lie inside the range: more than one can."""
+        first = max(start, dot - _LONGEST)
+        near = self.haystack.window(first, min(end, dot + _LONGEST))
         for needle in wanted:
-            place = dot - needle.index(b".")
-            inside = start <= place and place + len(needle) <= end
-            if inside and self.haystack.window(place, place + len(needle)) == needle:
+            place = dot - _DOTS[needle]
+            if place >= first and near.startswith(needle, place - first):
                 yield needle
 
 

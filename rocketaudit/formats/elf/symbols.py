@@ -9,7 +9,6 @@ the string table in place. Such a name counts only when a row refers to it.
 from __future__ import annotations
 
 import re
-import struct
 import sys
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,15 +19,7 @@ from itertools import compress, islice
 from operator import not_
 from typing import Literal, NamedTuple
 
-from rocketaudit.formats.elf.header import (
-    DT_GNU_HASH,
-    DT_HASH,
-    DT_STRTAB,
-    DT_SYMTAB,
-    SHT_NOBITS,
-    SHT_SYMTAB,
-    ElfFile,
-)
+from rocketaudit.formats.elf.header import DT_SYMTAB, SHT_NOBITS, SHT_SYMTAB, ElfFile
 from rocketaudit.formats.elf.mangling import (
     LEGACY_CLONES,
     LEGACY_HASH,
@@ -41,11 +32,11 @@ from rocketaudit.formats.elf.mangling import (
     Mangling,
     mangling,
 )
+from rocketaudit.formats.elf.symbol_count import MAX_SYMBOLS, dynamic_count
 
-MAX_SYMBOLS = 400_000
 SAMPLE = 8_000
 CHUNK = 8_192  # rows unpacked at once
-MAX_BUCKETS = 1 << 20
+SMALL_TEXT = 64 << 10
 STT_FUNC = 2
 
 
@@ -74,7 +65,7 @@ _IS_FUNCTION = bytes(info & 15 == STT_FUNC for info in range(256))
 # the first four bytes of all names, apart from mangled ones, that anyone asks for
 TELLING = frozenset(
     b"__gx __ru rust dl_i _dl_ _Unw __cx __gm _ITM __st __in __as __ub __ts __ms __cf __sa"
-    b" stg_ hs_m ghcz caml _D3s _D4c _d_r __gn ada_ FPC_ NimM _gfo __ob _OBJ __cr kDar _kDa".split()
+    b" stg_ hs_m ghcz caml _D3s _D4c _d_r __gn ada_ FPC_ NimM _gfo __ob _OBJ __cr kDar _kDa buil star debu".split()
 )
 
 
@@ -99,6 +90,13 @@ class _Referenced(NamedTuple):
     mangled: AbstractSet[int]
 
 
+class _Chunk(NamedTuple):
+    """Rows as they are, and where the names of those that are read start in the string table."""
+
+    raw: bytes
+    places: list[int]
+
+
 @dataclass(frozen=True)
 class SymbolTable:
     """`offset` and `rows` say where the table lies; every `stride`-th row is read, when something is asked."""
@@ -118,14 +116,22 @@ class SymbolTable:
         """The string table, in place."""
         return memoryview(b"") if self.elf is None else self.elf.piece(*self.strings)
 
-    def _chunks(self) -> Iterator[bytes]:
-        """About CHUNK rows at a time, the first one of those that are read."""
+    def _chunks(self) -> Iterable[_Chunk]:
+        """About CHUNK rows at a time, the first one of those that are read; a small table is kept."""
+        return self._only if self.rows <= CHUNK else self._read()
+
+    @cached_property
+    def _only(self) -> tuple[_Chunk, ...]:
+        return tuple(self._read())
+
+    def _read(self) -> Iterator[_Chunk]:
         if self.elf is None:
             return
         size, step = self._shape.size, max(1, CHUNK // self.stride) * self.stride
         table = self.elf.piece(self.offset, self.rows * size)
         for start in range(0, len(table), step * size):
-            yield bytes(table[start : start + step * size])
+            raw = bytes(table[start : start + step * size])
+            yield _Chunk(raw, self._places(raw))
 
     def _column(self, raw: bytes, cell: _Cell) -> list[int]:
         """One field of every `stride`-th row; one slice is many times faster than unpacking row by row."""
@@ -145,16 +151,15 @@ class SymbolTable:
 
     @cached_property
     def has_names(self) -> bool:
-        return any(any(self._places(raw)) for raw in self._chunks())
+        return any(any(chunk.places) for chunk in self._chunks())
 
     @cached_property
     def _referenced(self) -> _Referenced:
         imported: set[int] = set()
         used: set[int] = set()
-        telling, mangled = self._found(_TELLING), self._found(MANGLED)
+        telling, mangled = self._marks, self._found(MANGLED)
         asked = telling | mangled
-        for raw in self._chunks():
-            places = self._places(raw)
+        for raw, places in self._chunks():
             imported.update(compress(places, map(not_, self._column(raw, self._shape.section))))
             used |= asked.intersection(places)
         imported.discard(0)
@@ -170,10 +175,19 @@ class SymbolTable:
         return set(self._names(self._referenced.imported))
 
     @cached_property
+    def _marks(self) -> set[int]:
+        """Where names start as one of TELLING does, whether a row refers to them or not."""
+        return self._found(_TELLING)
+
+    @cached_property
+    def marked(self) -> AbstractSet[bytes]:
+        """The names that start as one of TELLING does; of imported ones, only those that are no other name's end."""
+        return set(self._names(self._referenced.telling)) if self._marks else set()
+
+    @cached_property
     def telling(self) -> AbstractSet[bytes]:
         """The names, defined here or not, that start as one of TELLING does."""
-        imported = (name for name in self.undefined if name[:4] in TELLING)
-        return {*imported, *self._names(self._referenced.telling)}
+        return {*self.marked, *(name for name in self.undefined if name[:4] in TELLING)}
 
     @cached_property
     def spelled(self) -> Mapping[Mangling, int]:
@@ -192,9 +206,16 @@ class SymbolTable:
         start = self.strings[0]
         return self.elf is not None and self.elf.haystack.find(needle, ((start, start + len(self.text)),)) >= 0
 
+    def _mentions_any(self, needles: Iterable[bytes]) -> bool:
+        """Is one of the needles in the string table? A small one is copied: one call for each needle, not four."""
+        if len(self.text) > SMALL_TEXT:
+            return any(map(self._mentions, needles))
+        text = bytes(self.text)
+        return any(needle in text for needle in needles)
+
     def names_one_of(self, names: Iterable[bytes]) -> bool:
         """Is one of the names in the string table? Also of a table of which only a sample of rows is read."""
-        return any(self._mentions(b"\0" + name + b"\0") for name in names)
+        return self._mentions_any([b"\0" + name + b"\0" for name in names])
 
     def _names(self, places: Iterable[int]) -> Iterator[bytes]:
         """The names at those places of `text`, cut at 8,192 bytes."""
@@ -203,10 +224,10 @@ class SymbolTable:
 
     def at(self, wanted: AbstractSet[int]) -> Iterator[tuple[int, bytes]]:
         """(value, name) of the symbols that have one of the wanted values."""
-        for raw in self._chunks():
+        for raw, places in self._chunks():
             values = self._column(raw, self._shape.value)
             if not wanted.isdisjoint(values):
-                for value, place in zip(values, self._places(raw), strict=True):
+                for value, place in zip(values, places, strict=True):
                     if value in wanted and place:
                         yield value, next(self._names((place,)))
 
@@ -214,18 +235,24 @@ class SymbolTable:
     def functions(self) -> Mapping[Mangling, tuple[int, int]]:
         """Number and bytes of the functions read here, by whose compiler spelled their names."""
         totals: dict[Mangling, tuple[int, int]] = {}
-        plain = not any(map(self._mentions, SPELLINGS))
-        for raw in self._chunks():
+        plain = not self._mentions_any(SPELLINGS)
+        for raw, places in self._chunks():
             kinds = raw[self._shape.info :: self._shape.size * self.stride].translate(_IS_FUNCTION)
             sections, sizes = self._column(raw, self._shape.section), self._column(raw, self._shape.length)
-            rows = compress(zip(self._places(raw), sections, sizes, strict=True), kinds)
+            rows = compress(zip(places, sections, sizes, strict=True), kinds)
             mine = [(place, size) for place, section, size in rows if section and place]
-            names = () if plain else self._names(place for place, _ in mine)
-            spelled = [Mangling.NONE] * len(mine) if plain else map(mangling, names)
-            for kind, (_, size) in zip(spelled, mine, strict=True):
-                count, total = totals.get(kind, (0, 0))
-                totals[kind] = count + 1, total + size
+            if plain:
+                _add(totals, Mangling.NONE, len(mine), sum([size for _, size in mine]))
+                continue
+            for name, (_, size) in zip(self._names(place for place, _ in mine), mine, strict=True):
+                _add(totals, mangling(name), 1, size)
         return totals
+
+
+def _add(totals: dict[Mangling, tuple[int, int]], kind: Mangling, count: int, size: int) -> None:
+    if count:
+        counted, total = totals.get(kind, (0, 0))
+        totals[kind] = counted + count, total + size
 
 
 EMPTY = SymbolTable(None, 0, 0)
@@ -237,7 +264,7 @@ def dynamic_symbols(elf: ElfFile) -> SymbolTable:
     offset = None if address is None else elf.file_offset(address)
     if offset is None or address is None or elf.string_table is None:
         return EMPTY
-    return _table(elf, offset, _dynamic_count(elf, address), elf.string_table)
+    return _table(elf, offset, dynamic_count(elf, address, _SHAPES[elf.bits].size), elf.string_table)
 
 
 def static_symbols(elf: ElfFile) -> SymbolTable:
@@ -258,50 +285,3 @@ def _table(elf: ElfFile, offset: int, count: int, strings: tuple[int, int], *, s
     there = max(0, elf.size - offset) // _SHAPES[elf.bits].size
     rows = min(count // stride, MAX_SYMBOLS, there // stride) * stride
     return SymbolTable(elf, offset, rows, stride, strings) if rows else EMPTY
-
-
-def _dynamic_count(elf: ElfFile, table: int) -> int:
-    """How many rows the dynamic symbol table has.
-
-    The section says it, else the hash tables; where DT_GNU_HASH lists nothing (a program that exports nothing), the
-    string table, which linkers lay right behind, does.
-    """
-    row = _SHAPES[elf.bits].size
-    section = elf.section(".dynsym")
-    if section is not None and section.address == table and section.size >= row:
-        return section.size // row
-    if (hashed := elf.tags.get(DT_HASH)) is not None and (at := elf.file_offset(hashed)) is not None:
-        wide = elf.machine in (0x9026, 22) and elf.bits == 64  # Alpha and s390x hash with 64-bit words
-        layout = struct.Struct(elf.order + ("QQ" if wide else "II"))
-        raw = elf.piece(at, layout.size)
-        if len(raw) == layout.size:
-            return int(layout.unpack(raw)[1])
-    if (hashed := elf.tags.get(DT_GNU_HASH)) is not None and (at := elf.file_offset(hashed)) is not None:
-        count = _gnu_hash_count(elf, at)
-        if count is not None:
-            return count
-    from_strings = elf.tags.get(DT_STRTAB, 0) - table
-    return from_strings // row if from_strings > 0 else 0
-
-
-def _gnu_hash_count(elf: ElfFile, at: int) -> int | None:
-    """Rows by DT_GNU_HASH: the highest bucket's chain, followed to its end bit."""
-    raw = elf.piece(at, 16)
-    if len(raw) < 16:
-        return None
-    buckets, first, bloom, _ = struct.unpack(elf.order + "IIII", raw)
-    start = at + 16 + bloom * (elf.bits // 8)
-    if not 0 < buckets <= MAX_BUCKETS:
-        return None
-    raw = elf.piece(start, buckets * 4)
-    if len(raw) < buckets * 4:
-        return None
-    highest = max(struct.unpack(f"{elf.order}{buckets}I", raw))
-    if highest < first:
-        return None
-    chain = elf.piece(start + buckets * 4 + (highest - first) * 4, 4 * MAX_SYMBOLS)
-    for (word,) in struct.iter_unpack(elf.order + "I", chain[: len(chain) // 4 * 4]):
-        highest += 1
-        if word & 1:
-            return int(highest)
-    return None

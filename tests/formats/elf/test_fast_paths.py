@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from rocketaudit.formats.elf import hardening, language_signals, unwind
+from rocketaudit.formats.elf import eh_frame, hardening, language_signals
 from rocketaudit.formats.elf.haystack import Haystack
 from rocketaudit.formats.elf.header import parse_header
 from rocketaudit.formats.elf.mangling import Mangling, mangling
@@ -117,11 +117,11 @@ def test_functions_are_counted_as_readelf_lists_them() -> None:
 @pytest.mark.parametrize("name", ["rust", "c++", "c", "rust-static", "c-calls-rust"])
 def test_the_sorted_table_of_unwind_entries_says_what_a_walk_says(name: str) -> None:
     elf = parse_header(program(name))
-    region = unwind.frame_region(elf)
+    region = eh_frame.frame_region(elf)
     assert region is not None
-    fast = unwind._sorted_runs(elf, region)
-    walked = sorted(unwind._functions(elf, region), key=lambda function: function[0])
-    assert fast == unwind._joined((slot, 1, size) for _, size, slot in walked)
+    fast = eh_frame.sorted_runs(elf, region)
+    walked = sorted(eh_frame.functions(elf, region), key=lambda function: function[0])
+    assert fast == eh_frame.joined((slot, 1, size) for _, size, slot in walked)
     assert sum(count for _, count, _ in fast) == len(walked)
 
 
