@@ -17,6 +17,7 @@ from rocketaudit.model.verdict import Severity
 
 MAX_COMPRESSED = 64 << 20
 MAX_SIZE = 256 << 20
+MAX_MEMBERS = 100
 MAX_DEPTH = 32
 MAX_ELEMENTS = 5_000_000
 MAX_TEXT = 1 << 20
@@ -49,16 +50,23 @@ def parse_updateinfo(data: bytes, where: Locator | None = None) -> tuple[Advisor
 def _expand(data: bytes) -> bytes:
     if len(data) > MAX_COMPRESSED:
         raise BudgetError(f"compressed updateinfo of {len(data)} bytes, at most {MAX_COMPRESSED} are read")
-    decoder = zlib.decompressobj(wbits=31)
-    try:
-        text = decoder.decompress(data, MAX_SIZE + 1)
-    except zlib.error as error:
-        raise FormatError(f"updateinfo is not gzip: {error}") from None
-    if len(text) > MAX_SIZE:
-        raise BudgetError(f"updateinfo expands to more than {MAX_SIZE} bytes")
-    if not decoder.eof:
-        raise FormatError("compressed updateinfo ends too early", offset=len(data))
-    return text
+    parts: list[bytes] = []
+    room, rest = MAX_SIZE, data
+    while rest.lstrip(b"\0"):  # members one after the other are one document; zeros may pad the last
+        decoder = zlib.decompressobj(wbits=31)
+        try:
+            parts.append(decoder.decompress(rest, room + 1))
+        except zlib.error as error:
+            raise FormatError(f"updateinfo is not gzip: {error}", offset=len(data) - len(rest)) from None
+        room -= len(parts[-1])
+        if room < 0:
+            raise BudgetError(f"updateinfo expands to more than {MAX_SIZE} bytes")
+        if not decoder.eof:
+            raise FormatError("compressed updateinfo ends too early", offset=len(data))
+        if len(parts) > MAX_MEMBERS:
+            raise BudgetError(f"updateinfo of more than {MAX_MEMBERS} gzip members")
+        rest = decoder.unused_data
+    return b"".join(parts)
 
 
 def _refuse_doctype(name: str, *_: object) -> None:

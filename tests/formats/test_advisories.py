@@ -141,6 +141,21 @@ def test_what_is_no_updateinfo_says_why(data: bytes, message: str) -> None:
         parse_updateinfo(data)
 
 
+def test_all_members_of_a_gzip_file_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = parse_updateinfo(XML)
+    parts = [gzip.compress(XML[at : at + 100], mtime=0) for at in range(0, len(XML), 100)]
+    assert whole and parse_updateinfo(b"".join(parts)) == whole
+    assert parse_updateinfo(gzip.compress(XML, mtime=0) + bytes(512)) == whole
+    with pytest.raises(FormatError, match="not gzip"):
+        parse_updateinfo(gzip.compress(XML, mtime=0) + b"more")
+    monkeypatch.setattr(updateinfo, "MAX_SIZE", 1 << 16)
+    with pytest.raises(BudgetError):
+        parse_updateinfo(gzip.compress(b" " * (1 << 15), mtime=0) * 3)
+    monkeypatch.setattr(updateinfo, "MAX_MEMBERS", 3)
+    with pytest.raises(BudgetError, match="members"):
+        parse_updateinfo(b"".join(parts[:5]))
+
+
 def test_a_compressed_bomb_ends_at_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(updateinfo, "MAX_SIZE", 1 << 16)
     with pytest.raises(BudgetError):
