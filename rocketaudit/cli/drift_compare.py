@@ -91,9 +91,10 @@ def _compare_less(before: Opened, after: Opened, judging: Judging) -> Drift:
 
 def _less(before: Opened, after: Opened, one: Report | None, two: Report | None) -> Iterator[Change]:
     where = (Locator(before.target.name), Locator(after.target.name))
-    yield from compare_releases(before.target, after.target, where)
-    same_kind = before.side.kind == after.side.kind
-    yield from compare_components(_components(before, one), _components(after, two), where, same_kind=same_kind)
+    tell = (before.side.kind != "sbom", after.side.kind != "sbom")  # a bill of materials need not say what it is of
+    yield from compare_releases(before.target, after.target, where, tell=tell)
+    could_list = tell[1] or not tell[0]
+    yield from compare_components(_components(before, one), _components(after, two), where, could_list=could_list)
     areas: tuple[str, ...] = NOT_HELD
     if one is not None and two is not None:
         yield from compare_results(one, two)

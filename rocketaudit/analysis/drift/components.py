@@ -18,12 +18,12 @@ _SHA256 = ("SHA-256", "sha256")
 
 
 def compare_components(
-    before: Iterable[Component], after: Iterable[Component], where: tuple[Locator, Locator], *, same_kind: bool = False
+    before: Iterable[Component], after: Iterable[Component], where: tuple[Locator, Locator], *, could_list: bool = False
 ) -> Iterator[Change]:
     """Packages by name and kind, as sets of versions; files by path, as digests where both sides state one.
 
-    Of a whole kind that the current side does not list nobody can say anything; that weighs where both sides are of
-    one kind of document, and so could list it, or where the current one lists nothing at all.
+    Of a whole kind that the current side does not list nobody can say anything; that weighs where it could list one
+    (`could_list`: it is no bill of materials, or the other side is one too), or lists nothing at all.
     """
     old, new = _named(before), _named(after)
     kinds_before, kinds_after = {kind for kind, _ in old}, {kind for kind, _ in new}
@@ -40,17 +40,19 @@ def compare_components(
     for kind in sorted(kinds_before ^ kinds_after):
         why = f"a bill of materials without any {kind} does not hold it"
         area, subject = "files" if kind == "file" else "packages", f"{LABEL}:{kind}"
-        if kind in kinds_before and (same_kind or not kinds_after):
+        if kind in kinds_before and (could_list or not kinds_after):
             yield unreadable(area, subject, "kind", None, None, where, why)
         else:
             yield not_comparable(area, subject, "kind", where, why)
 
 
-def compare_releases(before: Target, after: Target, where: tuple[Locator, Locator]) -> Iterator[Change]:
-    """What both say of the release that they are of."""
+def compare_releases(
+    before: Target, after: Target, where: tuple[Locator, Locator], *, tell: tuple[bool, bool] = (False, False)
+) -> Iterator[Change]:
+    """What both say of the release that they are of; `tell` is whether a side would say it if there were one."""
     for name in ("os_id", "variant", "version", "build", "arch"):
-        one, two = getattr(before, name), getattr(after, name)
-        if one and two:
+        one, two = getattr(before, name) or None, getattr(after, name) or None
+        if (one or tell[0]) and (two or tell[1]):
             yield from difference("identity", "release", name, one, two, where)
 
 
