@@ -55,6 +55,7 @@ _OF_NAMESPACE = {
     "update_root": "tuf-root",
     "ca_bundle": "trust-store",
     "config": "configuration",
+    "kubelet_drop_ins": "configuration",
     "kubelet_flag": "configuration",
     "iptables": "configuration",
     "ip6tables": "configuration",

@@ -105,6 +105,7 @@ FACTS: tuple[tuple[str, JsonValue, JsonValue], ...] = (
     ("ca_bundle:system#certificates", 120, 121),
     ('config:["/etc/chrony.conf",""]#directives', True, False),
     ("kubelet_flag:anonymous-auth", "false", "true"),
+    ("kubelet_drop_ins:/etc/kubernetes/kubelet/config", "a", "b"),
     ("iptables:INPUT#chains", "DROP", "ACCEPT"),
     ("inventory:packages", 14, 15),
     ("vendor_sbom:x.json#components", (("a", "1"),), (("a", "2"),)),
