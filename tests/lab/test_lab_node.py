@@ -31,6 +31,7 @@ from rocketaudit.model.report import Report
 from rocketaudit.model.verity import TreeVerdict
 from tests.conftest import SMALL_EROFS, SMALL_EXT4, built
 from tests.fake_node import command_line_of, open_it
+from tests.lab.containers import configurations
 from tests.lab.guest import NEEDED
 from tests.lab.machine import Boot, Kit, boot, make_kit
 from tests.support import REPO, needs_tools
@@ -41,6 +42,8 @@ BENCHMARKS = ("container_host", "bottlerocket", "kubernetes_worker")
 HIDDEN = "/usr/bin/kubelet"  # nothing of this file is read while the node starts
 HELD = "/usr/bin/containerd"
 SHAPES = Path(__file__).with_name("shapes.sh").read_text()
+PLACES = ("control", "superpowered", "bootstrap", "pod", "privileged")
+RESIDENT = f"hold {HELD}\n$B cat /usr/lib/os-release >/dev/null\ncontain resident\n"
 VERITYSETUP = """
 set -- $(native dmsetup table root)
 part() { $B sed -n s/^DEVNAME=//p "/sys/dev/block/$1/uevent"; }
@@ -61,7 +64,8 @@ def kit(tmp_path_factory: pytest.TempPathFactory) -> Kit:
     keys = json.dumps([str(key) for key in needs(read_benchmarks(BENCHMARKS))])
     collector = (REPO / "deploy/control/collect.sh").read_text()
     probe_text = Path(__file__).with_name("probe.py").read_text()
-    return make_kit(folder, {"keys.json": keys, "probe.py": probe_text, "collect.sh": collector})
+    texts = {"keys.json": keys, "probe.py": probe_text, "collect.sh": collector, **configurations()}
+    return make_kit(folder, texts)
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +95,9 @@ echo $? >/run/out/code
 def shapes(kit: Kit) -> Boot:
     """The same node, seen from the containers that `shapes.sh` makes."""
     image = built(SMALL_EROFS).path
-    script = f"{SHAPES}shapes\nhold {HELD}\n$B cat /usr/lib/os-release >/dev/null\nresident resident\n"
+    script = (
+        SHAPES + "".join(f"contain {name}\n" for name in PLACES) + "contain collector >/run/out/bundle\n" + RESIDENT
+    )
     return boot(kit, "shapes", image, command_line_of(image), script)
 
 
@@ -111,10 +117,13 @@ def corrupt(kit: Kit) -> tuple[Boot, str]:
         byte = file.read(1)
         file.seek(-1, 1)
         file.write(bytes([byte[0] ^ 1]))
-    script = f"{SHAPES}hold {HELD}\n$B cat /usr/lib/os-release >/dev/null\n$B ls -l {HIDDEN}\nresident resident\n"
-    script += probe("evidence.json") + (
-        f"{VERITYSETUP}native dmsetup status root >/run/out/status\nsend\n"
-        f"echo READING >/dev/kmsg\n$B cat {HIDDEN} >/dev/null\necho SURVIVED >/dev/kmsg\n"
+    script = (
+        f"{SHAPES}$B ls -l {HIDDEN}\n{RESIDENT}"
+        + probe("evidence.json")
+        + (
+            f"{VERITYSETUP}native dmsetup status root >/run/out/status\nsend\n"
+            f"echo READING >/dev/kmsg\n$B cat {HIDDEN} >/dev/null\necho SURVIVED >/dev/kmsg\n"
+        )
     )
     return boot(kit, "corrupt", disk, command_line_of(disk), script), path
 
@@ -291,8 +300,7 @@ def test_without_raw_disk_only_what_the_kernel_has_verified_is_read(
     node = shapes if name == "shapes" else corrupt[0]
     image = built(SMALL_EROFS if name == "shapes" else SMALL_EXT4)
     evidence = evidence_of(node, "resident.json")
-    before, _, after = node.text("resident.reads").strip().partition(" to ")
-    assert before == after
+    assert node.text("before") == node.text("after") != ""
     assert evidence.get(Key.parse("sight:raw_disk"), RUNTIME).state is State.UNREAD
     assert evidence.get(Key.parse("os_release:ID"), Plane.STATIC).value == "bottlerocket"
     (held,) = [one for one in evidence.files if one.path.endswith(HELD) and one.scope == "node"]
@@ -337,6 +345,7 @@ def test_bank_that_runs_is_judged_and_the_other_one_is_told_to_be_next(swapped: 
         ("superpowered", "a custom host container with superpowers (audit)", "000001ffffffffff", True, True),
         ("bootstrap", "a bootstrap container (verify)", "00000000e82535fb", True, True),
         ("pod", "a Kubernetes pod", "0000000000000000", False, True),
+        ("privileged", "a privileged Kubernetes pod", "000001ffffffffff", True, True),
     ],
 )
 def test_every_place_knows_itself_and_sees_all_that_it_may(
@@ -371,16 +380,10 @@ def test_every_place_knows_itself_and_sees_all_that_it_may(
 def test_all_boots_together_take_less_than_three_minutes(
     clean: Boot, shapes: Boot, corrupt: tuple[Boot, str], tampered: Boot, swapped: Boot
 ) -> None:
-    """Of the CPU, which a machine that others use too does not change."""
-    times = {
-        name: round(one.cpu_seconds)
-        for name, one in (
-            ("clean", clean),
-            ("shapes", shapes),
-            ("corrupt", corrupt[0]),
-            ("tampered", tampered),
-            ("swapped", swapped),
-        )
-    }
+    """By the CPU, which a machine that others use too does not change; by the clock where nobody else uses it."""
+    boots = {"clean": clean, "shapes": shapes, "corrupt": corrupt[0], "tampered": tampered, "swapped": swapped}
+    times = {name: (round(one.cpu_seconds), round(one.seconds)) for name, one in boots.items()}
     print(times)
-    assert sum(times.values()) < 180, times
+    assert sum(cpu for cpu, _ in times.values()) < 180, times
+    if os.getloadavg()[1] < 1.5:
+        assert sum(wall for _, wall in times.values()) < 180, times
