@@ -7,11 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from rocketaudit import __version__
-from rocketaudit.analysis.benchmark import judge, needs
-from rocketaudit.formats.evidence_file import in_order
 from rocketaudit.model.budget import Bounds
 from rocketaudit.model.evidence import Evidence, Wants
 from rocketaudit.model.fact import Key
@@ -23,6 +21,8 @@ from rocketaudit.model.rule import Benchmark
 from rocketaudit.model.target import Tool
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rocketaudit.analysis.trust.judge import TrustInputs
     from rocketaudit.evidence.collector import Collector
     from rocketaudit.model.integrity import Integrity
@@ -72,12 +72,16 @@ class Judging:
     tailoring: tuple[str, ...] = ()
 
 
+# given, or asked for once workers are busy: reading rules takes as long as starting
+Rules: TypeAlias = "Sequence[Benchmark] | Callable[[], Sequence[Benchmark]]"
+
+
 def audit(target: Path, looking: Looking, judging: Judging, progress: Progress | None = None) -> Report:
     """Look at `target` and judge it; SourceError or FormatError when it cannot be opened at all."""
     return judge_evidence(look(target, looking, judging.benchmarks, progress), judging)
 
 
-def look(target: Path, looking: Looking, benchmarks: Sequence[Benchmark], progress: Progress | None = None) -> Evidence:
+def look(target: Path, looking: Looking, benchmarks: Rules, progress: Progress | None = None) -> Evidence:
     """The evidence of a target: all that the given rules and outputs need."""
     from rocketaudit.source.opening import open_target
 
@@ -95,12 +99,16 @@ def look(target: Path, looking: Looking, benchmarks: Sequence[Benchmark], progre
         source.close()
 
 
-def look_at(source: Source, looking: Looking, benchmarks: Sequence[Benchmark], progress: Progress) -> Evidence:
+def look_at(source: Source, looking: Looking, benchmarks: Rules, progress: Progress) -> Evidence:
     """The evidence of a source that is already open."""
     from rocketaudit.evidence.collect import collect  # and every reader, which judging alone does not need
 
+    def keys() -> tuple[Key, ...]:
+        from rocketaudit.analysis.benchmark import needs  # every word of the rules
+
+        return needs(benchmarks() if callable(benchmarks) else benchmarks) + looking.extra_keys
+
     wants = Wants(
-        keys=needs(benchmarks) + looking.extra_keys,
         sha512=looking.sha512,
         target_digest=looking.target_digest,
         signatures=looking.signatures,
@@ -110,6 +118,7 @@ def look_at(source: Source, looking: Looking, benchmarks: Sequence[Benchmark], p
     evidence = collect(
         source,
         wants,
+        keys=keys,
         collectors=_collectors(),
         workers=looking.workers or len(os.sched_getaffinity(0)),
         progress=progress,
@@ -118,6 +127,8 @@ def look_at(source: Source, looking: Looking, benchmarks: Sequence[Benchmark], p
         host=looking.host,
         needed_later=JUDGES,
     )
+    from rocketaudit.formats.evidence_file import in_order
+
     return in_order(evidence)
 
 
@@ -129,6 +140,7 @@ def _collectors() -> Iterator[Collector]:
 
 def judge_evidence(evidence: Evidence, judging: Judging) -> Report:
     """Everything that follows from evidence; reads nothing."""
+    from rocketaudit.analysis.benchmark import judge
     from rocketaudit.analysis.binaries import census
     from rocketaudit.analysis.decision import DEFAULT_FAIL_ON, decide, share_of_c
     from rocketaudit.analysis.findings import find_oddities

@@ -59,10 +59,11 @@ def owners(evidence: Evidence, scope: str | None = None) -> dict[str, Owner]:
     """Path -> owner for the ELF files of `scope` (default: the judged one); others are left out."""
     where = evidence.judged if scope is None else scope
     packages = _by_name(p for p in evidence.packages if p.scope == where and not p.synthetic)
+    kernels = _kernels(packages)
     found = {}
     for binary in evidence.binaries:
         if binary.scope == where:
-            owner = _owner(binary, packages)
+            owner = _owner(binary, packages, kernels)
             if owner is not None:
                 found[binary.path] = owner
     return found
@@ -78,24 +79,26 @@ def _by_name(packages: Iterable[Package]) -> Mapping[str, Package]:
     return found
 
 
-def _owner(binary: Binary, packages: Mapping[str, Package]) -> Owner | None:
+def _owner(binary: Binary, packages: Mapping[str, Package], kernels: Mapping[str, Owner]) -> Owner | None:
     note = binary.package_note
     if note is not None and note.name is not None and note.name in packages:
         return Owner(packages[note.name].name, "elf-package-note", 1.0)
     modules = _MODULES.search(binary.path)
     if modules is not None:
-        return _kernel_owner(modules["version"], packages)
+        return kernels.get(modules["version"])
     for name, method, confidence in _candidates(binary):
         if name in packages:
             return Owner(packages[name].name, method, confidence)
     return None
 
 
-def _kernel_owner(version: str, packages: Mapping[str, Package]) -> Owner | None:
+def _kernels(packages: Mapping[str, Package]) -> Mapping[str, Owner]:
+    """The owner of a kernel's modules by its version: the first package of a kernel that has it."""
+    found: dict[str, Owner] = {}
     for name, package in packages.items():
-        if name.startswith("kernel") and package.version == version:
-            return Owner(package.name, "kernel-version", 0.9)
-    return None
+        if name.startswith("kernel"):
+            found.setdefault(package.version, Owner(package.name, "kernel-version", 0.9))
+    return found
 
 
 def _candidates(binary: Binary) -> Iterator[tuple[str, str, float]]:

@@ -10,28 +10,21 @@ from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rocketaudit.analysis.benchmark import load_benchmarks
 from rocketaudit.analysis.decision import parse_fail_on
-from rocketaudit.analysis.tailored import tailoring_lines
-from rocketaudit.audit import Judging, Looking, judge_evidence, look
-from rocketaudit.cli.concluding import conclude
+from rocketaudit.audit import Judging, Looking, Rules, judge_evidence, look
 from rocketaudit.cli.default_policy import default_policy
 from rocketaudit.cli.input_file import read_input
 from rocketaudit.cli.limits import bounds_of
 from rocketaudit.cli.output import parse_outputs, wants_sha512, write_file
-from rocketaudit.cli.own_rules import own_rule_files
 from rocketaudit.cli.progress import shown_progress
 from rocketaudit.cli.trust_options import TrustArguments, check_trust
 from rocketaudit.errors import UsageError
-from rocketaudit.formats.evidence_file import dump_evidence, load_evidence
-from rocketaudit.formats.policy_toml import parse_policy
 from rocketaudit.formats.release_version import release_numbers
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.policy import Policy, Tailoring
 from rocketaudit.model.records import dataclass
 from rocketaudit.model.report import Report
 from rocketaudit.model.rule import Benchmark
-from rocketaudit.resources import data_file
 
 if TYPE_CHECKING:
     from rocketaudit.analysis.trust.judge import TrustInputs
@@ -70,9 +63,12 @@ class Run:
 
 
 def run_audit(run: Run) -> int:
-    """Look and judge; everything that can be wrong with the arguments is found before the target is opened."""
+    """Look and judge; everything that can be wrong with the arguments is found before the target is opened.
+
+    Rules that nobody chose cannot be wrong: they are read while workers are busy.
+    """
     outputs = parse_outputs(run.outputs, quiet=run.quiet)
-    judging = read_judging(run)
+    read = [] if _takes_defaults(run) else [read_judging(run)]
     keeps = any(output.writer.name in KEEPING for output in outputs)
     looking = replace(
         read_looking(run),
@@ -80,8 +76,24 @@ def run_audit(run: Run) -> int:
         target_digest=keeps or run.trust.tuf_root is not None,
         signatures=keeps or run.trust.are_given,
     )
-    asking = with_shipped(judging.benchmarks) if keeps else judging.benchmarks
-    return conclude(run, _look(run, looking, asking), judging, outputs, alone=run.workers == 1)
+
+    def asking() -> tuple[Benchmark, ...]:
+        if not read:
+            read.append(read_judging(run))
+        return with_shipped(read[0].benchmarks) if keeps else read[0].benchmarks
+
+    evidence = _look(run, looking, asking)
+    from rocketaudit.cli.concluding import conclude
+
+    return conclude(run, evidence, read[0], outputs, alone=run.workers == 1)
+
+
+def _takes_defaults(run: Run) -> bool:
+    """Whether only arguments are given that need no file and no library to be understood."""
+    if run.fail_on is not None:
+        parse_fail_on(run.fail_on)
+    chosen = run.benchmarks or run.policy or run.as_of or run.trust != TrustArguments()
+    return not chosen and default_policy(run.target) is None
 
 
 def with_shipped(benchmarks: tuple[Benchmark, ...]) -> tuple[Benchmark, ...]:
@@ -95,6 +107,8 @@ def run_collect(run: Run, path: Path) -> int:
     benchmarks = read_benchmarks(run.benchmarks or SHIPPED)
     looking = replace(read_looking(run), target_digest=True, signatures=True)
     evidence = _look(run, looking, benchmarks)
+    from rocketaudit.formats.evidence_file import dump_evidence
+
     write_file(path, dump_evidence(evidence))
     return 3 if evidence.gaps else 0
 
@@ -119,6 +133,8 @@ def run_node(run: Run, node: NodeRun) -> int:
     signatures = keeps or run.trust.are_given
     asking = with_shipped(judging.benchmarks) if keeps else judging.benchmarks
     evidence = node_evidence(run, node, asking, sha512=wants_sha512(outputs), signatures=signatures)
+    from rocketaudit.cli.concluding import conclude
+
     return conclude(run, evidence, judging, outputs, alone=(run.workers or 1) == 1)
 
 
@@ -151,6 +167,7 @@ def run_judge(run: Run) -> int:
     """Judge evidence from a file."""
     outputs = parse_outputs(run.outputs, quiet=run.quiet)
     judging = read_judging(run)
+    from rocketaudit.cli.concluding import conclude
     from rocketaudit.cli.evidence_argument import judged_evidence
 
     return conclude(run, judged_evidence(run.target, run.evidence_keys), judging, outputs)
@@ -171,7 +188,7 @@ def evidence_of(run: Run, benchmarks: tuple[Benchmark, ...]) -> Evidence:
     return _look(run, read_looking(run), benchmarks)
 
 
-def _look(run: Run, looking: Looking, benchmarks: tuple[Benchmark, ...]) -> Evidence:
+def _look(run: Run, looking: Looking, benchmarks: Rules) -> Evidence:
     with shown_progress(quiet=run.quiet) as progress:
         return look(run.target, looking, benchmarks, progress)
 
@@ -193,6 +210,8 @@ def read_looking(run: Run) -> Looking:
 
 def read_judging(run: Run) -> Judging:
     """Rules and policy from files; UsageError for what is wrong with them."""
+    from rocketaudit.analysis.tailored import tailoring_lines
+
     policy, path, digest, text = read_policy(run.policy or default_policy(run.target))
     names = run.benchmarks or policy.benchmarks or DEFAULT_BENCHMARKS
     as_of = None if run.as_of is None else _date(run.as_of)
@@ -241,12 +260,16 @@ def read_policy(path: Path | None) -> tuple[Policy, str, str, str]:
     """(policy, its path, digest and text); an empty policy when none is given."""
     if path is None:
         return Policy(), "", "", ""
+    from rocketaudit.formats.policy_toml import parse_policy
+
     data = read_input(path, MAX_POLICY)
     return parse_policy(data), str(path), f"sha256:{hashlib.sha256(data).hexdigest()}", data.decode("utf-8")
 
 
 def read_benchmarks(names: tuple[str, ...], tailoring: Tailoring | None = None) -> tuple[Benchmark, ...]:
     """Shipped benchmarks by name and others by folder; UsageError for one that is neither."""
+    from rocketaudit.analysis.benchmark import load_benchmarks  # and every word of the rules
+
     files: dict[str, bytes] = {}
     for name in dict.fromkeys(names):
         files.update(rule_files(name))
@@ -255,6 +278,9 @@ def read_benchmarks(names: tuple[str, ...], tailoring: Tailoring | None = None) 
 
 def rule_files(name: str) -> dict[str, bytes]:
     """The files of a shipped benchmark, or of a folder of rules, by path."""
+    from rocketaudit.cli.own_rules import own_rule_files
+    from rocketaudit.resources import data_file
+
     plain = name.replace("-", "_")
     if plain in SHIPPED:
         folder = data_file(f"benchmarks/cis/{plain}")
@@ -266,6 +292,8 @@ def rule_files(name: str) -> dict[str, bytes]:
 
 def read_evidence(path: Path) -> Evidence:
     """Evidence from its file; FormatError when it is none."""
+    from rocketaudit.formats.evidence_file import load_evidence
+
     return load_evidence(read_input(path, MAX_EVIDENCE))
 
 

@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
 from itertools import chain
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from rocketaudit.errors import FormatError, SourceError
 from rocketaudit.evidence.collector import Collector, Seen
 from rocketaudit.evidence.identity import begin_content_check, checked_disk, identified, prepare_worker
 from rocketaudit.evidence.language_packages import language_facts
-from rocketaudit.evidence.reading import FileRead, give_room_back, read_file
 from rocketaudit.evidence.schedule import WorkerFailure, run_tasks
 from rocketaudit.evidence.shared_budget import SharedBudget
 from rocketaudit.evidence.verity import plan_jobs
@@ -21,7 +20,7 @@ from rocketaudit.evidence.walking import Walked, walk_in_steps
 from rocketaudit.model.bank_verity import BankVerity, Statement
 from rocketaudit.model.binary import Binary
 from rocketaudit.model.evidence import Coverage, Evidence, Gap, SignedBlob, Wants
-from rocketaudit.model.fact import Fact
+from rocketaudit.model.fact import Fact, Key
 from rocketaudit.model.files import FileRecord
 from rocketaudit.model.filesystem import FileSystem, FileType, Node
 from rocketaudit.model.package import Package
@@ -30,6 +29,9 @@ from rocketaudit.model.reader import Reader
 from rocketaudit.model.records import dataclass
 from rocketaudit.model.target import TargetKind, Tool
 from rocketaudit.source.protocol import Source
+
+if TYPE_CHECKING:
+    from rocketaudit.evidence.reading import FileRead
 
 BATCH_BYTES = 8 << 20
 BATCH_FILES = 400
@@ -54,7 +56,7 @@ class InputDigest:
 
 
 Task = FileBatch | InputDigest
-Outcome = list[FileRead] | str
+Outcome: TypeAlias = "list[FileRead] | str"
 
 
 @dataclass(slots=True)
@@ -76,17 +78,28 @@ def collect(
     when: str,
     host: str = "",
     needed_later: Sequence[str] = (),
+    keys: Callable[[], tuple[Key, ...]] | None = None,
 ) -> Evidence:
     """Everything that `wants` asks of `source`; what could not be read is in the evidence as unread or as a gap.
 
-    `needed_later` are modules of the caller's, loaded while the workers are busy.
+    `needed_later` are modules of the caller's, loaded while the workers are busy; `keys` is asked then for the keys
+    that are wanted.
     """
     content = begin_content_check(source, workers)
     reader: Reader | None = getattr(source, "reader", None)
     jobs = plan_jobs(source.disk, reader, source.target.name, _running(source)) if wants.verity else []
     walked = [Walked(tree) for tree in source.trees]
-    walking = (step for one in walked for step in walk_in_steps(one, source.budget))
-    checked = check_ranges(source, jobs, workers=workers, progress=progress, meanwhile=walking)
+    asked: list[Wants] = []
+
+    def meanwhile() -> Iterator[None]:
+        asked.append(wants if keys is None else replace(wants, keys=keys()))
+        yield
+        import_module("rocketaudit.evidence.reading")  # all about programs, which no tree needs
+        for one in walked:
+            yield from walk_in_steps(one, source.budget)
+
+    checked = check_ranges(source, jobs, workers=workers, progress=progress, meanwhile=meanwhile())
+    (wants,) = asked
     verity = finish_jobs(jobs, checked, walked)
     take_verity: Callable[[Sequence[BankVerity]], None] | None = getattr(source, "take_verity", None)
     if take_verity is not None:
@@ -170,12 +183,16 @@ def _read_files(
             _keep(reads, tasks[number], outcome, walked, order)
     finally:
         shared.close()
+    from rocketaudit.evidence.reading import give_room_back
+
     give_room_back()
     return reads
 
 
 def _read_one(fs: FileSystem, node: Node, scope: str, path: str, wants: Wants) -> FileRead:
     """One file; a defect of ours costs that file alone, and the evidence says so."""
+    from rocketaudit.evidence.reading import FileRead, read_file  # loaded while trees were checked
+
     try:
         return read_file(fs, node, scope, path, wants)
     except Exception as error:  # noqa: BLE001 - the border between hostile bytes and the batch
@@ -217,6 +234,8 @@ def _keep(
         for index, read in zip(picked, outcome, strict=True):
             reads.files[task.tree, nodes[index].number] = read
         return
+    from rocketaudit.evidence.reading import FileRead
+
     reason = outcome.reason if isinstance(outcome, WorkerFailure) else "no answer"
     for index in picked:
         reads.files[task.tree, nodes[index].number] = FileRead(unread=f"a worker failed on its batch: {reason}")

@@ -121,6 +121,29 @@ class Evidence:
     def resolve(self, path: str, scope: str | None = None, *, follow: bool = True) -> str | None:
         """`path` without symbolic links, as far as the records know them; None for a loop of links."""
         where = self.judged if scope is None else scope
+        parent, _, name = path.rpartition("/")
+        if parent and name and name != "." and name != "..":
+            folders = self._known_folders()  # most questions are about few folders
+            folder = folders.get((where, parent), "")
+            if folder == "":
+                folder = folders[where, parent] = self._walk(parent, where, follow=True)
+            if folder is None:
+                return None
+            place = f"/{name}" if folder == "/" else f"{folder}/{name}"
+            record = self._file_index().get((where, place))
+            if record is None or record.type is not FileType.SYMLINK or not follow:
+                return place
+        return self._walk(path, where, follow=follow)
+
+    def _known_folders(self) -> dict[tuple[str, str], str | None]:
+        """What `resolve` found of folders, for these files and no others."""
+        kept = self._surveys.get("/folders")
+        if not isinstance(kept, tuple) or kept[0] is not self.files:
+            kept = self._surveys["/folders"] = (self.files, {})
+        found: dict[tuple[str, str], str | None] = kept[1]
+        return found
+
+    def _walk(self, path: str, where: str, *, follow: bool) -> str | None:
         index = self._file_index()
         pending = [part for part in path.split("/") if part and part != "."][::-1]
         done = ""
