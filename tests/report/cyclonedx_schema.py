@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -25,6 +26,32 @@ def cyclonedx_validator(version: str) -> Any:
     main = schemas[f"bom-{version}.schema.json"]
     kind = validator_for(main, default=Draft7Validator)
     return kind(main, registry=registry, format_checker=kind.FORMAT_CHECKER)
+
+
+def everything(value: Any) -> Iterator[dict[str, Any]]:
+    """Every object of a document, however deep."""
+    if isinstance(value, dict):
+        yield value
+        value = list(value.values())
+    for part in value if isinstance(value, list) else ():
+        yield from everything(part)
+
+
+def dangling(document: dict[str, Any]) -> list[str]:
+    """References that lead to nothing, and names that are given twice."""
+    refs = [item["bom-ref"] for item in everything(document) if "bom-ref" in item]
+    known = set(refs)
+    found = [f"twice: {ref}" for ref in sorted(known) if refs.count(ref) > 1] if len(refs) != len(known) else []
+    used: list[str] = []
+    for item in document["dependencies"]:
+        used += [item["ref"], *item.get("dependsOn", ())]
+    for item in document["compositions"]:
+        used += [*item.get("assemblies", ()), *item.get("dependencies", ())]
+    for item in everything(document.get("declarations", {})):
+        used += [item[name] for name in ("assessor", "requirement", "target") if isinstance(item.get(name), str)]
+        for name in ("claims", "counterClaims", "evidence", "mitigationStrategies"):
+            used += [one for one in item.get(name) or () if isinstance(one, str)]
+    return [*found, *(f"nowhere: {ref}" for ref in used if ref not in known)]
 
 
 def problems(document: dict[str, Any], version: str) -> list[str]:
