@@ -7,6 +7,7 @@ from typing import Any
 
 from rocketaudit.errors import UsageError
 from rocketaudit.model.binary import (
+    ACTS_AS,
     Binary,
     BinaryKind,
     Canary,
@@ -19,6 +20,7 @@ from rocketaudit.model.binary import (
     Nx,
     Pie,
     Relro,
+    Signal,
 )
 
 _GOOD = Hardening(
@@ -65,6 +67,7 @@ def made_binary(given: dict[str, Any], scope: str) -> Binary:
     path, kind = given.pop("path", ""), BinaryKind(given.pop("kind", "executable"))
     language = Language(given.pop("language", "rust"))
     code, error = given.pop("code_bytes", 1000), given.pop("error", None)
+    signals = tuple(Signal(ACTS_AS, value, 4096) for value in given.pop("acts_as", ()))
     if given or not path:
         raise UsageError(f"a program of an example needs a path and does not know {', '.join(map(repr, given))}")
     module = None
@@ -86,7 +89,7 @@ def made_binary(given: dict[str, Any], scope: str) -> Binary:
         contains=(),
         shares=(),
         confidence=Confidence.HIGH,
-        signals=(),
+        signals=signals,
         hardening=hardening,
         interpreter=None,
         needed=(),

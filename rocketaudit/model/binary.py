@@ -6,6 +6,8 @@ from enum import StrEnum
 
 from rocketaudit.model.records import dataclass
 
+ACTS_AS = "acts-as"  # kind of the signal whose value is "shell: bash", "interpreter: python"
+
 
 class Language(StrEnum):
     RUST = "rust"

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
 from rocketaudit.errors import FormatError
+from rocketaudit.formats.elf.acts_as import acts_as
 from rocketaudit.formats.elf.crates import audited_crates, crates_by_paths
 from rocketaudit.formats.elf.debugdata import mini_debug_symbols
 from rocketaudit.formats.elf.detect import Detected, detect
@@ -32,7 +33,7 @@ from rocketaudit.formats.elf.language import CLASSIFIER, Verdict
 from rocketaudit.formats.elf.language_signals import Names, search_ranges
 from rocketaudit.formats.elf.package_note import package_note
 from rocketaudit.formats.elf.symbols import EMPTY, dynamic_symbols, static_symbols
-from rocketaudit.model.binary import Binary, BinaryKind, Confidence, Crate, Language, Pie
+from rocketaudit.model.binary import Binary, BinaryKind, Confidence, Crate, Language, Pie, Signal
 from rocketaudit.model.reader import Buffer
 
 # what arithmetic on hostile numbers can raise; anything else is a bug
@@ -89,6 +90,14 @@ def _read(elf: ElfFile, named: Named, *, search: bool) -> Binary:
     is_packed = verdict.language is Language.PACKED
     hard = hardening(elf, names, verdict.language, packed=is_packed, search=search)
     go = part("Go build info", lambda: _go(elf, search=search), None) if "go" in verdict.contains else None
+    kind = _kind(elf, hard.pie)
+    crates: tuple[Crate, ...] = ()
+    if "rust" in verdict.contains:
+        crates = part("crates", lambda: _crates(elf, search=search), crates)
+    may_run = kind in (BinaryKind.EXECUTABLE, BinaryKind.SHARED_OBJECT) and not is_packed
+    acting: tuple[Signal, ...] = ()
+    if may_run:
+        acting = part("what it acts as", lambda: _acting(elf, kind, verdict, crates, go, search), acting)
     return Binary(
         scope=named.scope,
         path=named.path,
@@ -98,19 +107,19 @@ def _read(elf: ElfFile, named: Named, *, search: bool) -> Binary:
         machine=MACHINES.get(elf.machine, f"machine {elf.machine}"),
         bits=elf.bits,
         endian="little" if elf.order == "<" else "big",
-        kind=_kind(elf, hard.pie),
+        kind=kind,
         language=verdict.language,
         runtime=verdict.runtime,
         contains=verdict.contains,
         shares=detected.shares,
         confidence=verdict.confidence,
-        signals=detected.signals,
+        signals=(*detected.signals, *acting),
         hardening=hard,
         interpreter=elf.interpreter,
         needed=tuple(name for name, _ in elf.dynamic_strings(DT_NEEDED)),
         soname=next((name for name, _ in elf.dynamic_strings(DT_SONAME)), None),
         build_id=next((n.data.hex() for n in elf.notes if n.owner == b"GNU" and n.type == 3), None),
-        crates=part("crates", lambda: _crates(elf, search=search), ()) if "rust" in verdict.contains else (),
+        crates=crates,
         go_version=None if go is None else go.version,
         go_main=None if go is None else go.main,
         go_modules=() if go is None else go.modules,
@@ -120,6 +129,21 @@ def _read(elf: ElfFile, named: Named, *, search: bool) -> Binary:
         error="; ".join(problems)[:1000] or None,
         searched=detected.searched,
         classifier=CLASSIFIER,
+    )
+
+
+def _acting(
+    elf: ElfFile, kind: BinaryKind, verdict: Verdict, crates: tuple[Crate, ...], go: GoBuildInfo | None, search: bool
+) -> tuple[Signal, ...]:
+    is_program = kind is BinaryKind.EXECUTABLE
+    return acts_as(
+        elf,
+        search_ranges(elf) if search and is_program else (),
+        is_program=is_program,
+        is_managed=verdict.language not in (Language.C, Language.UNKNOWN),
+        crates=crates,
+        go_main="" if go is None else go.main or "",
+        search=search,
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from rocketaudit.analysis.benchmark.survey import Survey, survey_of
-from rocketaudit.analysis.benchmark.words.files import PROPERTIES, RARE
+from rocketaudit.analysis.benchmark.words.no_files import PROPERTIES, RARE
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.files import FileCapability, FileRecord
 from rocketaudit.model.filesystem import FileType
