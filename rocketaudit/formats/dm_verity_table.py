@@ -71,6 +71,8 @@ def parse_table(text: str) -> VerityTable:
     """Parse the one verity target of a dm-mod.create value or a table line; FormatError says which word is wrong."""
     if len(text) > MAX_TABLE:
         raise FormatError(f"device-mapper table of {len(text)} characters, at most {MAX_TABLE} are read")
+    if not text.isascii():  # the byte 0xA0 is a blank for the kernel, and other blanks of Unicode are none
+        raise FormatError("device-mapper table with characters beyond ASCII, which a kernel splits in its own way")
     head, table = _split_head(text.strip().strip('"'))
     words = table.split()
     if len(words) < 13:

@@ -18,7 +18,7 @@ MAX_KEYS = 256
 MAX_SIGNATURES = 256
 _DIGESTS = ("sha256", "sha384", "sha512")
 # the specification allows whole seconds only; Bottlerocket's tools write fractions and offsets
-_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2})+")
 
 
@@ -125,7 +125,7 @@ def parse_metadata(raw: bytes, expected: str) -> Envelope:
     if (found := member(signed, "_type", str, what)) != expected:
         raise FormatError(f"{what} has type {found[:40]!r}")
     spec = member(signed, "spec_version", str, what)
-    if not re.fullmatch(r"1\.\d+(\.\d+)?", spec):
+    if not re.fullmatch(r"1\.\d+(\.\d+)?", spec, re.ASCII):
         raise UnsupportedError(f"{what} is written for specification {spec[:20]!r}, 1.x is read")
     return Envelope(expected, _PARSERS[expected](signed, what), canonical(signed), _signatures(document, what))
 

@@ -36,6 +36,7 @@ _BANK = (
     "options",
 )
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,17 +146,23 @@ def _subjects(entries: list[object]) -> tuple[Subject, ...]:
         raise FormatError(f"manifest has {len(entries)} subjects, 1 to {MAX_SUBJECTS} expected")
     found: list[Subject] = []
     for entry in entries:
+        _only(of_kind(entry, dict, "a subject of the manifest"), ("name", "digest"), "a subject of the manifest")
         digests = member(entry, "digest", dict, "a subject of the manifest")
+        _only(digests, ("sha256",), "digests of a subject")
         digest = member(digests, "sha256", str, "digests of a subject").lower()
         if not _SHA256.fullmatch(digest):
             raise FormatError("sha256 of a subject is no digest")
         found.append(Subject(member(entry, "name", str, "a subject of the manifest"), digest))
+    if len({one.name for one in found}) != len(found):
+        raise FormatError("manifest names a subject twice")
     return tuple(found)
 
 
 def _moment(value: object) -> datetime:
     text = of_kind(value, str, "not_after of the manifest")
     try:
+        if not _MOMENT.fullmatch(text):
+            raise ValueError(text)
         return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
     except ValueError:
         raise FormatError(f"not_after of the manifest is {text[:40]!r}, as in 2027-01-31T00:00:00Z") from None

@@ -13,6 +13,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.utils import CryptographyDeprecationWarning
+from cryptography.x509.oid import ExtensionOID
 
 from rocketaudit.errors import FormatError, TrustError
 from rocketaudit.formats.efi_signature import SignatureDatabase
@@ -24,6 +25,21 @@ HASHES: dict[str, hashes.HashAlgorithm] = {
     "sha384": hashes.SHA384(),
     "sha512": hashes.SHA512(),
 }
+# critical extensions that OpenSSL, and so firmware and shim, know; any other makes a path worthless
+_KNOWN_CRITICAL = frozenset(
+    {
+        ExtensionOID.BASIC_CONSTRAINTS,
+        ExtensionOID.KEY_USAGE,
+        ExtensionOID.EXTENDED_KEY_USAGE,
+        ExtensionOID.SUBJECT_ALTERNATIVE_NAME,
+        ExtensionOID.CERTIFICATE_POLICIES,
+        ExtensionOID.POLICY_CONSTRAINTS,
+        ExtensionOID.POLICY_MAPPINGS,
+        ExtensionOID.INHIBIT_ANY_POLICY,
+        ExtensionOID.CRL_DISTRIBUTION_POINTS,
+        x509.ObjectIdentifier("2.16.840.1.113730.1.1"),  # Netscape's type of certificate; Debian's CA has it
+    }
+)
 # cryptography parses lazily and raises these for malformed certificates
 X509_ERRORS = (
     ValueError,
@@ -63,19 +79,43 @@ def verify_with(signer: x509.Certificate, signature: bytes, payload: bytes, algo
 def find_path(
     signer: x509.Certificate, pool: Sequence[x509.Certificate], anchors: Sequence[x509.Certificate]
 ) -> tuple[x509.Certificate, ...]:
-    """The certificates from the signer to the first one that is an anchor, or TrustError."""
+    """The certificates from the signer to the first one that is an anchor, or TrustError.
+
+    Judged as OpenSSL does in firmware and in shim, where no purpose and no date counts; constraints of authorities do.
+    """
+    problem = ""
     pending: list[tuple[x509.Certificate, ...]] = [(signer,)]
     tried = 0
     while pending and tried < 4 * MAX_CERTIFICATES:
         path = pending.pop()
         tried += 1
         if path[-1] in anchors:
-            return path
+            found = _constraint_problem(path)
+            if not found:
+                return path
+            problem = problem or found
         if len(path) >= MAX_CHAIN:
             continue
         above = [one for one in (*pool, *anchors) if one not in path and issues(one, path[-1])]
         pending.extend((*path, one) for one in above)
-    raise TrustError(f"no given certificate stands above {subject_of(signer)}")
+    raise TrustError(problem or f"no given certificate stands above {subject_of(signer)}")
+
+
+def _constraint_problem(path: Sequence[x509.Certificate]) -> str:
+    """Which certificate of a path forbids it; "" when none does. Name constraints are refused, not computed."""
+    between = 0  # authorities below, without those that issued themselves
+    for place, certificate in enumerate(path):
+        name = subject_of(certificate)
+        for extension in certificate.extensions:
+            if extension.critical and extension.oid not in _KNOWN_CRITICAL | {ExtensionOID.NAME_CONSTRAINTS}:
+                return f"{name} has the critical extension {extension.oid.dotted_string}, which is not understood"
+            if place and extension.oid == ExtensionOID.NAME_CONSTRAINTS:
+                return f"{name} constrains the names that it may issue, which is not judged"
+            limit = extension.value.path_length if isinstance(extension.value, x509.BasicConstraints) else None
+            if place > 1 and limit is not None and between > limit:
+                return f"{name} allows {limit} authorities below it, {between} are there"
+        between += place > 0 and certificate.subject != certificate.issuer
+    return ""
 
 
 def issues(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
@@ -91,12 +131,18 @@ def issues(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
 
 
 def _is_authority(certificate: x509.Certificate) -> bool:
+    """Whether it may issue others: marked as an authority, not kept from it by its key usage, or an old root."""
     try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+        if not certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca:
+            return False
     except x509.ExtensionNotFound:
-        return certificate.version is x509.Version.v1
+        return certificate.version is x509.Version.v1 and certificate.subject == certificate.issuer
     except ValueError:
         return False
+    try:
+        return certificate.extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign
+    except x509.ExtensionNotFound:
+        return True
 
 
 def is_forbidden(certificate: x509.Certificate, database: SignatureDatabase) -> bool:

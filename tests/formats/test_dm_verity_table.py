@@ -99,6 +99,14 @@ def test_the_command_lines_of_real_nodes_parse():
     assert found >= 2
 
 
+@pytest.mark.parametrize("blank", ["\u00a0", "\u2003", "\udca0", "\u3000"])
+def test_a_table_with_blanks_that_a_kernel_sees_differently_is_refused(blank):
+    line = "0 8 verity 1 a b 4096 4096 1 1 sha256 " + "ab" * 32 + " -"
+    parse_table(line)
+    with pytest.raises(FormatError, match="beyond ASCII"):
+        parse_table(line + " 1 ignore_zero_blocks" + blank + "ignore_corruption")
+
+
 def test_a_line_of_dmsetup_parses():
     table = parse_table(f"0 1359912 verity 1 253:2 253:3 4096 4096 169989 1 sha256 {ROOT} {SALT}")
     assert (table.name, table.flags, table.data_device, table.options) == ("", "", "253:2", ())

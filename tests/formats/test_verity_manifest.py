@@ -50,6 +50,9 @@ def changed(*path, value=None, remove=False):
         (("subject",), []),
         (("subject", 0, "digest"), {"sha512": "00"}),
         (("subject", 0, "digest", "sha256"), "00"),
+        (("subject", 0, "digest", "sha512"), "00" * 64),
+        (("subject", 0, "annotations"), {"channel": "beta"}),
+        (("subject",), [{"name": "image.img", "digest": {"sha256": half * 32}} for half in ("00", "11")]),
         (("extra",), 1),
         (("predicate", "extra"), 1),
         (("predicate", "banks"), []),
@@ -63,6 +66,8 @@ def changed(*path, value=None, remove=False):
         (("predicate", "banks", 0, "options"), "restart_on_corruption"),
         (("predicate", "version"), 1),
         (("predicate", "not_after"), "2027-01-01"),
+        (("predicate", "not_after"), "2027-1-1T0:0:0Z"),
+        (("predicate", "not_after"), "\u0662\u0660\u0662\u0667-01-01T00:00:00Z"),
         (("predicate", "not_after"), None),
     ],
 )
