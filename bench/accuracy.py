@@ -1,4 +1,4 @@
-"""python -m bench.accuracy: measure languages against the labelled list and write docs/accuracy.md.
+"""python -m bench.accuracy: measure languages against the labelled lists and write docs/accuracy.md.
 
 The packages are fetched once with the ordinary clients and cached. `--sample N` takes N files, evenly over the labels,
 and prints only; without the network what is cached is measured, and the page says how many files that were.
@@ -17,7 +17,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from bench.elf_corpus import REPO, Labelled, fetch, read_list
+from bench.elf_corpus import HOLDOUT, REPO, Labelled, fetch, read_list
 from rocketaudit.formats.elf import read_elf
 from rocketaudit.model.binary import Binary
 
@@ -168,35 +168,74 @@ def hard_cases(answers: Sequence[Answer]) -> list[str]:
     return lines or ["- none"]
 
 
-def write_page(files: int, listed: int, whole: Sequence[Answer], bare: Sequence[Answer]) -> None:
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One list: how many files it has, and what we said of those that could be fetched, whole and stripped."""
+
+    listed: int
+    whole: list[Answer]
+    bare: list[Answer]
+
+    def met(self) -> bool:
+        return scored(self.whole).met() and scored(self.bare).met()
+
+    def sections(self, heading: str) -> list[str]:
+        return [
+            f"{heading} As packaged",
+            "",
+            *tables(self.whole),
+            f"{heading} Without section headers and notes",
+            "",
+            "The same linked files with the section table and the notes removed: no `.comment`, symbols or build id.",
+            "",
+            *tables(self.bare),
+            f"{heading} Answered wrong",
+            "",
+            *hard_cases(self.whole),
+            "",
+        ]
+
+
+def measured(listed: Sequence[Labelled]) -> Measured:
+    there = [file for file in listed if file.cached.exists()]
+    return Measured(len(listed), ask_all(there), ask_all(there, strip=True))
+
+
+def write_page(tuned: Measured, fresh: Measured) -> None:
     commit = subprocess.run(
         ["git", "rev-parse", "--short=12", "HEAD"], cwd=REPO, capture_output=True, text=True, check=False
     ).stdout.strip()
+    packages = len({(a.file.origin, a.file.package) for a in fresh.whole})
     lines = [
         "# How often `rocketaudit elf` is right",
         "",
         f"Measured {datetime.now(UTC):%Y-%m-%d} at commit {commit} by `make accuracy`.",
-        f"{files} of {listed} listed files could be fetched. The list is the tuning half: rules were made with it in",
-        "view, so only the half that was kept back decides. Files labelled ambiguous are left out; files of several",
-        "languages count only for “contains Rust”.",
+        f"{len(tuned.whole)} of {tuned.listed} listed files could be fetched. The list is the tuning half: rules were",
+        "made with it in view, so only the half that was kept back decides. Files labelled ambiguous are left out;",
+        "files of several languages count only for “contains Rust”.",
         "",
-        "## As packaged",
+        *tuned.sections("##"),
+        "## Packages that were not in view",
         "",
-        *tables(whole),
-        "## Without section headers and notes",
+        f"{len(fresh.whole)} of {fresh.listed} files of {packages} packages that are not in the list above",
+        "(`bench/elf_holdout.csv`), of seven machines, labelled by Debian's build records (`Built-Using`), debtags and",
+        "the language that the project states. Those of Debian for x86-64 were chosen by a hash within each language.",
+        *FIRST_LOOK,
         "",
-        "The same linked files with the section table and the notes removed: no `.comment`, symbols or build id.",
-        "",
-        *tables(bare),
-        "## Answered wrong",
-        "",
-        *hard_cases(whole),
-        "",
+        *fresh.sections("###"),
         *NOT_COVERED,
     ]
     PAGE.write_text("\n".join(lines) + "\n")
 
 
+# measured once, 2026-11-27, before anything was changed in their view; labels corrected where the package showed it
+FIRST_LOOK = (
+    "The rules of before (classifier 2026.11), which nobody had made with these files in view, reached: contains Rust",
+    "1.0 / 1.0; precision and recall of Rust and Go 1.0 / 1.0, C 0.987 / 1.0 (stripped 0.981 / 1.0), C++ 1.0 / 0.985",
+    "(stripped 1.0 / 0.974); none of 410 (stripped 372) answers of high confidence wrong. 34 of their labels were",
+    "wrong (debtags that say C++ of C programs, helpers in C inside other packages) and 4 could not be decided;",
+    "`truth` says why. Since then they have been in view too.",
+)
 NOT_COVERED = (
     "## Not covered",
     "",
@@ -208,8 +247,8 @@ NOT_COVERED = (
     "- Real Bottlerocket files: the list has none. Its build flags are simulated in tests.",
     "- Packed files: the answer is `packed`, what is inside is not guessed.",
     (
-        "- `no_std` Rust that can neither panic nor name a file, Zig's ReleaseFast and ReleaseSmall, assembler: "
-        "`unknown` or, with a C library, `c` of low or medium confidence."
+        "- `no_std` Rust that can neither panic nor name a file, Zig libraries without its start-up code, assembler: "
+        "`unknown`, or with a C library `c`, of low confidence where unwind entries are missing, else medium."
     ),
     "- Shares by unwind tables are lower bounds: functions of panic=abort builds have no personality.",
 )
@@ -220,22 +259,21 @@ def main(words: list[str]) -> int:
     parser.add_argument("--sample", type=int, metavar="N", help="N files, print only")
     parser.add_argument("--offline", action="store_true", help="measure what is cached")
     asked = parser.parse_args(words)
-    listed = [file for file in read_list() if file.origin != "local"]
-    chosen = sample(listed, asked.sample) if asked.sample else listed
+    lists = [[file for file in read_list() if file.origin != "local"], read_list(HOLDOUT)]
+    chosen = [sample(files, asked.sample) if asked.sample else files for files in lists]
     if not asked.offline:
-        fetch(chosen)
-    there = [file for file in chosen if file.cached.exists()]
-    if not there:
-        print("no file of the list could be fetched", file=sys.stderr)
+        for files in chosen:
+            fetch(files)
+    found = [measured(files) for files in chosen]
+    if not all(one.whole for one in found):
+        print("no file of a list could be fetched", file=sys.stderr)
         return 2
-    whole, bare = ask_all(there), ask_all(there, strip=True)
-    print("\n".join(tables(whole)))
-    print("\n".join(tables(bare)))
-    print("\n".join(hard_cases(whole)))
+    for one in found:
+        print("\n".join(one.sections("##")))
     if not asked.sample:
-        write_page(len(there), len(chosen), whole, bare)
+        write_page(*found)
         print(f"wrote {PAGE.relative_to(REPO)}")
-    return 0 if scored(whole).met() and scored(bare).met() else 1
+    return 0 if all(one.met() for one in found) else 1
 
 
 if __name__ == "__main__":

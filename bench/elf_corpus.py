@@ -24,6 +24,7 @@ REPO = Path(__file__).resolve().parent.parent
 CACHE = REPO / ".cache" / "elf_corpus"
 SHARED = Path(os.environ.get("ROCKETAUDIT_SHARED_DATA", REPO.parent / "shared" / "data"))
 LIST = SHARED / "elf_corpus_tune.csv"
+HOLDOUT = Path(__file__).with_name("elf_holdout.csv")
 DEBIAN = {"bw": "bookworm", "tx": "trixie"}
 WHEEL_TAGS = {
     "pypi-mx64": [f"manylinux{x}_x86_64" for x in ("1", "2010", "2014", *(f"_2_{n}" for n in range(5, 42)))],

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from bench.accuracy import ask_all, hard_cases, sample, scored
-from bench.elf_corpus import Labelled, fetch, read_list
+from bench.elf_corpus import HOLDOUT, Labelled, fetch, read_list
 from tests.support import shared_data
 
 SAMPLE = 60
@@ -32,3 +32,11 @@ def test_a_sample_of_packaged_files_meets_the_goals() -> None:
     whole, bare = ask_all(there), ask_all(there, strip=True)
     assert scored(whole).met(), hard_cases(whole)
     assert scored(bare).met(), hard_cases(bare)
+
+
+def test_the_second_list_holds_no_package_of_the_first() -> None:
+    first = {(file.origin.split("-")[0], file.package) for file in read_list(shared_data("elf_corpus_tune.csv"))}
+    second = read_list(HOLDOUT)
+    assert not first & {(file.origin.split("-")[0], file.package) for file in second}
+    assert len({file.sha256 for file in second}) == len(second) > 600
+    assert len({(file.origin, file.package) for file in second}) > 400
