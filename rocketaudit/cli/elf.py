@@ -78,9 +78,9 @@ def elf(
     if output not in FORMS:
         raise UsageError(f"unknown output {output!r}", hint="console, json or csv")
     wanted = Filter(tuple(language or ()), tuple(contains or ()), tuple(map(_condition, hardening or ())), path)
-    found = read_targets(targets, Reading(workers, tmp_dir, limits, quiet=quiet))
+    found = read_targets(targets, Reading(workers, tmp_dir, limits, quiet=quiet, explain=explain))
     if explain is not None:
-        print_explained(chosen(found.binaries, explain), found.places)
+        print_explained(chosen(found.binaries, explain), found)
         return ExitCode.MEETS_POLICY
     unfiltered = wanted == Filter()
     shown = sorted(

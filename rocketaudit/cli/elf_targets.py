@@ -25,6 +25,7 @@ from rocketaudit.model.binary import Binary
 from rocketaudit.model.evidence import Evidence, Gap, Wants
 from rocketaudit.model.records import dataclass
 from rocketaudit.source.opening import open_target
+from rocketaudit.source.protocol import Source
 
 FILE_SCOPE = "file"
 
@@ -38,6 +39,10 @@ class Reading:
     limits: Sequence[str] | None = None
     quiet: bool = True
     search: bool = True
+    explain: str | None = None  # the path or name of the file whose tables are wanted too
+
+    def is_explained(self, path: str) -> bool:
+        return self.explain is not None and (path == self.explain or path.endswith("/" + self.explain.lstrip("/")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,7 @@ class Found:
     gaps: list[Gap] = field(default_factory=list)
     places: Places = field(default_factory=dict)
     kernels: list[Kernel] = field(default_factory=list)
+    structures: dict[tuple[str, str], list[str]] = field(default_factory=dict)  # of explained files
 
     def take(self, one: Binary | Kernel | Gap) -> None:
         if isinstance(one, Binary):
@@ -82,7 +88,10 @@ def read_targets(targets: Iterable[str], reading: Reading) -> Found:
     for target in targets:
         head = b"" if os.path.isdir(target) else head_of(target)
         if head.startswith(b"\x7fELF") or is_vmlinuz(head):
-            found.take(read_file(target, search=reading.search))
+            one = read_file(target, search=reading.search)
+            found.take(one)
+            if isinstance(one, Binary) and reading.is_explained(one.path):
+                found.structures[one.scope, one.path] = _tables(bytes_of(target))
         else:
             read_tree(Path(target), reading, found)
     return found
@@ -135,6 +144,17 @@ def read_file(path: str, *, search: bool = True) -> Binary | Kernel | Gap:
         os.close(descriptor)
 
 
+def bytes_of(path: str) -> bytes:
+    """A file of at most MAX_ELF bytes that was read before."""
+    descriptor = open_regular(path)
+    try:
+        return _whole(descriptor, min(os.fstat(descriptor).st_size, MAX_ELF))
+    except OSError as error:
+        raise SourceError(f"{path}: {error.strerror}") from error
+    finally:
+        os.close(descriptor)
+
+
 def _whole(descriptor: int, size: int) -> bytes:
     """All bytes; read, not mapped, since a mapped file that shrinks kills the reader."""
     parts: list[bytes] = []
@@ -161,14 +181,34 @@ def read_tree(target: Path, reading: Reading, found: Found) -> None:
                 when="",
             )
             kernels = list(kernels_of(source, evidence))
+            base = bytepath.encode(os.fsencode(target)).rstrip("/") if target.is_dir() else ""
+            _explain(source, evidence, base, reading, found)
         finally:
             source.close()
-    base = bytepath.encode(os.fsencode(target)).rstrip("/") if target.is_dir() else ""
     for one in (*evidence.binaries, *evidence.gaps, *kernels):
         found.take(replace(one, path=base + one.path))
     for binary in evidence.binaries:
         if (placed := _placed(evidence, binary)) is not None:
             found.places[binary.scope, base + binary.path] = placed
+
+
+def _explain(source: Source, evidence: Evidence, base: str, reading: Reading, found: Found) -> None:
+    """Read the explained files of the trees again, for their tables."""
+    trees = {tree.scope: tree for tree in source.trees}
+    for binary in evidence.binaries:
+        if reading.is_explained(base + binary.path) and binary.scope in trees:
+            try:
+                data = bytes(trees[binary.scope].read(binary.path, MAX_ELF))
+            except (FormatError, SourceError, OSError, ValueError) as error:
+                found.structures[binary.scope, base + binary.path] = [f"Tables: unread: {error}"]
+            else:
+                found.structures[binary.scope, base + binary.path] = _tables(data)
+
+
+def _tables(data: bytes) -> list[str]:
+    from rocketaudit.cli.elf_structure import structure  # slow to load, and only `--explain` wants it
+
+    return structure(data)
 
 
 def _placed(evidence: Evidence, binary: Binary) -> Placed | None:

@@ -153,10 +153,11 @@ def _language(binary: Binary) -> str:
     return f"{first}+{'+'.join(others)}" if others else first
 
 
-def print_explained(binaries: Iterable[Binary], places: Places) -> None:
-    """Verdict, each signal with its byte, shares, hardening and contents of every file."""
+def print_explained(binaries: Iterable[Binary], found: Found) -> None:
+    """Verdict, each signal with its byte, shares, hardening, contents and tables of every file."""
     for binary in binaries:
-        for line in explained(binary, places.get((binary.scope, binary.path))):
+        key = binary.scope, binary.path
+        for line in (*explained(binary, found.places.get(key)), *found.structures.get(key, ())):
             typer.echo(terminal(line))
 
 

@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import struct
 from pathlib import Path
 
@@ -75,6 +76,11 @@ def test_explain_lays_out_the_evidence(folder: Path, capfd: pytest.CaptureFixtur
     assert "rust-library: libstd-" in out
     assert "at byte" in out
     assert "relro: full" in out
+    assert re.search(r"^  PT_GNU_RELRO r-- byte \d+ ", out, re.MULTILINE)
+    assert re.search(r"^  libc.so.6: .*GLIBC_2", out, re.MULTILINE)
+    assert re.search(r"^  GNU NT_GNU_BUILD_ID: [0-9a-f]{40}$", out, re.MULTILINE)
+    elf([str(folder / "bin" / "c")], explain="c", quiet=True)
+    assert re.search(r"^  .rela.plt: \d+$", capfd.readouterr().out, re.MULTILINE)
     with pytest.raises(UsageError, match="no ELF file"):
         elf([str(folder)], explain="nowhere", quiet=True)
 
