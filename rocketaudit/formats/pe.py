@@ -21,6 +21,7 @@ MAX_CERTIFICATE_TABLE = 4 << 20
 PKCS_SIGNED_DATA = 2
 _PIECE = 1 << 20
 _SECTION = struct.Struct("<8s I I I I 16x")
+_DECISIVE = frozenset({".cmdline", ".linux", ".initrd", ".ucode", ".dtb", ".dtbauto", ".efifw"})
 _MACHINES = {0x8664: "x86_64", 0xAA64: "aarch64", 0x14C: "i386", 0x1C2: "arm", 0x5064: "riscv64"}
 
 
@@ -57,6 +58,14 @@ class PeImage:
         names = [section.name for section in self.sections]
         end = names.index(".profile") if ".profile" in names else len(names)
         return self.sections[:end]
+
+    def profile_overrides(self) -> tuple[str, ...]:
+        """What additional profiles bring that decides what runs; the stub takes it instead of the base profile's.
+
+        The first profile is the one that boots when nobody chooses another.
+        """
+        later = {section.name for section in self.sections[len(self.base_sections()) :]}
+        return tuple(sorted(later & _DECISIVE))
 
     def find(self, name: str) -> Section | None:
         """The one section of this name; FormatError when there are several, since loaders differ on which counts."""

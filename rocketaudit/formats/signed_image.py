@@ -22,6 +22,7 @@ from rocketaudit.model.records import dataclass
 
 DIGESTS = ("sha256", "sha384", "sha512")
 KEPT_SECTIONS = (".sbat", ".vendor_cert", ".pubkey", ".cmdline", ".uname", ".osrel")
+PROFILES = ".profile"  # in `sections`: the names of what additional profiles bring instead of the base profile's
 MAX_KEPT = 256 << 10
 
 
@@ -55,6 +56,8 @@ def read_signed_image(reader: Reader, name: str) -> SignedImage:
         if section.size > MAX_KEPT:
             raise FormatError(f"section {wanted} of {section.size} bytes, at most {MAX_KEPT} are kept")
         sections[wanted] = read_section(reader, section)
+    if overrides := image.profile_overrides():
+        sections[PROFILES] = ", ".join(overrides).encode()
     return SignedImage(
         name,
         image.machine,

@@ -183,7 +183,8 @@ def _uki_entry(partition: Partition, tree: Tree, path: str, node: Node, bank: st
 
 
 def uki_boot_entry(uki: Uki, partition: Partition, path: str, bank: str) -> BootEntry:
-    """The one entry that a unified kernel image is."""
+    """The one entry that a unified kernel image is; which of several profiles boots is decided at boot."""
+    overrides = uki.image.profile_overrides()
     return BootEntry(
         kind=BootKind.UKI,
         scope=partition.scope,
@@ -196,6 +197,7 @@ def uki_boot_entry(uki: Uki, partition: Partition, path: str, bank: str) -> Boot
         kernel_path=path,
         is_default=path.upper().startswith("/EFI/BOOT/BOOT"),
         kernel_version=uki.kernel_version,
+        undecided=f"profiles of the image bring their own {', '.join(overrides)}" if overrides else "",
     )
 
 

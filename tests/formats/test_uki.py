@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from rocketaudit.errors import FormatError
 from rocketaudit.formats.uki import MAX_TEXT, parse_uki
+from rocketaudit.model.disk import Partition
 from rocketaudit.model.reader import BytesReader
+from rocketaudit.source.boot_files import uki_boot_entry
 from tests.images.pe import pe_file
 from tests.support import shared_data
 
@@ -35,6 +37,24 @@ def test_other_profiles_do_not_change_the_base_profile() -> None:
     data = pe_file(SECTIONS)
     grown = pe_file({**SECTIONS, ".profile": b"ID=debug", ".cmdlinX": b"debug"}).replace(b".cmdlinX", b".cmdline")
     assert parse_uki(BytesReader(grown)).command_line == parse_uki(BytesReader(data)).command_line
+
+
+@pytest.mark.parametrize(
+    ("sections", "overrides"),
+    [
+        ({".profile": b"ID=debug", ".cmdlinX": b"debug"}, (".cmdline",)),
+        ({".profile": b"ID=debug", ".initrd": b"i", ".sbom": b"{}"}, (".initrd",)),
+        ({".profile": b"ID=main", ".osrX": b"x"}, ()),
+        ({}, ()),
+    ],
+)
+def test_what_profiles_bring_of_their_own_is_said_and_what_boots_is_undecided(
+    sections: dict[str, bytes], overrides: tuple[str, ...]
+) -> None:
+    uki = parse_uki(BytesReader(pe_file({**SECTIONS, **sections}).replace(b".cmdlinX", b".cmdline")))
+    assert uki.image.profile_overrides() == overrides
+    partition = Partition(2, "efi-a", "EFI", "", "", "", 0, 4096)
+    assert bool(uki_boot_entry(uki, partition, "/EFI/BOOT/BOOTX64.EFI", "bank-a").undecided) == bool(overrides)
 
 
 def test_two_command_lines_are_refused() -> None:

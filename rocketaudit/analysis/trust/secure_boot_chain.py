@@ -22,7 +22,7 @@ from rocketaudit.formats.efi_signature import (
     sbat_revocation,
 )
 from rocketaudit.formats.openpgp_certificate import Certificate, parse_certificates
-from rocketaudit.formats.signed_image import SignedImage
+from rocketaudit.formats.signed_image import PROFILES, SignedImage
 from rocketaudit.formats.x509_path import load_anchor_certificates, subject_of
 from rocketaudit.model.records import dataclass
 from rocketaudit.model.trust import Anchor, ChainLink, LinkState
@@ -205,6 +205,9 @@ def unified_kernel_chain(firmware: Firmware, image: SignedImage | None) -> tuple
         builder.image("db certificate signs the unified kernel image", image, builder.db)
         assert image is not None
         name = "unified kernel image carries its command line"
+        if PROFILES in image.sections:
+            why = f"its profiles bring their own {image.sections[PROFILES].decode('ascii', 'replace')[:80]}"
+            builder.stop(name, LinkState.NOT_CHECKABLE, why, image.name)
         if not image.sections.get(".cmdline", b"").strip(b"\0\n "):
             builder.stop(name, LinkState.MISSING, "no .cmdline section: whoever boots it chooses one", image.name)
         builder.links.append(ChainLink(CHAIN, name, LinkState.VERIFIED, "the signature covers .cmdline", image.name))

@@ -207,6 +207,14 @@ def test_a_unified_kernel_image_is_signed_with_its_command_line(world):
     assert failure.name == "unified kernel image carries its command line"
 
 
+def test_a_profile_with_a_command_line_of_its_own_leaves_open_what_boots(world):
+    base = {".linux": b"k" * 5000, ".cmdline": b"root=/dev/dm-0", ".profile": b"ID=debug\n"}
+    failure = first_failure(unified(world, uki(world, {**base, ".initrd": b"i" * 100})))
+    assert failure.state is LinkState.NOT_CHECKABLE
+    assert failure.why == "its profiles bring their own .initrd"
+    assert holds(unified(world, uki(world, {**base, ".osrel": b"ID=x\n"})))
+
+
 def test_bytes_that_no_signature_covers_are_said(world):
     (first, *_) = unified(world, replace(uki(world), gaps=((512, 1024),)))
     assert "512 bytes between sections are not covered" in first.why
