@@ -109,14 +109,15 @@ def _sides(drift: Drift) -> Iterator[RenderableType]:
 
 def _changes(changes: tuple[Change, ...]) -> Iterator[RenderableType]:
     for change in changes:
-        line = Text("  ")
-        line.append(f"{change.severity.value:<9}", style=_SEVERITY[change.severity])
-        line.append(terminal(shorten(drift_text.what(change), 200)))
-        yield line
-        values = " → ".join(shorten(text, 160) for text in drift_text.pair(change))
+        table = Table.grid(padding=0)
+        table.add_column(width=11, no_wrap=True)
+        table.add_column(overflow="fold")  # long paths begin beside their severity
+        severity = Text(f"  {change.severity.value}", style=_SEVERITY[change.severity])
+        table.add_row(severity, Text(terminal(shorten(drift_text.what(change), 200))))
         if change.before is not None or change.after is not None:
-            yield Padding(_text(values), (0, 0, 0, 11))
-        yield Padding(_text(f"{change.why} [{change.decided_by}]", "dim"), (0, 0, 0, 11))
+            table.add_row("", _text(" → ".join(shorten(text, 160) for text in drift_text.pair(change))))
+        table.add_row("", _text(f"{change.why} [{change.decided_by}]", "dim"))
+        yield table
 
 
 def _advisories(drift: Drift, *, verbose: bool) -> Iterator[RenderableType]:

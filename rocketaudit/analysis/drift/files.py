@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rocketaudit.analysis.drift.areas import is_below_run_time_folder
+from rocketaudit.analysis.drift.pairing import by_path
 from rocketaudit.analysis.drift.sides import Sides, difference, is_empty_bank, not_comparable, place, unreadable
 from rocketaudit.model.change import Change
 from rocketaudit.model.evidence import OUTSIDE, Evidence
@@ -25,8 +26,8 @@ def compare_files(sides: Sides) -> Iterator[Change]:
         if is_empty_bank(sides.before, scope_before) or is_empty_bank(sides.after, scope_after):
             continue  # that a bank was filled or emptied is told once, of the bank
         yield from _gaps(sides, label, scope_before, scope_after)
-        before = {record.path: record for record in sides.before.scope_files(scope_before)}
-        after = {record.path: record for record in sides.after.scope_files(scope_after)}
+        records = sides.before.scope_files(scope_before), sides.after.scope_files(scope_after)
+        before, after = by_path(sides, *records)
         labels_count = sides.same_kind or _is_labelled(before) == _is_labelled(after)
         if not labels_count:  # a folder that was unpacked without its labels
             where = (place(sides.before, scope_before), place(sides.after, scope_after))
@@ -36,10 +37,10 @@ def compare_files(sides: Sides) -> Iterator[Change]:
             old, new = before.get(path), after.get(path)
             if old is not None and new is not None:
                 if old is not new and not _same(old, new):
-                    changes = _changed(sides, label, old, new)
+                    changes = _changed(sides, f"{label}:{path}", old, new)
                     yield from (change for change in changes if labels_count or change.attribute != "selinux")
-            elif not hidden[0 if old is None else 1].hides(path):  # a gap is reported once, by itself
-                where = (place(sides.before, scope_before, path), place(sides.after, scope_after, path))
+            elif (one := old or new) and not hidden[0 if old is None else 1].hides(one.path):  # a gap tells of itself
+                where = (place(sides.before, scope_before, one.path), place(sides.after, scope_after, one.path))
                 yield from difference(AREA, f"{label}:{path}", "file", summary(old), summary(new), where)
 
 
@@ -125,8 +126,7 @@ def _same(old: FileRecord, new: FileRecord) -> bool:
     )
 
 
-def _changed(sides: Sides, label: str, old: FileRecord, new: FileRecord) -> Iterator[Change]:
-    subject = f"{label}:{old.path}"
+def _changed(sides: Sides, subject: str, old: FileRecord, new: FileRecord) -> Iterator[Change]:
     where = (place(sides.before, old.scope, old.path), place(sides.after, new.scope, new.path))
     if old.type is not new.type:
         yield from difference(AREA, subject, "type", old.type.value, new.type.value, where)

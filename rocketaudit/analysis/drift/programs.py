@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import fields
 
+from rocketaudit.analysis.drift.pairing import by_path
 from rocketaudit.analysis.drift.sides import Sides, difference, is_empty_bank, place, unreadable
 from rocketaudit.model import codec
 from rocketaudit.model.binary import Binary, GoModule
@@ -22,7 +23,7 @@ def compare_binaries(sides: Sides) -> Iterator[Change]:
             continue
         if is_empty_bank(sides.before, before) or is_empty_bank(sides.after, after):
             continue
-        old, new = _binaries(sides.before, before), _binaries(sides.after, after)
+        old, new = by_path(sides, _binaries(sides.before, before), _binaries(sides.after, after))
         uncounted = [e for e, s, f in ((sides.before, before, old), (sides.after, after, new))
                      if not f and _has_programs(e, s)]  # fmt: skip
         if uncounted or bool(old) != bool(new):  # that every program went is told by the files
@@ -32,16 +33,18 @@ def compare_binaries(sides: Sides) -> Iterator[Change]:
         for path in sorted(old.keys() | new.keys()):
             if old.get(path) is new.get(path):
                 continue  # one record, of two files that both hold it
-            where = (place(sides.before, before, path), place(sides.after, after, path))
-            for attribute, left, right, unread in _attributes(old.get(path), new.get(path)):
+            one, two = old.get(path), new.get(path)
+            places = [path if side is None else side.path for side in (one or two, two or one)]
+            where = (place(sides.before, before, places[0]), place(sides.after, after, places[1]))
+            for attribute, left, right, unread in _attributes(one, two):
                 if unread is None:
                     yield from difference(AREA, f"{label}:{path}", attribute, left, right, where)
                 else:
                     yield unreadable(AREA, f"{label}:{path}", attribute, left, right, where, unread)
 
 
-def _binaries(evidence: Evidence, scope: str) -> dict[str, Binary]:
-    return {binary.path: binary for binary in evidence.binaries if binary.scope == scope}
+def _binaries(evidence: Evidence, scope: str) -> Iterator[Binary]:
+    return (binary for binary in evidence.binaries if binary.scope == scope)
 
 
 def _has_programs(evidence: Evidence, scope: str) -> bool:
