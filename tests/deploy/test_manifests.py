@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -76,6 +78,42 @@ def test_every_file_of_a_kustomization_is_there_and_named(overlay: str) -> None:
     named = {*raw.get("resources", []), *(patch["path"] for patch in raw.get("patches", []))}
     assert all((folder / name).exists() for name in named)
     assert {path.name for path in folder.glob("*.yaml")} - {"kustomization.yaml"} <= named
+
+
+def spelt_for_old(text: str) -> str:
+    """A kustomization for kustomize 2: folders are bases, patches are strategic merges."""
+    text = re.sub(r"^patches:\n  - path: ", "patchesStrategicMerge:\n  - ", text, flags=re.MULTILINE)
+    return text.replace("  - ../base\n", "") + "bases:\n  - ../base\n" if "../base" in text else text
+
+
+def by_name(raw: Any) -> Any:
+    """Lists whose items are named, as mappings: tools differ about their order, and to Kubernetes it is all one."""
+    if isinstance(raw, dict):
+        return {
+            name: {item[_NAMED_BY[name]]: by_name(item) for item in value} if name in _NAMED_BY else by_name(value)
+            for name, value in raw.items()
+        }
+    return [by_name(item) for item in raw] if isinstance(raw, list) else raw
+
+
+@pytest.mark.parametrize("overlay", ["base", *OVERLAYS])
+def test_kubectl_builds_what_we_test_and_it_is_valid(overlay: str, tmp_path: Path) -> None:
+    """`kubectl kustomize` needs no server. That of Debian is of a time when patches were spelt otherwise."""
+    kubernetes_validate = pytest.importorskip("kubernetes_validate")
+    needs_tools("kubectl")
+    folder = tmp_path / "kubernetes"
+    shutil.copytree(KUBERNETES, folder)
+    said = subprocess.run(["kubectl", "version", "--client"], capture_output=True, text=True, check=True).stdout
+    if "Kustomize Version" not in said:
+        for path in folder.glob("*/kustomization.yaml"):
+            path.write_text(spelt_for_old(path.read_text()))
+    done = subprocess.run(["kubectl", "kustomize", str(folder / overlay)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    built = {one["kind"]: one for one in yaml.safe_load_all(done.stdout)}
+    for one in built.values():
+        kubernetes_validate.validate(one, "1.31", strict=True)
+    assert by_name(built["DaemonSet"]) == by_name(daemonset("" if overlay == "base" else overlay))
+    assert {"Namespace", "ServiceAccount"} < set(built)
 
 
 def test_the_base_has_the_least_rights_that_show_the_hosts_files() -> None:
