@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from rocketaudit.cli.main import main
+from rocketaudit.report import WRITERS
 from tests.formats.test_bundle import HEAD, LINES, text
 
 
@@ -73,3 +74,69 @@ def test_a_bundle_that_was_cut_in_its_head_is_named(tmp_path: Path, capsys: pyte
     path.write_text(HEAD[:60])
     assert main(["judge", "--bundle", str(path)]) == 3
     assert "bundle" in capsys.readouterr().err
+
+
+# what moves a terminal's cursor, sets its title, rings, clears, links, hides or turns around
+ATTACKS = (
+    "\x1b]0;owned\x07",
+    "\x1b[2J\x1b[H",
+    "\x9b31m",
+    "\x1b]8;;http://x\x1b\\",
+    "\r",
+    "\x08\x08",
+    "\u202e",
+    "\u2066",
+    "\x7f",
+    "\x00",
+)
+FORBIDDEN = frozenset("\x1b\x9b\x07\x08\x7f\x00\u202e\u2066\u2028\x85")
+
+
+def attacked(attack: str) -> bytes:
+    """A bundle that says it wherever a text may stand: as it is, and as JSON spells it."""
+    spelt = json.dumps(f"a{attack}b")
+    lines = [
+        f"=\tsysctl:kernel.x\t{spelt}",
+        f'=\tmodules:loaded\t["ext4",{spelt}]',
+        f"=\tkernel_command_line:text\t{json.dumps(f'ro lockdown={attack} root={attack}')}",
+        f"=\tlockdown:mode\t{spelt}",
+        f"=\tunits:running\t[{spelt}]",
+        f"!\tfips:enabled\tdenied{attack}",
+        f"-\tsysctl:kernel{attack}",
+        f'=\tsysctl:kernel.y\t"a{attack}b"',
+        f'api\t/os\t200\t{{"pretty_name":{spelt},"variant_id":{spelt},"version_id":{spelt},"build_id":"x","arch":"a"}}',
+        f"api\t/settings\t500\t{spelt}",
+        f'api\t/updates/status\t200\t{{"update_state":{spelt}}}',
+        f'api\t/report/cis\t200\t{{"name":{spelt},"results":{{"br1":{{"id":{spelt},"status":{spelt},"level":1}}}}}}',
+        f"nonsense{attack}",
+    ]
+    return text(*lines)
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=ascii)
+def test_nothing_that_a_node_says_reaches_a_terminal_or_a_document_as_it_is(
+    attack: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "b"
+    path.write_bytes(attacked(attack))
+    names = [one.name for one in WRITERS if not one.name.startswith(("pack", "spdx"))]
+    outputs = [word for name in names if name != "console" for word in ("-o", f"{name}={tmp_path / name}")]
+    assert main(["judge", "--bundle", str(path), "--verbose", "-o", "console", *outputs]) in (1, 3)
+    printed = capfd.readouterr()
+    for shown in (printed.out, printed.err, *((tmp_path / name).read_text() for name in names if name != "console")):
+        assert not FORBIDDEN & set(shown), ascii(next(one for one in shown if one in FORBIDDEN))
+        assert "\r" not in shown.replace("\r\n", "\n")
+    assert "sysctl" in printed.out + (tmp_path / "json").read_text()
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=ascii)
+@pytest.mark.parametrize("field", ["rocketaudit-bundle 1", "keys ", "nonce -", "boot_id ", "time 1", "where "])
+def test_a_head_with_such_a_text_is_refused_without_printing_it(
+    attack: str, field: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "b"
+    path.write_bytes(text(*LINES).replace(field.encode(), (field + attack).encode(), 1))
+    code = main(["judge", "--bundle", str(path)])
+    printed = capfd.readouterr()
+    assert code == 3 or (code == 1 and attack == "\r")
+    assert not FORBIDDEN & set(printed.out + printed.err)

@@ -12,10 +12,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rocketaudit.analysis.benchmark import needs
 from rocketaudit.audit import TOOL, Judging, judge_evidence
 from rocketaudit.cli.running import SHIPPED, NodeRun, Run, node_evidence, read_benchmarks
+from rocketaudit.errors import FormatError
 from rocketaudit.evidence.bundle import evidence_of_bundle
 from rocketaudit.formats.bundle import parse_bundle
 from rocketaudit.model.evidence import Evidence
@@ -67,6 +70,17 @@ def control(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeNode:
     shutil.rmtree(base / "sys/kernel")
     shutil.rmtree(base / "sys/fs/selinux")
     return node
+
+
+@pytest.fixture(scope="module")
+def real_bundle(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    needs_tools("jq")
+    folder = tmp_path_factory.mktemp("bundle")
+    base = folder / "node"
+    (base / ".bottlerocket/host-containers/control").mkdir(parents=True)
+    node = FakeNode(base, command_line=LINE, is_host=False, capabilities="00000000a80425fb").make()
+    with api_double(base / "run/api.sock"):
+        return collect(node, tools(folder / "bin"))
 
 
 def tools(folder: Path, *, apiclient: bool = True) -> Path:
@@ -201,6 +215,90 @@ def test_a_cut_bundle_never_decides_what_the_whole_one_does_not(control: FakeNod
     for cut in (start + 200, len(data) // 2, len(data) - 10):
         for rule, verdict in verdicts(bundled(data[:cut])).items():
             assert verdict is right[rule] or verdict in (Verdict.UNKNOWN, Verdict.NOT_APPLICABLE), (cut, rule)
+
+
+def test_a_bundle_that_ends_after_any_of_its_lines_is_said_to_be_cut(control: FakeNode, tmp_path: Path) -> None:
+    with api_double(control.base / "run/api.sock"):
+        lines = collect(control, tools(tmp_path / "bin")).splitlines(keepends=True)
+    whole = {line.key: line for line in parse_bundle(b"".join(lines)).lines}
+    for count in range(6, len(lines)):
+        for tail in (b"", lines[count][: len(lines[count]) // 2]):
+            bundle = parse_bundle(b"".join(lines[:count]) + tail)
+            assert any("cut off" in problem for problem in bundle.problems), count
+            assert all(whole[line.key] == line for line in bundle.lines), count
+    for count in range(6):
+        with pytest.raises(FormatError):
+            parse_bundle(b"".join(lines[:count]))
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["drop", "double", "swap", "change"]), st.integers(0, 10_000), st.integers(0, 255))
+    )
+)
+@settings(max_examples=200, deadline=None)
+def test_any_change_of_a_real_bundle_gives_evidence_or_one_clear_error(
+    real_bundle: bytes, changes: list[tuple[str, int, int]]
+) -> None:
+    """Lines left out, doubled and swapped, bytes changed: nothing but FormatError."""
+    lines = real_bundle.split(b"\n")
+    for how, place, byte in changes[:12]:
+        at = place % len(lines)
+        if how == "drop":
+            del lines[at : at + byte % 3]
+        elif how == "double":
+            lines.insert(at, lines[byte % len(lines)])
+        elif how == "swap":
+            lines[at], lines[byte % len(lines)] = lines[byte % len(lines)], lines[at]
+        else:
+            line = bytearray(lines[at])
+            if line:
+                line[place % len(line)] = byte
+            lines[at] = bytes(line)
+        lines = lines or [b""]
+    try:
+        evidence = bundled(b"\n".join(lines))
+    except FormatError:
+        return
+    assert evidence.assurance is Assurance.ASSERTED
+    assert all(gap.reason for gap in evidence.gaps)
+
+
+def test_the_largest_bundle_of_a_real_node_is_whole(control: FakeNode, tmp_path: Path) -> None:
+    """As many checks, modules, units and arguments as a Kubernetes node has, each as long as they get there."""
+    modules = [f"nf_conntrack_{name}_{number:02}" for name in ("netlink", "broadcast", "ftp") for number in range(60)]
+    control.write("proc/modules", "".join(f"{name} 20480 1 - Live 0x0\n" for name in modules))
+    control.write(
+        "proc/cmdline", LINE + "".join(f" sysctl.net.ipv4.conf.eth{number}.rp_filter=1" for number in range(24))
+    )
+    for number in range(70):
+        control.write(
+            f"sys/fs/cgroup/system.slice/a-service-of-bottlerocket-{number:02}.service/cgroup.events", "populated 1\n"
+        )
+    checks = {
+        f"{name}{number:08}": {
+            "id": f"{name.upper()}.{number}.1",
+            "status": "PASS",
+            "level": 2,
+            "title": "x" * 120,
+            "error": "y" * 200,
+        }
+        for name in ("br",)
+        for number in range(28)
+    }
+    with api_double(control.base / "run/api.sock") as double:
+        for target in ("/report/cis", "/report/fips"):
+            double.replies[target] = answer(200, {"name": "n", "status": "PASS", "level": 2, "results": checks})
+        containers = {
+            f"container-{number}": {"enabled": True, "superpowered": False, "source": "x" * 200} for number in range(12)
+        }
+        double.replies["/settings"] = answer(200, {**SETTINGS, "host-containers": containers})
+        data = collect(control, tools(tmp_path / "bin"), "--nonce", "n" * 128)
+    bundle = parse_bundle(data)
+    assert bundle.problems == ()
+    assert 12_000 < len(data.decode()) < MAX_CHARACTERS
+    assert [line.key for line in bundle.lines if "too long" in line.reason] == []
+    assert [one.target for one in bundle.answers if b"too long" in one.body] == []
 
 
 def test_the_order_of_lines_says_nothing_and_a_line_put_in_is_noticed(control: FakeNode, tmp_path: Path) -> None:

@@ -140,3 +140,27 @@ def test_random_damage_never_raises_anything_else() -> None:
             evidence_of_bundle(parse_bundle(bytes(data)), (), name="n", tool=TOOL)
         except FormatError:
             continue
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'api\t/os\t200\t{"arch":"x","arch":"y"}',
+        'api\t/settings\t200\t[{"path":["kernel","lockdown"],"value":"none","value":"integrity"}]',
+        "=\tmodules:loaded\t[NaN]",
+        "=\tsysctl:kernel.x\t" + "[" * 100 + "]" * 100,
+        "=\tsysctl:kernel.x\t" + "9" * 5000,
+    ],
+)
+def test_json_that_two_readers_would_read_differently_is_no_answer(line: str) -> None:
+    bundle = parse_bundle(text(line))
+    assert (bundle.lines, bundle.answers) == ((), ())
+    assert len(bundle.problems) == 1
+
+
+def test_the_time_and_boot_id_are_those_of_the_bundle_and_of_nothing_else() -> None:
+    lines = ('=\tnode:boot_id\t"22222222-8a1e-4f61-9c36-111111111111"', "time 1800000000", "nonce other")
+    bundle = parse_bundle(text(*lines))
+    assert (bundle.time, bundle.nonce, len(bundle.problems)) == (1700000000, "", 2)
+    evidence = evidence_of_bundle(bundle, (), name="n", tool=TOOL)
+    assert evidence.target.boot_id == "0f5c2bd0-8a1e-4f61-9c36-111111111111"
