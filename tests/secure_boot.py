@@ -21,7 +21,8 @@ def build_pe(sections, trailing=b""):
     """A PE32+ image for x86-64 with these sections (name to bytes); long names go to the string table."""
     headers_size = 0x400
     strings, table, bodies = b"", b"", b""
-    for index, (name, body) in enumerate(sections.items()):
+    address = 0x1000
+    for name, body in sections.items():
         raw = body.ljust(-(-len(body) // 512) * 512, b"\0")
         encoded = name.encode()
         if len(encoded) > 8:
@@ -30,7 +31,7 @@ def build_pe(sections, trailing=b""):
             "<8sIIIIIIHHI",
             encoded,
             len(body),
-            0x1000 * (index + 1),
+            address,
             len(raw),
             headers_size + len(bodies),
             0,
@@ -40,14 +41,13 @@ def build_pe(sections, trailing=b""):
             0x40000040,
         )
         bodies += raw
+        address += -(-max(len(body), 1) // 0x1000) * 0x1000
     string_table = struct.pack("<I", 4 + len(strings)) + strings if strings else b""
     symbols = headers_size + len(bodies) if strings else 0
     dos = b"MZ".ljust(60, b"\0") + struct.pack("<I", 64)
     coff = struct.pack("<4sHHIIIHH", b"PE\0\0", 0x8664, len(sections), 0, symbols, 0, 240, 0x22E)
     optional = struct.pack("<HBBIIIII", 0x20B, 2, 40, 512, 0, 0, 0x1000, 0x1000)
-    optional += struct.pack(
-        "<QIIHHHHHHIIIIHH", 0, 4096, 512, 0, 0, 0, 0, 0, 0, 0, 0x1000 * (len(sections) + 1), headers_size, 0, 10, 0
-    )
+    optional += struct.pack("<QIIHHHHHHIIIIHH", 0, 4096, 512, 0, 0, 0, 0, 0, 0, 0, address, headers_size, 0, 10, 0)
     optional += struct.pack("<QQQQII", 0, 0, 0, 0, 0, 16) + bytes(128)
     return (dos + coff + optional + table).ljust(headers_size, b"\0") + bodies + string_table + trailing
 

@@ -39,6 +39,10 @@ class Section:
     def size(self) -> int:
         return min(self.virtual_size, self.raw_size) if self.virtual_size else self.raw_size
 
+    @property
+    def memory_end(self) -> int:
+        return self.virtual_address + (self.virtual_size or self.raw_size)
+
 
 @dataclass(frozen=True, slots=True)
 class PeImage:
@@ -59,6 +63,15 @@ class PeImage:
         end = names.index(".profile") if ".profile" in names else len(names)
         return self.sections[:end]
 
+    def _check_memory(self, section: Section) -> None:
+        """FormatError when another section is loaded over it: what runs is not what the file shows there."""
+        for other in self.sections:
+            overlap = min(section.memory_end, other.memory_end) - max(section.virtual_address, other.virtual_address)
+            if other is not section and overlap > 0:
+                raise FormatError(
+                    f"PE sections {section.name} and {other.name!r} share memory", offset=other.raw_offset
+                )
+
     def profile_overrides(self) -> tuple[str, ...]:
         """What additional profiles bring that decides what runs; the stub takes it instead of the base profile's.
 
@@ -72,6 +85,8 @@ class PeImage:
         found = [section for section in self.base_sections() if section.name == name]
         if len(found) > 1:
             raise FormatError(f"PE section {name} is there {len(found)} times", offset=found[1].raw_offset)
+        if found and name in _DECISIVE:
+            self._check_memory(found[0])
         return found[0] if found else None
 
 

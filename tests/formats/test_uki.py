@@ -57,6 +57,16 @@ def test_what_profiles_bring_of_their_own_is_said_and_what_boots_is_undecided(
     assert bool(uki_boot_entry(uki, partition, "/EFI/BOOT/BOOTX64.EFI", "bank-a").undecided) == bool(overrides)
 
 
+@pytest.mark.parametrize("name", [".cmdline", ".linux"])
+def test_a_section_that_another_one_is_loaded_over_is_refused(name: str) -> None:
+    """The firmware loads sections in their order: what the file shows under the name is gone by then."""
+    data = bytearray(pe_file({**SECTIONS, ".zz": b"root=/dev/sda"}))
+    entries = [data.index(each.encode().ljust(8, b"\0")) + 12 for each in (name, ".zz")]
+    data[entries[1] : entries[1] + 4] = data[entries[0] : entries[0] + 4]
+    with pytest.raises(FormatError, match="share memory"):
+        parse_uki(BytesReader(bytes(data)))
+
+
 def test_two_command_lines_are_refused() -> None:
     data = pe_file({**SECTIONS, ".cmdlinX": b"evil"}).replace(b".cmdlinX", b".cmdline")
     with pytest.raises(FormatError, match="there 2 times"):
