@@ -298,7 +298,9 @@ def test_times_are_read_with_fractions_and_offsets(text, expected):
     assert parse_time(text, "x") == expected
 
 
-@pytest.mark.parametrize("text", ["", "2026-06-01", "2026-13-01T00:00:00Z", "2026-06-01T12:00:00", LATER + "x"])
+@pytest.mark.parametrize(
+    "text", ["", "2026-06-01", "2026-13-01T00:00:00Z", "2026-06-01T12:00:00", LATER + "x", "\u0662026-06-01T12:00:00Z"]
+)
 def test_other_spellings_of_times_are_refused(text):
     with pytest.raises(FormatError):
         parse_time(text, "x")
