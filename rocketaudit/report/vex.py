@@ -6,7 +6,9 @@ import json
 from collections.abc import Iterable
 from hashlib import sha256
 from typing import Any
+from urllib.parse import quote
 
+from rocketaudit.errors import UsageError
 from rocketaudit.model.advisory import AdvisoryMatch, AdvisoryStatus
 from rocketaudit.model.target import Target, Tool
 from rocketaudit.report.document import timestamp
@@ -22,9 +24,16 @@ _STATUS = {
 
 
 def write_vex(matches: Iterable[tuple[AdvisoryMatch, str]], target: Target, tool: Tool, created: str) -> bytes:
-    """One statement per advisory and package; `matches` are (match, Package URL). The same input, the same bytes."""
+    """One statement per advisory and package; `matches` are (match, Package URL). The same input, the same bytes.
+
+    UsageError where there is nothing to state: an OpenVEX document holds one statement at least, and none twice.
+    """
     moment = timestamp(created) or EPOCH
-    statements = [_statement(match, purl, moment) for match, purl in matches]
+    made = [_statement(match, purl, moment) for match, purl in matches]
+    statements = list({json.dumps(statement, sort_keys=True): statement for statement in made}.values())
+    if not statements:
+        hint = "-o cyclonedx writes a document that can say so"
+        raise UsageError("no advisory is about a package of the target, which OpenVEX cannot state", hint=hint)
     digest = sha256(json.dumps([statements, target.name, moment], sort_keys=True).encode()).hexdigest()
     document = {
         "@context": CONTEXT,
@@ -41,15 +50,15 @@ def write_vex(matches: Iterable[tuple[AdvisoryMatch, str]], target: Target, tool
 
 def _statement(match: AdvisoryMatch, purl: str, moment: str) -> dict[str, Any]:
     advisory = match.advisory
-    names = (*advisory.aliases, advisory.id)
+    names = list(dict.fromkeys(_text(name) for name in (*advisory.aliases, advisory.id)))
     out: dict[str, Any] = {
-        "vulnerability": {"name": _text(names[0])},
+        "vulnerability": {"name": names[0]},
         "timestamp": moment,
-        "products": [{"@id": purl or f"pkg:rpm/bottlerocket/{_text(match.package)}"}],
+        "products": [{"@id": purl or f"pkg:rpm/bottlerocket/{quote(_text(match.package), safe='')}"}],
         "status": _STATUS[match.status],
     }
     if len(names) > 1:
-        out["vulnerability"]["aliases"] = [_text(name) for name in names[1:]]
+        out["vulnerability"]["aliases"] = names[1:]
     if match.status is AdvisoryStatus.AFFECTED:
         text = f"update {match.package} from {match.installed} to {match.fixed_in} or later"
         out["action_statement"] = _text(text)

@@ -6,14 +6,16 @@ import gzip
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from rocketaudit.analysis.advisories import compare_advisories, has_one_version, match_advisories
 from rocketaudit.cli.main import main
-from rocketaudit.errors import BudgetError, FormatError
+from rocketaudit.errors import BudgetError, FormatError, UsageError
 from rocketaudit.formats import updateinfo
 from rocketaudit.formats.advisory_toml import parse_advisory
 from rocketaudit.formats.evidence_file import dump_evidence
@@ -22,6 +24,7 @@ from rocketaudit.model.advisory import Advisory, AdvisoryMove, AdvisoryStatus, F
 from rocketaudit.model.package import Package
 from rocketaudit.model.target import Tool
 from rocketaudit.model.verdict import Severity
+from rocketaudit.report.vex import write_vex
 from rocketaudit.report.vex_cyclonedx import write_vex_cyclonedx
 from tests.analysis.drift.samples import sound
 from tests.report.cyclonedx_schema import problems
@@ -285,10 +288,67 @@ def test_vex_states_what_is_affected(tmp_path: Path) -> None:
     assert run(tmp_path, "-o", f"vex={out}") == 1
     document = json.loads(out.read_text())
     assert document["@context"] == "https://openvex.dev/ns/v0.2.0"
+    assert vex_problems(document) == []
     (statement,) = document["statements"]
     assert statement["status"] == "affected" and "1.1.14" in statement["action_statement"]
     assert statement["products"][0]["@id"].startswith("pkg:rpm/bottlerocket/runc@1.1.13-1.br1?")
     assert statement["vulnerability"] == {"name": "CVE-2024-36933", "aliases": ["BRSA-one"]}
+
+
+def vex_problems(document: dict[str, Any]) -> list[str]:
+    """What OpenVEX 0.2.0 would refuse: the rules of its schema in our own words."""
+    text, moment = {"type": "string"}, {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$"}
+    uri = {"type": "string", "pattern": r"^[a-z][a-z0-9+.-]*:([A-Za-z0-9._~:/?#@!$&'()*+,;=-]|%[0-9A-F]{2}|\[|\])+$"}
+    names = {"type": "array", "uniqueItems": True, "items": text}
+    found = {"name": text, "description": text, "aliases": names, "@id": uri}
+    product = {"type": "object", "required": ["@id"], "properties": {"@id": uri}, "additionalProperties": False}
+    statement = {
+        "type": "object",
+        "required": ["vulnerability", "status"],
+        "additionalProperties": False,
+        "properties": {
+            "vulnerability": {"required": ["name"], "properties": found, "additionalProperties": False},
+            "timestamp": moment,
+            "products": {"type": "array", "uniqueItems": True, "items": product},
+            "status": {"enum": ["not_affected", "affected", "fixed", "under_investigation"]},
+            "status_notes": text,
+            "action_statement": text,
+        },
+        "if": {"properties": {"status": {"const": "affected"}}},
+        "then": {"required": ["action_statement"]},
+    }
+    whole = {
+        "type": "object",
+        "required": ["@context", "@id", "author", "timestamp", "version", "statements"],
+        "additionalProperties": False,
+        "properties": {
+            "@context": uri,
+            "@id": uri,
+            "author": text,
+            "role": text,
+            "timestamp": moment,
+            "version": {"type": "integer", "minimum": 1},
+            "tooling": text,
+            "statements": {"type": "array", "minItems": 1, "uniqueItems": True, "items": statement},
+        },
+    }
+    return [f"{list(one.absolute_path)}: {one.message}" for one in Draft202012Validator(whole).iter_errors(document)]
+
+
+def test_openvex_stays_valid_whatever_an_advisory_or_an_inventory_states() -> None:
+    installed = (*(package(text, text, text, text) for text in HOSTILE if text), OTHER)
+    known = [
+        advisory(text, version, text, text, title=text, id=text, aliases=(text, "CVE-1", "CVE-1"))
+        for text in HOSTILE
+        if text
+        for version in (text, f"{text}.1", "")
+    ]
+    matches = [(match, "") for match in match_advisories(installed, known)]
+    data = write_vex([*matches, *matches], sound().target, Tool("rocketaudit", "1"), "2026-01-01T00:00:00Z")
+    assert vex_problems(json.loads(data)) == []
+    assert b"\x1b" not in data and "\u202e".encode() not in data
+    with pytest.raises(UsageError, match="OpenVEX cannot state"):
+        write_vex([], sound().target, Tool("rocketaudit", "1"), "2026-01-01T00:00:00Z")
 
 
 def test_cyclonedx_states_the_same_and_is_valid_by_its_schema(tmp_path: Path) -> None:
