@@ -65,6 +65,7 @@ class Identity:
     issuer: Identity | None = None
     is_authority: bool = False
     days: int = 3650
+    purposes: tuple[x509.ObjectIdentifier, ...] = (ExtendedKeyUsageOID.CODE_SIGNING,)
 
     def __post_init__(self):
         self.key = rsa.generate_private_key(65537, 2048)
@@ -81,8 +82,9 @@ class Identity:
             .not_valid_before(start)
             .not_valid_after(start + timedelta(days=self.days))
             .add_extension(x509.BasicConstraints(self.is_authority, None), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING]), critical=False)
         )
+        if self.purposes:
+            builder = builder.add_extension(x509.ExtendedKeyUsage(self.purposes), critical=False)
         self.certificate = builder.sign(above.key, hashes.SHA256())
 
     @property

@@ -20,6 +20,7 @@ from rocketaudit.formats.x509_path import (
     HASHES,
     MAX_CERTIFICATES,
     X509_ERRORS,
+    check_code_signer,
     expiry_note,
     find_path,
     fingerprint_of,
@@ -215,6 +216,8 @@ def _check_one(
         check_image_digest(signed, digests)
         check_signer(signed)
         path = find_path(signed.signer, signed.certificates, anchors)
+        if len(path) > 1:  # a certificate that the user gave is trusted for whatever it says
+            check_code_signer(signed.signer)
     except TrustError as error:
         problem = error.message
     except X509_ERRORS as error:

@@ -13,7 +13,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.utils import CryptographyDeprecationWarning
-from cryptography.x509.oid import ExtensionOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 from rocketaudit.errors import FormatError, TrustError
 from rocketaudit.formats.efi_signature import SignatureDatabase
@@ -143,6 +143,19 @@ def _is_authority(certificate: x509.Certificate) -> bool:
         return certificate.extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign
     except x509.ExtensionNotFound:
         return True
+
+
+def check_code_signer(certificate: x509.Certificate) -> None:
+    """TrustError for a certificate that was issued for other purposes than signing code, such as that of a web server.
+
+    As osslsigncode judges it. Firmware asks for no purpose, but an authority that issues both means the difference.
+    """
+    try:
+        purposes = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return
+    if ExtendedKeyUsageOID.CODE_SIGNING not in purposes:
+        raise TrustError(f"{subject_of(certificate)} is not for signing code")
 
 
 def is_forbidden(certificate: x509.Certificate, database: SignatureDatabase) -> bool:

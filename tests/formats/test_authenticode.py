@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 
 import pytest
+from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -61,6 +62,26 @@ def test_db_may_hold_the_leaf_a_ca_in_between_or_the_root(world):
     assert is_accepted(signed, middle)
     assert is_accepted(signed, root)
     assert osslsigncode_accepts(folder, signed, root)
+
+
+@pytest.mark.parametrize(
+    ("purposes", "accepted"),
+    [
+        ((), True),
+        ((ExtendedKeyUsageOID.CODE_SIGNING,), True),
+        ((ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CODE_SIGNING), True),
+        ((ExtendedKeyUsageOID.SERVER_AUTH,), False),
+        ((ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,), False),
+        ((ObjectIdentifier("1.3.6.1.4.1.2312.16.1.2"),), False),  # for kernel modules only: shim refuses it too
+    ],
+)
+def test_a_certificate_for_other_purposes_signs_nothing_as_osslsigncode_says(tmp_path, purposes, accepted):
+    needs_tools("sbsign", "osslsigncode")
+    root = Identity("root", is_authority=True)
+    leaf = Identity("leaf", root, purposes=purposes)
+    signed = sbsign(tmp_path, IMAGE, leaf)
+    assert is_accepted(signed, root) == osslsigncode_accepts(tmp_path, signed, root) == accepted
+    assert is_accepted(signed, leaf)  # given by the user, it counts whatever it says
 
 
 def test_a_stranger_is_refused_as_osslsigncode_does(world):
