@@ -16,6 +16,17 @@ from rocketaudit.model.verdict import Severity, Verdict
 FAIL_ON = ("never", "integrity", "level1", "level2", "any")
 DEFAULT_FAIL_ON = ("integrity", "level1")
 MEETS, FAILS, UNREAD = 0, 1, 3
+# findings of severity high or critical that say that the protected system is not, or need not be, what runs: whoever
+# asks for integrity asks for these. The verdict itself tells of the first two
+_TOLD_BY_VERDICT = frozenset(("integrity-broken", "bad-block"))
+ABOUT_INTEGRITY = _TOLD_BY_VERDICT | frozenset(
+    (
+        "empty-bank-boots", "hidden-data", "initrd-runs-first", "mount-hides-protected", "mounted-view-added",
+        "mounted-view-hidden", "no-bank-boots", "verity-met-corruption", "verity-not-enforced",
+    )
+)  # fmt: skip
+_GRAVE = (Severity.CRITICAL, Severity.HIGH)
+_MAX_NAMED = 3
 
 
 def parse_fail_on(text: str) -> tuple[str, ...]:
@@ -69,10 +80,22 @@ def _failures(
     failed = [result for result in _selected(fail_on, benchmarks, required) if result.verdict is Verdict.FAIL]
     if failed:
         yield _fail_text(len({result.rule.id for result in failed}), fail_on, required)
+    grave = [
+        finding for finding in findings if finding.severity in _GRAVE and _is_selected(finding, fail_on, integrity)
+    ]
+    if grave:
+        titles = list(dict.fromkeys(finding.title for finding in grave))
+        more = f" and {len(titles) - _MAX_NAMED} more" if len(titles) > _MAX_NAMED else ""
+        count = "1 finding" if len(grave) == 1 else f"{len(grave)} findings"
+        yield f"{count} of severity high or critical: {'; '.join(titles[:_MAX_NAMED])}{more}"
+
+
+def _is_selected(finding: Finding, fail_on: Sequence[str], integrity: Integrity) -> bool:
+    """Whether a grave finding counts: with `any` all, with `integrity` those about it that its verdict leaves out."""
     if "any" in fail_on:
-        grave = [finding for finding in findings if finding.severity in (Severity.CRITICAL, Severity.HIGH)]
-        if grave:
-            yield f"{len(grave)} findings of severity high or critical"
+        return True
+    told = integrity.verdict is IntegrityVerdict.BROKEN and finding.id in _TOLD_BY_VERDICT
+    return "integrity" in fail_on and finding.id in ABOUT_INTEGRITY and not told
 
 
 def _fail_text(count: int, fail_on: Sequence[str], required: Sequence[str]) -> str:

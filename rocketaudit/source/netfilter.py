@@ -31,7 +31,6 @@ class Netfilter:
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_NETFILTER)
         self._socket.settimeout(_SECONDS)
-        self._socket.bind((0, 0))
         self._sequence = 0
 
     def close(self) -> None:

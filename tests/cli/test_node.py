@@ -40,7 +40,8 @@ def scan(node: FakeNode, *outputs: str, **changed: object) -> int:
 def test_report_says_where_it_ran_and_what_is_hidden_there(node: FakeNode, tmp_path: Path) -> None:
     code = scan(node, f"json={tmp_path / 'report.json'}", f"markdown={tmp_path / 'report.md'}", fail_on="integrity")
     report = json.loads((tmp_path / "report.json").read_text())
-    assert code == 0
+    assert code == 1  # the tree holds, but a folder is mounted in its place
+    assert ["the mounted root does not show" in reason for reason in report["policy"]["reasons"]] == [True]
     assert report["integrity"]["verdict"] == "consistent_unsigned"
     assert report["target"]["kind"] == "node"
     assert report["extra"]["node:where"] == "the host itself"
@@ -61,8 +62,11 @@ def test_release_manifest_vouches_for_the_bank_that_runs(
     node = FakeNode(base, two_bank_image.path, command_line_of(two_bank_image.path, bank), bank=bank).make()
     trust = TrustArguments(manifest=manifest, keys=(keys.public,))
     code = scan(node, f"json={tmp_path / 'report.json'}", fail_on="integrity", trust=trust)
-    verdict = json.loads((tmp_path / "report.json").read_text())["integrity"]["verdict"]
-    assert (code, verdict) == ((0, "verified") if bank == "bank-a" else (1, "broken"))
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["integrity"]["verdict"] == ("verified" if bank == "bank-a" else "broken")
+    broken = [reason for reason in report["policy"]["reasons"] if reason.startswith("integrity is broken")]
+    assert len(broken) == (0 if bank == "bank-a" else 1)
+    assert code == 1  # of either bank a folder is mounted in its place, which is a finding
 
 
 def test_every_report_for_people_says_where_it_ran(node: FakeNode, tmp_path: Path) -> None:
