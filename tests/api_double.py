@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -156,3 +157,16 @@ def slow(seconds: float) -> Callable[[socket.socket], None]:
             time.sleep(0.05)
 
     return reply
+
+
+def main(place: str, orders: str, replies: str) -> None:
+    """Serve at `place` until killed; the orders that were given are kept in a file, as a JSON array."""
+    with api_double(Path(place)) as double:
+        double.replies |= {target: answer(200, body) for target, body in json.loads(Path(replies).read_text()).items()}
+        while True:
+            Path(orders).write_text(json.dumps(double.orders))
+            time.sleep(0.2)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

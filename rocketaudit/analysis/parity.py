@@ -6,11 +6,20 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from rocketaudit.formats.apiclient_report import CheckReport, CheckRow, CheckStatus
+from rocketaudit.model.evidence import Evidence
+from rocketaudit.model.fact import Key, Plane, State
 from rocketaudit.model.records import dataclass
 from rocketaudit.model.rule import BenchmarkResult, Result
 from rocketaudit.model.verdict import Verdict
 
 FIPS = "fips"
+OWN_CIS = Key("own_check", ("bottlerocket",), "status")
+# the checkers that a node's API has, by the subject of their facts: what apiclient calls their reports
+_OWN = {
+    "bottlerocket": "CIS Bottlerocket Benchmark",
+    "kubernetes": "CIS Kubernetes Benchmark (Worker Node)",
+    "fips": "FIPS Security Policy",
+}
 
 
 class Comparison(StrEnum):
@@ -23,6 +32,9 @@ class Comparison(StrEnum):
     UNDECIDED = "undecided"
     EXCEPTION = "exception"
     NO_RULE = "no_rule"
+
+
+_STATUSES = frozenset(CheckStatus)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +75,28 @@ def compare(report: CheckReport, benchmarks: Sequence[BenchmarkResult]) -> tuple
     """Every check of the report, in its order, with our verdict on the same item."""
     ours = _by_number(report, benchmarks)
     return tuple(_compare(report.kind, row, ours.get(row.id, ())) for row in report.rows)
+
+
+def own_reports(evidence: Evidence) -> tuple[CheckReport, ...]:
+    """What the node's own checker answered when its evidence was collected; numbers and results, no words."""
+    found = []
+    for name, title in _OWN.items():
+        whole = evidence.get(Key("own_check", (name,), "status"), Plane.RUNTIME)
+        if whole.state is not State.PRESENT:
+            continue
+        version = evidence.get(Key("own_check", (name,), "version"), Plane.RUNTIME)
+        rows = tuple(
+            CheckRow(fact.key.subject[1], "", CheckStatus(str(fact.value)))
+            for fact in evidence.find("own_check", Plane.RUNTIME)
+            if fact.key.subject[0] == name and len(fact.key.subject) == 2 and str(fact.value) in _STATUSES
+        )
+        said = str(version.value) if version.state is State.PRESENT else ""
+        found.append(CheckReport(title, said, None, str(whole.value), "", tuple(sorted(rows, key=_number))))
+    return tuple(found)
+
+
+def _number(row: CheckRow) -> tuple[int, ...]:
+    return tuple(int(part) for part in row.id.split(".") if part.isdigit())
 
 
 def _by_number(report: CheckReport, benchmarks: Sequence[BenchmarkResult]) -> dict[str, tuple[Result, ...]]:

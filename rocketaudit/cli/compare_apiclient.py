@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rocketaudit.analysis.parity import OWN_CIS, Comparison, compare, own_reports
 from rocketaudit.cli.exit_code import ExitCode
 from rocketaudit.cli.options import AsOf, PolicyPath, Workers
-from rocketaudit.errors import UsageError
+from rocketaudit.errors import FormatError, SourceError, UsageError
+from rocketaudit.model.fact import Plane
 
 if TYPE_CHECKING:
     from rocketaudit.analysis.parity import ParityRow
+    from rocketaudit.cli.running import Run
     from rocketaudit.formats.apiclient_report import CheckReport
 
 MAX_REPORT = 8 << 20
@@ -22,8 +26,15 @@ _BENCHMARKS = {"cis": "bottlerocket", "cis-k8s": "kubernetes_worker", "fips": "f
 
 
 def compare_apiclient(
-    report: Annotated[Path, typer.Argument(help="What `apiclient report cis|cis-k8s|fips` wrote, as JSON or text.")],
-    target: Annotated[Path, typer.Argument(help="The node's evidence, or the image that it runs.")],
+    report: Annotated[
+        Path,
+        typer.Argument(
+            help="What `apiclient report cis|cis-k8s|fips` wrote, as JSON or text; or a node's evidence that holds it."
+        ),
+    ],
+    target: Annotated[
+        Path | None, typer.Argument(help="The node's evidence, or the image that it runs.", show_default=False)
+    ] = None,
     output: Annotated[str, typer.Option("-o", "--output", metavar="console|json", help="How to print.")] = "console",
     policy: PolicyPath = None,
     as_of: AsOf = None,
@@ -31,33 +42,56 @@ def compare_apiclient(
 ) -> int:
     """Explain every disagreement with Bottlerocket's own checker. 1 when the two contradict each other, 3 when the
     report is not whole."""
-    from rocketaudit.analysis.parity import Comparison, compare
-    from rocketaudit.cli.input_file import read_input
     from rocketaudit.cli.running import Run, audit_target
-    from rocketaudit.formats.apiclient_report import parse_apiclient_report
 
     if output not in ("console", "json"):
         raise UsageError(f"--output {output!r}: console or json")
-    theirs = parse_apiclient_report(read_input(report, MAX_REPORT))
-    if theirs.kind not in _BENCHMARKS:
-        raise UsageError(f"{report}: a report on {theirs.name!r}; cis, cis-k8s and fips are compared")
-    run = Run(
-        target=target,
-        benchmarks=(_BENCHMARKS[theirs.kind],),
-        policy=policy,
-        as_of=as_of,
-        workers=workers,
-        quiet=output == "json",
-        level=2,
-    )
-    rows = compare(theirs, audit_target(run).benchmarks)
-    if output == "json":
-        typer.echo(json.dumps(_as_json(theirs, rows), indent=2, ensure_ascii=False))
+    run = Run(target=report, policy=policy, as_of=as_of, workers=workers, quiet=output == "json", level=2)
+    if target is None:
+        found = _own_reports(run)
     else:
-        _print(theirs, rows)
-    if any(row.comparison is Comparison.CONTRADICTS for row in rows):
+        theirs = _read_report(report)
+        run = replace(run, target=target, benchmarks=(_BENCHMARKS[theirs.kind],))
+        found = ((theirs, compare(theirs, audit_target(run).benchmarks)),)
+    if output == "json":
+        raw = [_as_json(theirs, rows) for theirs, rows in found]
+        typer.echo(json.dumps(raw if target is None else raw[0], indent=2, ensure_ascii=False))
+    else:
+        for theirs, rows in found:
+            _print(theirs, rows)
+    if any(row.comparison is Comparison.CONTRADICTS for _, rows in found for row in rows):
         return ExitCode.FAILS_POLICY
-    return ExitCode.UNREAD if theirs.problems else ExitCode.MEETS_POLICY
+    return ExitCode.UNREAD if any(theirs.problems for theirs, _ in found) else ExitCode.MEETS_POLICY
+
+
+def _read_report(path: Path) -> CheckReport:
+    from rocketaudit.cli.input_file import read_input
+    from rocketaudit.formats.apiclient_report import parse_apiclient_report
+
+    theirs = parse_apiclient_report(read_input(path, MAX_REPORT))
+    if theirs.kind not in _BENCHMARKS:
+        raise UsageError(f"{path}: a report on {theirs.name!r}; cis, cis-k8s and fips are compared")
+    return theirs
+
+
+def _own_reports(run: Run) -> tuple[tuple[CheckReport, tuple[ParityRow, ...]], ...]:
+    """What the node's own checker said when its evidence was collected, each report beside our verdicts."""
+    from rocketaudit.audit import judge_evidence
+    from rocketaudit.cli.evidence_argument import judged_evidence
+    from rocketaudit.cli.running import read_judging
+
+    try:
+        evidence = judged_evidence(run.target, ())
+    except FormatError as error:
+        hint = "a report needs the node's evidence, or its image, as a second argument"
+        raise UsageError(f"{run.target} is no evidence of a node: {error.message}", hint=hint) from error
+    reports = own_reports(evidence)
+    if not reports:
+        reason = evidence.get(OWN_CIS, Plane.RUNTIME).reason
+        raise SourceError(f"{run.target} holds no report of the node's own checker: {reason or 'nobody asked the API'}")
+    names = tuple(_BENCHMARKS[one.kind] for one in reports)
+    judged = judge_evidence(evidence, read_judging(replace(run, benchmarks=names))).benchmarks
+    return tuple((one, compare(one, judged)) for one in reports)
 
 
 # what a reader should look at first

@@ -178,6 +178,8 @@ def check_facts(node: RuntimeFacts, name: str, answer: Answer, where: Locator) -
         yield node.unread(whole, where, str(error))
         return
     yield node.present(whole, report.status.lower(), where)
+    if report.version:
+        yield node.present(Key("own_check", (name,), "version"), report.version[:80], where)
     for row in report.rows[:MAX_FACTS]:
         yield node.present(Key("own_check", (name, row.id), "status"), row.status.value, where)
 

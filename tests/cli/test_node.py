@@ -251,3 +251,46 @@ def test_node_that_runs_a_release_differs_from_its_image_only_in_what_runs(node:
         if change.kind.value != "unreadable" and not change.subject.startswith(mounted)
     ]
     assert [one for one in changes if one.area in ("files", "banks", "boot", "partitions", "packages")] == []
+
+
+def test_reports_of_the_nodes_own_checker_are_explained_from_its_evidence_alone(
+    node: FakeNode, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The API's CIS report, asked while the node was audited, beside our verdicts on the same evidence."""
+
+    def checks(**statuses: str) -> dict[str, object]:
+        rows = {f"x{name}": (name.replace("_", ".").strip("."), status) for name, status in statuses.items()}
+        results = {
+            name: {"id": one, "status": status, "level": 1, "title": "t"} for name, (one, status) in rows.items()
+        }
+        return {"name": "CIS", "version": "v1.0.0", "status": "FAIL", "level": 2, "results": results}
+
+    evidence = tmp_path / "evidence.json"
+    with api_double(node.base / "run/api.sock") as double:
+        report = checks(_1_5_2="PASS", _1_3_1="FAIL", _1_2_1="SKIP", _9_9="PASS")
+        double.replies["/report/cis"] = answer(200, report, "application/text")
+        double.replies["/report/fips"] = answer(423, "locked", "text/plain")
+        scan(node, f"evidence={evidence}", fail_on="never")
+    assert main(["compare-apiclient", str(evidence), "-o", "json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert [one["name"] for one in told] == ["CIS Bottlerocket Benchmark", "CIS Kubernetes Benchmark (Worker Node)"]
+    found = {row["id"]: row["comparison"] for row in told[0]["checks"]}
+    assert found == {"1.2.1": "only_ours", "1.3.1": "contradicts", "1.5.2": "agrees", "9.9": "no_rule"}
+    assert told[0]["version"] == "1.0.0"
+    assert main(["compare-apiclient", str(evidence)]) == 1
+    printed = capsys.readouterr().out
+    assert "1 contradicts" in printed and "it searches the command line" in printed
+
+
+def test_evidence_without_such_a_report_says_why(
+    node: FakeNode, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evidence = tmp_path / "evidence.json"
+    with api_double(node.base / "run/api.sock") as double:
+        double.replies["/report/cis"] = answer(423, "locked", "text/plain")
+        scan(node, f"evidence={evidence}", fail_on="never")
+    assert main(["compare-apiclient", str(evidence)]) == 3
+    assert "busy with an update" in capsys.readouterr().err
+    (tmp_path / "report.txt").write_text("Benchmark name:  CIS Bottlerocket Benchmark\n[PASS] 1.4.1  x (Automatic)\n")
+    assert main(["compare-apiclient", str(tmp_path / "report.txt")]) == 2
+    assert "second argument" in capsys.readouterr().err

@@ -18,6 +18,7 @@ import pytest
 
 from rocketaudit.analysis.benchmark import needs
 from rocketaudit.audit import TOOL, Judging, judge_evidence
+from rocketaudit.cli.main import main
 from rocketaudit.cli.running import SHIPPED, read_benchmarks
 from rocketaudit.evidence.bundle import evidence_of_bundle
 from rocketaudit.formats.bundle import parse_bundle
@@ -29,6 +30,7 @@ from rocketaudit.model.integrity import IntegrityVerdict
 from rocketaudit.model.policy import Policy
 from rocketaudit.model.report import Report
 from rocketaudit.model.verity import TreeVerdict
+from tests import api_double
 from tests.conftest import SMALL_EROFS, SMALL_EXT4, built
 from tests.fake_node import command_line_of, open_it
 from tests.lab.containers import configurations
@@ -41,6 +43,7 @@ RUNTIME = Plane.RUNTIME
 BENCHMARKS = ("container_host", "bottlerocket", "kubernetes_worker")
 HIDDEN = "/usr/bin/kubelet"  # nothing of this file is read while the node starts
 HELD = "/usr/bin/containerd"
+OWN_CHECKS = {"1.3.1": "PASS", "1.5.2": "PASS", "1.4.4": "SKIP"}  # as the node's own checker would answer
 SHAPES = Path(__file__).with_name("shapes.sh").read_text()
 PLACES = ("control", "superpowered", "bootstrap", "pod", "privileged")
 RESIDENT = f"hold {HELD}\n$B cat /usr/lib/os-release >/dev/null\ncontain resident\n"
@@ -64,7 +67,17 @@ def kit(tmp_path_factory: pytest.TempPathFactory) -> Kit:
     keys = json.dumps([str(key) for key in needs(read_benchmarks(BENCHMARKS))])
     collector = (REPO / "deploy/control/collect.sh").read_text()
     probe_text = Path(__file__).with_name("probe.py").read_text()
-    texts = {"keys.json": keys, "probe.py": probe_text, "collect.sh": collector, **configurations()}
+    double = Path(api_double.__file__).read_text()
+    checks = {number: {"id": number, "status": status, "level": 1} for number, status in OWN_CHECKS.items()}
+    replies = {"/report/cis": {"name": "CIS", "version": "v1.0.0", "status": "PASS", "results": checks}}
+    texts = {
+        "api_double.py": double,
+        "replies.json": json.dumps(replies),
+        "keys.json": keys,
+        "probe.py": probe_text,
+        "collect.sh": collector,
+        **configurations(),
+    }
     return make_kit(folder, texts)
 
 
@@ -73,6 +86,8 @@ def clean(kit: Kit) -> Boot:
     """EROFS, locked down, the whole command."""
     image = built(SMALL_EROFS).path
     script = f"""{VERITYSETUP}
+python /mnt/audit/api_double.py /run/api.sock /run/out/orders /mnt/audit/replies.json &
+while [ ! -S /run/api.sock ]; do $B usleep 100000; done
 native dmsetup table root >/run/out/table
 native dmsetup status root >/run/out/status
 $B sysctl -a >/run/out/sysctl 2>/dev/null
@@ -87,6 +102,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=open("/run/out/pe
 sys.exit(code)' node -q --benchmark bottlerocket --io-budget unlimited -o json=/run/out/report.json \\
     -o evidence=/run/out/evidence.json
 echo $? >/run/out/code
+$B sleep 1
 """
     return boot(kit, "clean", image, f"{command_line_of(image)}".replace(" -- ", " lockdown=integrity -- ", 1), script)
 
@@ -205,6 +221,22 @@ def test_full_report_stands_on_every_kind_of_fact(clean: Boot) -> None:
     assert {key for key in unread if key.partition(":")[0] not in asked_elsewhere} <= no_policy, unread
     assert {one.scope for one in evidence.binaries} >= {"node"}
     assert len([one for one in evidence.files if one.scope == "node" and one.sha256]) > 20
+
+
+def test_api_of_the_node_is_asked_and_its_own_checks_are_explained(
+    clean: Boot, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evidence = evidence_of(clean)
+    assert value(evidence, "os:variant_id") == api_double.OS["variant_id"]
+    assert value(evidence, 'setting:["kernel","lockdown"]') == "integrity"
+    assert value(evidence, "update:status#state") == "Idle"
+    assert clean.text("orders") == "[]"
+    path = tmp_path / "evidence.json"
+    path.write_bytes(clean.files["evidence.json"])
+    assert main(["compare-apiclient", str(path), "-o", "json"]) == 0
+    told = json.loads(capsys.readouterr().out)[0]["checks"]
+    found = {row["id"]: row["comparison"] for row in told}
+    assert found == {"1.3.1": "agrees", "1.4.4": "only_ours", "1.5.2": "agrees"}
 
 
 def test_kernels_table_is_what_dmsetup_prints(clean: Boot) -> None:
