@@ -107,10 +107,8 @@ def compact_heads(volume: Volume, inode: Inode, header: Header, geometry: Geomet
     is_big = header.advise & ADVISE_BIG_1
     pending: Head | None = None
     head_at = 1 << 62  # no distance leads back to a head that was not seen
-    for number, last, entries, word, block in _packs(volume, inode, geometry):
-        is_inside = _is_inside if entries == _LARGE_PACK else _is_inside_pair
-        if number + entries <= last and is_inside(word, number - head_at, low_bits):
-            continue
+    seen = [head_at]
+    for number, last, entries, word, block in _packs(volume, inode, geometry, low_bits, seen):
         width = _BITS[entries]
         block += 0 if is_big else 1
         for here in range(number, min(number + entries, last)):
@@ -121,7 +119,7 @@ def compact_heads(volume: Volume, inode: Inode, header: Header, geometry: Geomet
                 if pending:
                     yield pending
                 pending = Head(here, kind, low, block, False)
-                head_at = here
+                seen[0] = head_at = here
                 block += 1
             elif low & _COUNT_FLAG and is_big:
                 pending = _with_blocks(inode, pending, here, low & _COUNT_FLAG - 1)
@@ -134,39 +132,45 @@ def compact_heads(volume: Volume, inode: Inode, header: Header, geometry: Geomet
         yield pending
 
 
-def _packs(volume: Volume, inode: Inode, geometry: Geometry) -> Iterator[tuple[int, int, int, int, int]]:
-    """(first lcluster, end of the run, entries, their bits, block) of every pack."""
+def _packs(
+    volume: Volume, inode: Inode, geometry: Geometry, low_bits: int, seen: list[int]
+) -> Iterator[tuple[int, int, int, int, int]]:
+    """(first lcluster, end of the run, entries, their bits, block) of every pack that has a head, or is wrong.
+
+    Most packs only say that the extent whose head was `seen` last goes on. They are told by all of their bits but those
+    of the distance ahead, here and not by a function, since there are thousands.
+    """
     space = volume.space(boxed=inode.boxed)
+    goes_on, flags = NONHEAD << low_bits, (3 << low_bits | _COUNT_FLAG) << 16
     for at, first, last, size, entries in geometry.runs:
         for begin in range(first, last, entries * _BATCH):
             volume.budget.check_time()
             count = min(_BATCH, (last - begin + entries - 1) // entries)
             rows = space.read(at + (begin - first) // entries * size, count * size)
-            numbers = range(begin, last, entries)
+            numbers, whole = range(begin, last, entries), last - entries
             if entries == _LARGE_PACK:
                 for number, (bits, block) in zip(numbers, _PACK_OF_16.iter_unpack(rows), strict=False):
-                    yield number, last, entries, int.from_bytes(bits, "little"), block
+                    word = int.from_bytes(bits, "little")
+                    distance = number - seen[0]
+                    if (
+                        word & _ALL_BUT_LAST == _DISTANCES + distance * _ONES
+                        and word >> _LAST & (3 << 12 | _COUNT_FLAG) == NONHEAD << 12
+                        and 0 < distance < _COUNT_FLAG - _LARGE_PACK
+                        and number <= whole
+                    ):
+                        continue
+                    yield number, last, entries, word, block
             else:
                 for number, (word, block) in zip(numbers, _PACK_OF_2.iter_unpack(rows), strict=False):
+                    distance = number - seen[0]
+                    if (
+                        word & 0xFFFF == goes_on | distance
+                        and word & flags == goes_on << 16
+                        and 0 < distance < _COUNT_FLAG
+                        and number <= whole
+                    ):
+                        continue
                     yield number, last, entries, word, block
-
-
-def _is_inside(word: int, distance: int, _low_bits: int) -> bool:
-    """Whether a pack of 16 only says that the extent, whose head is `distance` back, goes on: as most packs do."""
-    return (
-        0 < distance < _COUNT_FLAG - _LARGE_PACK
-        and word & _ALL_BUT_LAST == _DISTANCES + distance * _ONES
-        and word >> _LAST & (3 << 12 | _COUNT_FLAG) == NONHEAD << 12
-    )
-
-
-def _is_inside_pair(word: int, distance: int, low_bits: int) -> bool:
-    """The same of a pack of 2, whose entries have 16 bits."""
-    return (
-        0 < distance < _COUNT_FLAG
-        and word & 0xFFFF == NONHEAD << low_bits | distance
-        and word >> 16 & (3 << low_bits | _COUNT_FLAG) == NONHEAD << low_bits
-    )
 
 
 def _with_blocks(inode: Inode, head: Head | None, number: int, blocks: int) -> Head:
