@@ -91,13 +91,12 @@ def read_superblock(hashes: Reader, offset: int = 0) -> Superblock:
 def _check_and_release(layout: Layout, readers: _Readers, first: int, last: int, limit: int) -> RangeCheck:
     data, hashes = readers
     result = check_range(data, hashes, layout, first, last, limit)
-    if isinstance(data, MappedSpan):
-        size = layout.parameters.data_block_size
-        begin, _ = layout.covers(0, first)
-        start, count = layout.covers(0, last - 1)
-        data.release(begin * size, (start + count - begin) * size)
-    if isinstance(hashes, MappedSpan):
-        hashes.release(layout.offset_of(0, first), (last - first) * layout.parameters.hash_block_size)
+    for span, size in (
+        (data, layout.per_block * layout.parameters.data_block_size),
+        (hashes, layout.parameters.hash_block_size),
+    ):
+        if isinstance(span, MappedSpan):
+            span.release((last - first) * size)
     return result
 
 

@@ -14,6 +14,7 @@ from rocketaudit.model.records import dataclass
 from rocketaudit.source.raw import file_extents
 
 _MOST_READ = 1 << 30
+_KEEP_RESIDENT = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +54,13 @@ class FileSpan:
 
 
 class MappedSpan:
-    """A FileSpan as one memory map; `release` gives the pages back so that resident memory stays small."""
+    """A FileSpan as one memory map; `release` gives pages back so that resident memory stays small."""
 
     def __init__(self, span: FileSpan) -> None:
         lead = span.start % mmap.ALLOCATIONGRANULARITY
         self.size = span.size
         self.span = span
+        self._touched = 0
         self.lead = lead
         self._map: mmap.mmap | None = None
         self._reader: Reader = BytesReader(b"")
@@ -73,11 +75,12 @@ class MappedSpan:
         """As of the span that is mapped."""
         return self.span.stored_extents(start, end)
 
-    def release(self, offset: int, length: int) -> None:
-        if self._map is None or length <= 0:
-            return
-        begin = (self.lead + offset) // mmap.PAGESIZE * mmap.PAGESIZE
-        self._map.madvise(mmap.MADV_DONTNEED, begin, min(self.lead + offset + length, len(self._map)) - begin)
+    def release(self, length: int) -> None:
+        """Note that `length` bytes were read; after some MiB all pages go, also those that the kernel mapped around."""
+        self._touched += length
+        if self._map is not None and self._touched >= _KEEP_RESIDENT:
+            self._map.madvise(mmap.MADV_DONTNEED)
+            self._touched = 0
 
 
 @contextmanager

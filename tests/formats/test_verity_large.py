@@ -7,6 +7,7 @@ import os
 import random
 import re
 import subprocess
+import sys
 import tracemalloc
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -182,6 +183,33 @@ def sparse_devices(folder: Path, size: int) -> tuple[Path, Path, Layout]:
                 file.seek(layout.offset_of(level, block))
                 file.write(zeros.read(layout.offset_of(level, block), BLOCK))
     return data, hashes, layout
+
+
+def resident_of(command: list[str | Path]) -> int:
+    """The most bytes that a command or one of its workers held at once; it must succeed."""
+    words = [str(word) for word in command]
+    child = os.posix_spawnp(words[0], words, os.environ)
+    _, status, used = os.wait4(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    return used.ru_maxrss << 10
+
+
+@pytest.mark.parametrize("size", [64 << 30, pytest.param(4 * TIB, marks=pytest.mark.slow)])
+def test_no_process_of_a_check_holds_more_than_sixty_mebibytes(tmp_path, size):
+    """Pages that the kernel maps around those that were asked for count too: the tree of the large one has 2 GiB."""
+    data, hashes, layout = sparse_devices(tmp_path, size)
+    options = {
+        "--salt": layout.salt.hex(),
+        "--data-block-size": BLOCK,
+        "--hash-block-size": BLOCK,
+        "--data-blocks": size // BLOCK,
+        "--hash-offset": BLOCK,
+        "--root-hash": layout.root_hash.hex(),
+    }
+    words: list[str | Path] = [sys.executable, "-m", "rocketaudit", "verity", "-q", data, "--hash-device", hashes]
+    words += ["--no-superblock", "-o", "json", *(str(word) for pair in options.items() for word in pair)]
+    assert resident_of(words) < 60 << 20
+    hashes.unlink()
 
 
 @pytest.mark.parametrize("size", [64 << 30, pytest.param(4 * TIB, marks=pytest.mark.slow)])
