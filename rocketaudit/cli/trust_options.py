@@ -30,7 +30,12 @@ TufState = Annotated[
 ]
 GrubKey = Annotated[
     list[Path] | None,
-    typer.Option("--grub-key", metavar="FILE", rich_help_panel=PANEL, help="OpenPGP key that signs grub.cfg."),
+    typer.Option(
+        "--grub-key",
+        metavar="FILE",
+        rich_help_panel=PANEL,
+        help="OpenPGP key that signs grub.cfg; needs rocketaudit[openpgp].",
+    ),
 ]
 DbCert = Annotated[
     list[Path] | None,
@@ -57,7 +62,7 @@ TufTargets = Annotated[
         "--tuf-targets",
         metavar="DIR",
         rich_help_panel=PANEL,
-        help="Boot and verity images of the release, where the image itself is no target.",
+        help="Boot, root and verity images of the release, where the image itself is no target.",
     ),
 ]
 RootHashSig = Annotated[
