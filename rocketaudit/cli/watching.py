@@ -1,13 +1,9 @@
-"""The loop behind `rocketaudit watch`: each audit in a process of its own, each report whole or not at all.
-
-An audit writes into a folder with a name that starts with a dot; only when it has ended does that folder get its
-name. So a kill, a full disk or a crash costs the report that was being made, and never one that was there.
-"""
+"""The loop behind `rocketaudit watch`: each audit in a process of its own, with a heartbeat beside the reports."""
 
 from __future__ import annotations
 
-import calendar
 import contextlib
+import ctypes
 import fcntl
 import os
 import random
@@ -18,20 +14,30 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import field
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
 from rocketaudit.cli.exit_code import ExitCode
 from rocketaudit.cli.output import write_file
+from rocketaudit.cli.report_folder import (
+    NEW,
+    clean,
+    free_name,
+    point_to_newest,
+    prune,
+    publish,
+    reports_in,
+    time_of,
+)
 from rocketaudit.errors import RocketauditError, UsageError
 from rocketaudit.model.records import dataclass
 from rocketaudit.report import WRITERS
 
 HEARTBEAT = "rocketaudit.prom"
-LATEST = "latest"
 BEAT_SECONDS = 60
-_NAME = "%Y%m%dT%H%M%SZ"
-_NEW, _LOCK = ".new-", ".watch.lock"
+_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of include/uapi/linux/prctl.h
+_LOCK = ".watch.lock"
 _WHOLE = {0: "meets_policy", 1: "does_not_meet_policy", 3: "incomplete"}
 _ROOM = 1 << 20  # bytes; with less, an audit that cannot write is no fault of its arguments
 
@@ -53,7 +59,6 @@ class Plan:
 
 @dataclass(slots=True)
 class _State:
-    started: float = 0.0
     ended: float = 0.0
     code: int | None = None
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys((*_WHOLE.values(), "failed"), 0))
@@ -80,31 +85,19 @@ def run_plan(plan: Plan) -> int:
     """
     state = _State()
     with _folder_of_ours(plan.folder), _stopping(state):
-        _clean(plan.folder)
+        clean(plan.folder)
+        point_to_newest(plan.folder)
         _sleep(plan, state, _first_wait(plan))
         while not state.stopped:
+            begun = time.monotonic()  # a clock that is set must not bring two audits together or keep them apart
             code = _one_audit(plan, state)
             if code == ExitCode.USAGE and state.total == 1 and _has_room(plan.folder):
                 return code
             if plan.times is not None and state.total >= plan.times:
                 return ExitCode.INTERNAL if code is None else code
-            wait = max(0.0, state.started + plan.every - time.time()) + random.uniform(0, plan.jitter)  # noqa: S311
+            wait = max(0.0, begun + plan.every - time.monotonic()) + random.uniform(0, plan.jitter)  # noqa: S311
             _sleep(plan, state, wait)
     return ExitCode.MEETS_POLICY
-
-
-def reports_in(folder: Path) -> list[Path]:
-    """Folders of whole reports, oldest first."""
-    with os.scandir(folder) as entries:
-        names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
-    return [folder / name for name in sorted(names) if _time_of(name) is not None]
-
-
-def _time_of(name: str) -> float | None:
-    try:
-        return float(calendar.timegm(time.strptime(name, _NAME)))
-    except ValueError:
-        return None
 
 
 @contextlib.contextmanager
@@ -139,36 +132,26 @@ def _stopping(state: _State) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _clean(folder: Path) -> None:
-    """Take away what an audit left that was killed."""
-    for path in (*folder.glob(f"{_NEW}*"), *folder.glob(".rocketaudit-*")):
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
-
-
 def _first_wait(plan: Plan) -> float:
     """After a restart the next audit is due when it would have been."""
     reports = reports_in(plan.folder)
-    last = _time_of(reports[-1].name) if reports else None
+    last = time_of(reports[-1].name) if reports else None
     if last is None or last > time.time():
         return 0.0
-    return max(0.0, last + plan.every - time.time())
+    return min(plan.every, max(0.0, last + plan.every - time.time()))
 
 
 def _one_audit(plan: Plan, state: _State) -> int | None:
     """The exit code of one audit, None when it did not end by itself; the report is published when it is whole."""
-    state.started = time.time()
-    name = time.strftime(_NAME, time.gmtime(state.started))
-    place = plan.folder / f"{_NEW}{name}"
+    name = free_name(plan.folder)
+    place = plan.folder / f"{NEW}{name}"
     code: int | None = None
     try:
         place.mkdir()
         code = _run(plan, state, place)
         if code in _WHOLE:
-            _publish(plan, place, plan.folder / name)
-            _prune(plan)
+            publish(place, plan.folder / name, _report_names(plan).values())
+            prune(plan.folder, plan.keep, plan.folder / name)
         elif not state.stopped:
             _say(plan, f"the audit {'was ended' if code is None else f'failed with exit code {code}'}")
     except (OSError, RocketauditError) as error:
@@ -184,20 +167,29 @@ def _one_audit(plan: Plan, state: _State) -> int | None:
     return code
 
 
+def _report_names(plan: Plan) -> dict[str, str]:
+    suffixes = {writer.name: writer.suffix for writer in WRITERS}
+    return {name: f"report{suffixes[name]}" for name in plan.formats}
+
+
 def _run(plan: Plan, state: _State, place: Path) -> int | None:
     """`rocketaudit node` in a process of its own, which is ended when it takes too long or we are told to stop."""
-    suffixes = {writer.name: writer.suffix for writer in WRITERS}
+    end = time.monotonic() + plan.timeout
     command = [sys.executable, "-m", "rocketaudit", "node", "--quiet"]
-    for name in plan.formats:
-        command += ["-o", f"{name}={place / f'report{suffixes[name]}'}"]
+    for name, file in _report_names(plan).items():
+        command += ["-o", f"{name}={place / file}"]
     command += plan.arguments
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)  # noqa: S603
-    while not state.stopped and time.time() < state.started + plan.timeout:
+    process = subprocess.Popen(  # noqa: S603
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, preexec_fn=partial(_end_with_parent, os.getpid())
+    )
+    beat = time.monotonic() + BEAT_SECONDS
+    while not state.stopped and time.monotonic() < end:
         try:
             return process.wait(1)
         except subprocess.TimeoutExpired:
-            if int(time.time()) % BEAT_SECONDS == 0:
+            if time.monotonic() >= beat:
                 _beat(plan, state)
+                beat = time.monotonic() + BEAT_SECONDS
     process.terminate()
     try:
         process.wait(10)
@@ -207,28 +199,11 @@ def _run(plan: Plan, state: _State, place: Path) -> int | None:
     return None
 
 
-def _publish(plan: Plan, place: Path, final: Path) -> None:
-    """Give a whole report its name, and let `latest` point to it."""
-    for path in place.iterdir():
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-    if final.exists():
-        raise UsageError(f"{final} is there already")
-    place.rename(final)
-    link = plan.folder / f"{_NEW}{LATEST}"
-    link.unlink(missing_ok=True)
-    link.symlink_to(final.name)
-    link.replace(plan.folder / LATEST)
-    descriptor = os.open(plan.folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _prune(plan: Plan) -> None:
-    for path in reports_in(plan.folder)[: -plan.keep]:
-        shutil.rmtree(path, ignore_errors=True)
+def _end_with_parent(parent: int) -> None:
+    """In the audit's process: prctl(2) has the kernel end it when the watch is killed, so that no two run at a time."""
+    ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGKILL)
+    if os.getppid() != parent:  # it is gone already
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _sleep(plan: Plan, state: _State, seconds: float) -> None:
@@ -244,8 +219,12 @@ def _sleep(plan: Plan, state: _State, seconds: float) -> None:
 
 def _beat(plan: Plan, state: _State, next_audit: float | None = None) -> None:
     """The heartbeat; when it cannot be written the old one stays, and says by its age that something is wrong."""
-    reports = reports_in(plan.folder)
-    last = _time_of(reports[-1].name) if reports else None
+    try:
+        reports = reports_in(plan.folder)
+    except OSError as error:
+        _say(plan, f"no heartbeat: {error}")
+        return
+    last = time_of(reports[-1].name) if reports else None
     lines: list[str] = []
 
     def gauge(name: str, text: str, value: float | None) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import random
 import resource
 import signal
 import subprocess
@@ -14,8 +16,10 @@ from pathlib import Path
 
 import pytest
 
+from rocketaudit.cli import watching
 from rocketaudit.cli.main import main
-from rocketaudit.cli.watching import reports_in
+from rocketaudit.cli.report_folder import reports_in, time_of
+from rocketaudit.cli.watching import Plan
 from tests.support import REPO, needs_tools
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(REPO)}
@@ -91,6 +95,26 @@ def test_a_kill_while_a_report_is_made_costs_only_that_report(folder: Path, root
         subprocess.run(words(folder, root, "--times", "1"), env=ENVIRONMENT, capture_output=True, check=False)
     assert len(reports_in(folder)) >= 3
     assert not any(folder.glob(".new-*"))
+
+
+def test_the_audit_ends_with_a_watch_that_is_killed(folder: Path, root: Path) -> None:
+    process = start(words(folder, root))
+    until(lambda: any(folder.glob(".new-2*")))
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    until(lambda: children.read_text().split())
+    (child,) = children.read_text().split()
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert process.stderr is not None
+    process.stderr.close()
+    until(lambda: _is_gone(child))
+
+
+def _is_gone(process: str) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+    except OSError:
+        return True
 
 
 def test_a_full_disk_costs_no_report_and_is_said(folder: Path, root: Path) -> None:
@@ -184,3 +208,127 @@ def test_wrong_arguments_end_it_at_once(
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["watch", "--to", str(tmp_path / "none")]) == 2
     assert "none" in capsys.readouterr().err
+
+
+@pytest.mark.own_process
+def test_kills_at_any_moment_lose_no_report_and_leave_a_true_heartbeat(folder: Path, root: Path) -> None:
+    """From before the first audit to after several: what was whole stays whole, and the link leads to one."""
+    source = random.Random(11)
+    known: dict[str, bytes] = {}
+    for _ in range(6):
+        process = start(words(folder, root, "--keep", "3"))
+        time.sleep(source.uniform(0.05, 2.5))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert process.stderr is not None
+        process.stderr.close()
+        now = {place.name: (place / "report.json").read_bytes() for place in reports_in(folder)}
+        assert all(json.loads(text)["target"]["kind"] == "node" for text in now.values())
+        assert len(now) >= min(3, len(known))
+        assert all(now.get(name, text) == text for name, text in known.items())
+        if now:
+            assert (folder / "latest/report.json").is_file()
+        known = now
+    done = subprocess.run(words(folder, root, "--times", "1", "--keep", "3"), env=ENVIRONMENT, check=False)
+    kept = reports_in(folder)
+    assert done.returncode in (1, 3)
+    assert (folder / "latest").resolve() == kept[-1] and len(kept) <= 3
+    assert beat(folder)["rocketaudit_watch_last_report_timestamp_seconds"] == time_of(kept[-1].name)
+    assert not any(folder.glob(".new-*"))
+
+
+def test_a_disk_that_is_full_keeps_the_last_report_and_goes_on_when_there_is_room(folder: Path, root: Path) -> None:
+    """A file system of 1 MiB, as a persistent mount that somebody else has filled."""
+    needs_tools("mount", "umount")
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small file system")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], check=True)
+    try:
+        subprocess.run(words(folder, root, "--times", "1"), env=ENVIRONMENT, capture_output=True, check=False)
+        whole = (folder / "latest/report.json").read_bytes()
+        filler = folder / "filler"
+        with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while file.write(b"x" * 4096):
+                pass
+        done = subprocess.run(words(folder, root, "--times", "2"), env=ENVIRONMENT, capture_output=True, check=False)
+        assert b"failed" in done.stderr or b"could not be kept" in done.stderr
+        assert (folder / "latest/report.json").read_bytes() == whole
+        filler.unlink()
+        subprocess.run(words(folder, root, "--times", "1"), env=ENVIRONMENT, capture_output=True, check=False)
+        assert len(reports_in(folder)) == 2
+        assert (folder / "latest").resolve() == reports_in(folder)[-1]
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time of day as the watch sees it, and audits that take none."""
+    now = [1_800_000_000.0]
+
+    def audit(plan: Plan, state: object, place: Path) -> int:
+        del state
+        (place / "report.json").write_text(json.dumps(len(reports_in(plan.folder))))
+        return 0
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    monkeypatch.setattr(time, "time", lambda: now[0])
+    monkeypatch.setattr(time, "sleep", sleep)
+    monkeypatch.setattr(watching, "_run", audit)
+    monkeypatch.setattr(watching, "_sleep", lambda *_: None)
+    return now
+
+
+def test_a_clock_that_goes_back_loses_no_new_report(folder: Path, clock: list[float]) -> None:
+    plan = Plan(folder, every=3600, keep=2, times=3)
+    assert watching.run_plan(plan) == 0
+    ahead = [path.name for path in reports_in(folder)]
+    for back in (0, 60, 86_400, 86_400 * 365 * 20):
+        clock[0] = 1_800_000_000.0 - back
+        assert watching.run_plan(Plan(folder, every=3600, keep=2, times=1)) == 0
+        kept = reports_in(folder)
+        assert len(kept) == 2
+        assert (folder / "latest").resolve() == kept[-1]
+        assert abs((time_of(kept[-1].name) or 0) - clock[0]) < 60
+        assert beat(folder)["rocketaudit_watch_last_report_timestamp_seconds"] == time_of(kept[-1].name)
+    clock[0] = 1_800_010_000.0  # and is set right again
+    watching.run_plan(Plan(folder, every=3600, keep=2, times=1))
+    assert (time_of(reports_in(folder)[-1].name) or 0) == 1_800_010_000.0
+    assert len(set(ahead)) == 2
+
+
+def test_after_a_clock_went_back_the_next_audit_is_not_put_off(folder: Path, clock: list[float]) -> None:
+    plan = Plan(folder, every=3600)
+    watching.run_plan(Plan(folder, every=3600, times=1))
+    assert watching._first_wait(plan) == 3600
+    clock[0] -= 1_000_000
+    assert watching._first_wait(plan) == 0
+    clock[0] += 1_000_030
+    assert watching._first_wait(plan) == 3570
+
+
+def test_an_audit_that_ends_without_its_report_publishes_nothing(
+    folder: Path, clock: list[float], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As `node` does when a store that it is to keep its report in is locked: 3, and no file."""
+    watching.run_plan(Plan(folder, every=3600, times=1))
+    before = reports_in(folder)
+    clock[0] += 3600
+    monkeypatch.setattr(watching, "_run", lambda *_: 3)
+    assert watching.run_plan(Plan(folder, every=3600, times=1)) == 4
+    assert reports_in(folder) == before
+    assert (folder / "latest").resolve() == before[0]
+    assert "without report.json" in capsys.readouterr().err
+    assert beat(folder)["rocketaudit_watch_last_exit_code"] == -1
+
+
+def test_a_link_that_a_kill_left_behind_is_set_right(folder: Path, clock: list[float]) -> None:
+    watching.run_plan(Plan(folder, every=1, times=2))
+    old, new = reports_in(folder)
+    (folder / "latest").unlink()
+    (folder / "latest").symlink_to(old.name)
+    clock[0] += 5
+    watching.point_to_newest(folder)
+    assert (folder / "latest").resolve() == new
