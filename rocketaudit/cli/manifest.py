@@ -71,6 +71,10 @@ def create(
     code = _refuse_unsound(evidence)
     if code is not None:
         return code
+    if not _is_one_file(evidence):
+        raise UsageError(
+            f"{target} only names the files that hold the disk", hint="put it into one file: qemu-img convert"
+        )
     claims = claims_of(evidence)
     unstated = [name for name in ("variant", "version", "arch") if not getattr(claims, name)]
     if unstated:
@@ -163,10 +167,16 @@ def verify(
         links = _without_image(anchors, raw, moment, min_version)
     else:
         evidence = _look(target, tmp_dir, limits)
-        claims = claims_of(evidence, {target.name: sha256_of(target)} if target.is_file() else {})
+        claims = claims_of(
+            evidence, {target.name: sha256_of(target)} if target.is_file() and _is_one_file(evidence) else {}
+        )
         links = manifest_links(manifest_chain(anchors, raw, claims, as_of=moment, min_version=min_version), evidence)
     _print_links(links, output)
     return exit_code_of(links)
+
+
+def _is_one_file(evidence: Evidence) -> bool:
+    return evidence.disk is None or evidence.disk.container.is_one_file
 
 
 def exit_code_of(links: Sequence[ChainLink]) -> int:

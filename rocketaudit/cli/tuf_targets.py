@@ -69,6 +69,8 @@ def _content(path: Path, observed: ObservedFile) -> SignedPart:
 
     source = open_image(path, budget=Budget(), tmp_dir=None, progress=NoProgress())
     try:
+        if not source.disk.container.is_one_file:
+            raise FormatError("it only names the files that hold the disk")
         if len(source.disk.partitions) != 1:
             return SignedPart(observed)
         partition = source.disk.partitions[0]

@@ -153,6 +153,9 @@ class BootEntry:
     runs_first: str = ""
 
 
+DESCRIPTOR = "vmdk-descriptor"
+
+
 @dataclass(frozen=True, slots=True)
 class Container:
     """How the disk was packed: `kind` is raw, lz4, zst, gz, xz, qcow2, vmdk, ova; outermost first in `layers`.
@@ -168,6 +171,11 @@ class Container:
     notes: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
     data_image: str = ""
+
+    @property
+    def is_one_file(self) -> bool:
+        """Whether the input file holds the disk; a VMDK descriptor only names other files that do."""
+        return DESCRIPTOR not in self.layers
 
 
 @dataclass(frozen=True, slots=True)

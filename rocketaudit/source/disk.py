@@ -59,8 +59,8 @@ class Disk:
         return _compare(self._base, self._stated, self._budget)
 
     def sha256(self) -> str:
-        """Digest of the input file as given, before expansion."""
-        return sha256_of(self._input)
+        """Digest of the input file as given, before expansion; "" for a descriptor, since other files hold the disk."""
+        return "" if self._others else sha256_of(self._input)
 
     def close(self) -> None:
         for raw in (self._base, self._input, *(raw for _, raw, _ in self._others)):

@@ -14,6 +14,8 @@ import pytest
 
 from rocketaudit.analysis.decision import ABOUT_INTEGRITY
 from rocketaudit.cli.main import main
+from rocketaudit.cli.manifest import create
+from rocketaudit.errors import UsageError
 from tests.cli.test_manifest import Keys, signed
 from tests.formats.test_update_manifest import manifest, update
 from tests.gnupg import Gpg
@@ -269,6 +271,24 @@ def test_a_part_that_was_changed_after_signing_vouches_for_nothing(
     part.write_bytes(lz4.frame.compress(lz4.frame.decompress(part.read_bytes()) + b"\0" * 4096))
     found, why = verdict(tmp_path, evidence, *words)
     assert found == "broken" and "other content" in why
+
+
+def test_a_signed_descriptor_vouches_for_nothing_in_the_files_that_it_names(
+    small_erofs_image: Built, tmp_path: Path
+) -> None:
+    """Its digest says nothing about them: anybody could put another disk beside it."""
+    shutil.copy(small_erofs_image.path, tmp_path / "disk-flat.img")
+    sectors = small_erofs_image.path.stat().st_size // 512
+    descriptor = tmp_path / "disk.vmdk"
+    descriptor.write_text(
+        '# Disk DescriptorFile\nversion=1\nCID=fffffffe\nparentCID=ffffffff\ncreateType="monolithicFlat"\n'
+        f'RW {sectors} FLAT "disk-flat.img" 0\n'
+    )
+    words = tuf(tmp_path, repository(descriptor).build())
+    found, why = verdict(tmp_path, descriptor, *words, *WHEN)
+    assert found == "unknown" and "no digest of the input file" in why
+    with pytest.raises(UsageError, match="only names the files"):
+        create(descriptor)
 
 
 def links(tmp_path: Path, *words: object) -> dict[str, tuple[str, str]]:
