@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from rocketaudit.errors import UnsupportedError
@@ -189,7 +190,7 @@ def total_score(benchmarks: Iterable[BenchmarkResult]) -> TotalScore:
 
 def encode_document(document: ReportDocument) -> dict[str, object]:
     """Plain JSON values; components (there may be many) without the fields that are at their default."""
-    raw: dict[str, object] = codec.encode(document, full=True)
+    raw: dict[str, object] = codec.encode(replace(document, components=()), full=True)
     raw["components"] = [codec.encode(component) for component in document.components]
     return raw
 

@@ -114,6 +114,8 @@ def _spell(found: re.Match[str]) -> str:
 
 def json_text(text: str) -> str:
     r"""Finished JSON text with every active character as a \u escape: the same value, nothing that acts."""
+    if text.isascii() and "\x7f" not in text:  # most are, and Python knows it of a text without looking
+        return text
     return _ACTIVE_IN_JSON.sub(_spell_json, text)
 
 

@@ -37,5 +37,5 @@ def lay_out(document: dict[str, object]) -> bytes:
     return json_text("{\n" + ",\n".join(members) + "\n}\n").encode()
 
 
-def _compact(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+# made once: `json.dumps` makes an encoder for each of thousands of elements
+_compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
