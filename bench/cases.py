@@ -110,6 +110,22 @@ CASES: tuple[Case, ...] = (
         inside=True,
     ),
     Case(
+        "part: read and SHA-256 of all files, ext4 root, two processes",
+        PART + "share {ext4}",
+        PART + "memory {ext4}",
+        "as a scan does it, against hashing the same bytes from memory on one core",
+        pairs=7,
+        inside=True,
+    ),
+    Case(
+        "part: read and SHA-256 of all files, EROFS root, two processes",
+        PART + "share {erofs}",
+        PART + "memory {erofs}",
+        "as a scan does it, against hashing the same bytes from memory on one core",
+        pairs=7,
+        inside=True,
+    ),
+    Case(
         "part: open .img.lz4",
         PART + "open {ext4.lz4}",
         PART + "open {ext4}",

@@ -82,9 +82,13 @@ def prepare_worker(source: Source) -> Callable[[], None]:
         if os.getpid() == parent:
             return
         gc.freeze()
-        # one allocation just under glibc's ceiling raises its mmap and trim thresholds, so that buffers are reused
-        bytes((32 << 20) - 65536)
+        reuse_buffers()
         if use_map is not None:
             use_map()
 
     return start
+
+
+def reuse_buffers() -> None:
+    """One allocation just under glibc's ceiling raises its mmap and trim thresholds, so that freed memory is kept."""
+    bytes((32 << 20) - 65536)

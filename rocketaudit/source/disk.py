@@ -271,7 +271,10 @@ def _kind_of(layers: list[Packing]) -> str:
 
 
 def _data_image_beside(path: Path) -> str:
-    """The name of the data disk of a split plan, which Bottlerocket's builder puts beside the OS disk."""
+    """The name of the data disk of a split plan, which Bottlerocket's builder puts beside the OS disk.
+
+    No link: whoever gave the image could have it lead to any file of the user's.
+    """
     stem, dot, rest = path.name.partition(".img")
     if not dot:
         stem, dot, rest = path.name.rpartition(".")
@@ -279,6 +282,6 @@ def _data_image_beside(path: Path) -> str:
         return ""
     beside = path.with_name(f"{stem}-data{dot}{rest}")
     try:
-        return beside.name if beside.is_file() else ""
+        return beside.name if beside.is_file() and not beside.is_symlink() else ""
     except OSError:
         return ""

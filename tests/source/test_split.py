@@ -157,6 +157,18 @@ def test_partitions_of_the_os_disk_never_reach_into_the_data_disk(tmp_path: Path
         opened(path, tmp_path / "host-data.img")
 
 
+def test_a_link_beside_the_image_is_not_followed_unless_it_was_asked_for(tmp_path: Path, system: Path) -> None:
+    other = data_disk(tmp_path / "elsewhere.img")
+    (tmp_path / "host-data.img").symlink_to(other)
+    source = opened(system)
+    assert (source.disk.container.data_image, len(source.disk.problems)) == ("", 0)
+    assert all(one.scope != "data-b" for one in source.disk.partitions)
+    source.close()
+    source = opened(system, tmp_path / "host-data.img")
+    assert source.disk.partitions[-1].scope == "data-b"
+    source.close()
+
+
 def test_reads_stop_where_a_disk_ends() -> None:
     joined = JoinedDisks(BytesReader(b"a" * 1000), BytesReader(b"b" * 500))
     assert (joined.second_at, joined.size) == (MIB, MIB + 500)
