@@ -22,6 +22,12 @@ from tests.images import Built
 from tests.support import REPO, needs_tools
 
 CANARY = "CANARY-9d1f"
+_CALLS = (
+    "open,openat,openat2,creat,unlink,unlinkat,rename,renameat,renameat2,mkdir,mkdirat,rmdir,link,linkat,symlink,symlinkat,"
+    "chmod,fchmod,fchmodat,chown,fchown,lchown,fchownat,truncate,ftruncate,utimensat,setxattr,lsetxattr,fsetxattr,removexattr,"
+    "mount,umount2,mknod,mknodat,connect,pwrite64"
+)
+TRACE = ("strace", "-f", "-y", "-qq", "-e", f"trace={_CALLS}")
 
 
 @pytest.fixture
@@ -159,18 +165,68 @@ def test_nothing_on_the_node_is_written_and_memory_stays_small(tmp_path: Path, s
         f"run_node(Run(Path('/'), ('json={report}',), quiet=True, workers=1), NodeRun(base=Path({str(base)!r})))\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
     )
-    calls = "open,openat,openat2,creat,unlink,unlinkat,rename,renameat,renameat2,mkdir,mkdirat,rmdir,link,linkat,"
-    calls += "symlink,symlinkat,chmod,fchmod,fchmodat,chown,fchown,lchown,fchownat,truncate,ftruncate,utimensat,"
-    calls += "setxattr,lsetxattr,fsetxattr,removexattr,mount,umount2,mknod,mknodat,connect,pwrite64"
-    command = ["strace", "-f", "-qq", "-o", str(trace), "-e", f"trace={calls}", sys.executable, "-B", "-c", program]
+    command = [*TRACE, "-o", str(trace), sys.executable, "-B", "-c", program]
     environment = {**os.environ, "PYTHONPATH": str(REPO), "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": str(report.parent)}
-    done = subprocess.run(command, env=environment, cwd=report.parent, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=environment, cwd="/", capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert report.exists()
     assert int(done.stdout) < 150 << 10
     strays = [line for line in trace.read_text().splitlines() if _writes(line) and str(report.parent) not in line]
     assert strays == []
     assert {path: path.lstat().st_mtime_ns for path in base.rglob("*")} == before
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "node -q -o json={out}/r.json -o html={out}/r.html --store {out}/s.sqlite --rootfs {host}",
+        "node -q -o evidence={out}/e.json --workers 2 --rootfs {host}",
+        "watch --to {out} --times 1 --format json --format openmetrics -- --rootfs {host}",
+    ],
+)
+def test_no_way_to_audit_this_machine_writes_anywhere_but_where_it_is_told(line: str, tmp_path: Path) -> None:
+    """The real /proc, /sys and devices of the machine that the test runs on."""
+    needs_tools("strace")
+    out, host, trace = tmp_path / "out", tmp_path / "host", tmp_path / "trace"
+    out.mkdir()
+    (host / "usr/bin").mkdir(parents=True)
+    (host / "etc").mkdir()
+    shutil.copy(shutil.which("true") or "/bin/true", host / "usr/bin/tool")
+    before = {path: path.lstat().st_mtime_ns for path in host.rglob("*")}
+    words = line.format(out=out, host=host).split()
+    command = [*TRACE, "-o", str(trace), sys.executable, "-B", "-m", "rocketaudit", *words]
+    environment = {**os.environ, "PYTHONPATH": str(REPO), "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": str(out)}
+    done = subprocess.run(command, env=environment, cwd="/", capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 1, 3), done.stderr
+    assert any(out.rglob("*.json"))
+    strays = [call for call in trace.read_text().splitlines() if _writes(call) and str(out) not in call]
+    assert strays == []
+    assert {path: path.lstat().st_mtime_ns for path in host.rglob("*")} == before
+
+
+def test_without_any_capability_the_same_is_seen_of_files_that_root_may_read(node: FakeNode, tmp_path: Path) -> None:
+    """docs/nodes.md: a pod needs none. The kernel refuses what would take one."""
+    needs_tools("setpriv")
+    if os.geteuid() != 0:
+        pytest.skip("only root can give capabilities away")
+    program = (
+        "import sys; from pathlib import Path\n"
+        "from rocketaudit.cli.running import NodeRun, Run, run_node\n"
+        "outputs = (f'evidence={sys.argv[1]}',)\n"
+        f"run_node(Run(Path('/'), outputs, quiet=True), NodeRun(base=Path({str(node.base)!r})))\n"
+        "print(Path('/proc/self/status').read_text().partition('CapEff:')[2].split()[0])\n"
+    )
+    bodies = []
+    for name, wrapper in (
+        ("all", []),
+        ("none", ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"]),
+    ):
+        command = [*wrapper, sys.executable, "-c", program, str(tmp_path / name)]
+        environment = {**os.environ, "PYTHONPATH": str(REPO)}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        bodies.append(json.loads((tmp_path / name).read_text())["body"])
+        assert (int(done.stdout, 16) == 0) == (name == "none")
+    assert bodies[0] == bodies[1]
 
 
 def test_memory_and_processor_stay_in_the_budget_that_the_documents_state(tmp_path: Path) -> None:
