@@ -29,7 +29,9 @@ _OWN_RULE = ("modules", "lockdown", "cover", "mounted_view", "mount", "dm")
 _OF_FILES = (Key("selinux", ("policy",)),)
 _STRENGTH = ("none", "integrity", "confidentiality")
 _ARGUMENTS = ("kernel_arg", "init_arg")  # every one is told by a node, so that one that is missing is known to be
-_ASKED = (*_ARGUMENTS, "sysctl", "selinux")  # what a release states and every node is asked for
+_ASKED = (*_ARGUMENTS, "sysctl", "selinux", "setting")  # what a release states and every node is asked for
+_SAYS_ALL = (*_ARGUMENTS, "setting", "selinux")  # what a node does not have of these is gone, and what it has is all
+_NO_OPINION = "no release states it: keep evidence of the node as baseline to see what changes"
 
 
 def compare_running(sides: Sides) -> Iterator[Change]:
@@ -49,8 +51,19 @@ def compare_running(sides: Sides) -> Iterator[Change]:
         if fact.key.namespace not in DERIVED:
             for change in _compare(release, fact):
                 yield change if node_is_after else _turned(change)
-    for change in compare_mapped(release, node):
+    for change in (*compare_mapped(release, node), *_without_opinion(release, node, told)):
         yield change if node_is_after else _turned(change)
+
+
+def _without_opinion(release: Evidence, node: Evidence, told: list[Fact]) -> Iterator[Change]:
+    """One word per kind of fact of which no release can say anything, so that silence is not taken for sameness."""
+    stated = {fact.key.namespace for fact in told if release.get(fact.key, Plane.STATIC).state is not State.UNREAD}
+    spoken = {*DERIVED, *_OWN_RULE, *stated}
+    where = (Locator(release.target.name, release.judged), Locator(node.target.name, node.judged))
+    for namespace, key in sorted({fact.key.namespace: fact.key for fact in told}.items()):
+        if namespace not in spoken:
+            subject = f"{SUBJECT}:{namespace}"
+            yield not_comparable(area_of(key), subject, Plane.RUNTIME.value, where, _NO_OPINION)
 
 
 def _shows_no_config(release: Evidence) -> bool:
@@ -69,7 +82,7 @@ def _untold(release: Evidence, node: Evidence, told: set[Key]) -> Iterator[Fact]
     keys = {fact.key for fact in stated if fact.state is State.PRESENT and _is_asked(fact.key)}
     for key in (keys | {LOADED, LOCKDOWN}) - told:
         fact = node.get(key, Plane.RUNTIME)
-        if fact.state is State.UNREAD or key.namespace in _ARGUMENTS or key == LOCKDOWN:
+        if fact.state is State.UNREAD or key.namespace in (*_ARGUMENTS, "setting") or key == LOCKDOWN:
             yield fact
 
 
@@ -98,8 +111,7 @@ def _compare(release: Evidence, fact: Fact) -> Iterator[Change]:
         why = "the kernel has no such parameter, perhaps until a module is loaded"
         yield not_comparable(area_of(fact.key), f"{SUBJECT}:{fact.key}", Plane.RUNTIME.value, places, why)
         return
-    says_all = fact.key.namespace in ("kernel_arg", "init_arg", "setting", "selinux")
-    if (shipped.state is State.PRESENT or says_all) and _plain(shipped) != _plain(fact):
+    if (shipped.state is State.PRESENT or fact.key.namespace in _SAYS_ALL) and _plain(shipped) != _plain(fact):
         yield from _change(fact, shown(shipped), shown(fact), shipped.where)
 
 

@@ -261,7 +261,7 @@ def test_the_guide_names_every_line_of_the_table() -> None:
 # --- a running node against its release
 
 
-TOLD = ("sysctl:", "selinux:mode", "kernel_arg:", "init_arg:", "mount:/tmp")  # by a node as by its release
+TOLD = ("sysctl:", "selinux:mode", "kernel_arg:", "init_arg:", "mount:/tmp", "setting:")  # by a node as by its release
 RELEASE = set_fact(with_tree(SAME, PARAMETERS), "kernel_arg:lockdown", "integrity")
 
 
@@ -271,8 +271,7 @@ def node(*facts: Fact, files: Iterable[object] = ()) -> Evidence:
     running = [
         replace(one, plane=Plane.RUNTIME, scope="node")
         for one in RELEASE.facts
-        if str(one.key).startswith(("sysctl:", "selinux:mode", "kernel_arg:", "init_arg:", "mount:/tmp"))
-        and one.scope == BANK
+        if str(one.key).startswith(TOLD) and one.scope == BANK
     ]
     mapped = {"name": "root", "status": ("verity V",)} | {
         name: getattr(PARAMETERS, name) for name in ("algorithm", "root_hash", "salt", "data_blocks", "options")

@@ -1,0 +1,53 @@
+"""What a node does not tell, or no release can: gone where the node tells all, and never taken for the same."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from rocketaudit.model.change import Change, Judgement
+from rocketaudit.model.evidence import Coverage, Evidence
+from rocketaudit.model.fact import Plane
+from tests.analysis.drift.test_judge import CLEAN, RELEASE, judged, node, running
+
+LOCKDOWN = "setting:kernel.lockdown"
+ADMIN = 'setting:["host-containers","admin","enabled"]'
+
+
+def without(evidence: Evidence, *keys: str) -> Evidence:
+    kept = tuple(one for one in evidence.facts if one.plane is Plane.STATIC or str(one.key) not in keys)
+    return replace(evidence, facts=kept, _facts={})
+
+
+def of(changes: tuple[Change, ...], key: str) -> tuple[Judgement, str]:
+    (change,) = [c for c in changes if c.subject == f"node:{key}"]
+    return change.judgement, change.decided_by
+
+
+def test_a_default_that_a_node_no_longer_has_is_gone() -> None:
+    bare = without(node(*CLEAN), LOCKDOWN, ADMIN)
+    changes = judged(RELEASE, bare).changes
+    assert of(changes, LOCKDOWN) == (Judgement.UNEXPECTED, "anything-else")
+    assert of(changes, ADMIN) == (Judgement.UNEXPECTED, "host-container")
+    assert {c.subject for c in judged(bare, RELEASE).changes} >= {f"node:{LOCKDOWN}", f"node:{ADMIN}"}
+
+
+def test_settings_of_a_node_that_was_not_asked_are_not_those_of_its_release() -> None:
+    silent = replace(without(node(*CLEAN), LOCKDOWN), covered=(Coverage(Plane.STATIC, "node", "*"),), _facts={})
+    assert of(judged(RELEASE, silent).changes, LOCKDOWN) == (Judgement.CANNOT_SAY, "unreadable")
+
+
+@pytest.mark.parametrize("key", ["listening:sockets", "units:running", "secure_boot:enabled", "iptables:INPUT#policy"])
+def test_what_no_release_can_state_is_said_once_and_weighs_nothing(key: str) -> None:
+    release = replace(
+        RELEASE,
+        facts=tuple(one for one in RELEASE.facts if one.key.namespace != key.partition(":")[0]),
+        covered=(),
+        _facts={},
+    )
+    name = key.partition(":")[0]
+    found = node(*CLEAN, running(key, "x"), running(f"{name}:another", "y"))
+    facts = tuple(one for one in found.facts if one.plane is Plane.RUNTIME or one.key.namespace != name)
+    changes = judged(release, replace(found, facts=facts, _facts={})).changes
+    assert of(changes, name) == (Judgement.CANNOT_SAY, "not-comparable")
