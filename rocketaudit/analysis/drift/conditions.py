@@ -232,12 +232,20 @@ def falls(end: str) -> Callable[[Case], bool]:
 
 
 def needs_another_kind(case: Case) -> bool:
-    """A rule, or a score, that is less decided because an image, a folder and a node do not show the same."""
+    """A rule, or a score, of which an image, a folder and a node do not show the same: more decided is no change.
+
+    That a rule fails on a node which its image could not be asked about is a finding of the node, not drift.
+    """
     change = case.change
     if case.same_kind:
         return False
-    undecided = change.area == "rules" and change.after == Verdict.UNKNOWN.value
-    return undecided or (falls("worst")(case) and not falls("best")(case))
+    return is_asked_of_one(change) or (change.area == "score" and (falls("worst")(case) or falls("best")(case)))
+
+
+def is_asked_of_one(change: Change) -> bool:
+    """A verdict of a rule that the other side left open, but for one that passes."""
+    is_open = Verdict.UNKNOWN.value in (change.before, change.after)
+    return change.area == "rules" and is_open and change.after != Verdict.PASS.value
 
 
 def share_falls(case: Case) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date
 from fnmatch import fnmatchcase
@@ -20,7 +20,7 @@ from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import Assurance
 from rocketaudit.model.policy import DriftException, DriftPolicy
 from rocketaudit.model.target import Target, TargetKind
-from rocketaudit.model.verdict import Severity
+from rocketaudit.model.verdict import Severity, Verdict
 
 FAIL_ON = ("unexpected", "cannot-say", "never")
 _ASSURANCE = (Assurance.ASSERTED, Assurance.SIGNED_EVIDENCE, Assurance.DIRECT)
@@ -177,13 +177,21 @@ def _fits(text: str, pattern: str) -> bool:
     return fnmatchcase(text, pattern.replace("[", "[[]"))
 
 
+def _fails_where_asked(change: Change) -> bool:
+    return (change.area, change.decided_by, change.after) == ("rules", "another-kind", Verdict.FAIL.value)
+
+
 def _notes(
-    relation: Relation, changes: Iterable[Change], ignored: int, policy: DriftPolicy, today: date
+    relation: Relation, changes: Sequence[Change], ignored: int, policy: DriftPolicy, today: date
 ) -> Iterable[str]:
     if any(change.decided_by == "same-root-hash" for change in changes):
         yield SAME_ROOT
     if relation is Relation.UPGRADE:
         yield OWN_WORD
+    failing = sum(1 for change in changes if _fails_where_asked(change))
+    if failing:
+        rules = "1 rule fails" if failing == 1 else f"{failing} rules fail"
+        yield f"{rules} on the current side that the baseline could not be asked about: findings of it, no drift"
     if ignored:
         yield f"{ignored} {'change was' if ignored == 1 else 'changes were'} left out because the policy ignores them"
     for exception in (*policy.allow, *policy.ignore):

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from rocketaudit.model.change import Change, Judgement
+from rocketaudit.analysis.drift.judge import decide
+from rocketaudit.model.change import Change, ChangeKind, Judgement
 from rocketaudit.model.evidence import Coverage, Evidence
-from rocketaudit.model.fact import Plane
+from rocketaudit.model.fact import Locator, Plane
 from tests.analysis.drift.test_judge import CLEAN, RELEASE, judged, node, running
 
 LOCKDOWN = "setting:kernel.lockdown"
@@ -51,3 +52,19 @@ def test_what_no_release_can_state_is_said_once_and_weighs_nothing(key: str) -> 
     facts = tuple(one for one in found.facts if one.plane is Plane.RUNTIME or one.key.namespace != name)
     changes = judged(release, replace(found, facts=facts, _facts={})).changes
     assert of(changes, name) == (Judgement.CANNOT_SAY, "not-comparable")
+
+
+def test_a_rule_that_fails_where_only_a_node_could_be_asked_is_a_finding_and_no_drift() -> None:
+    where = Locator("x")
+    rule = Change("rules", "b:r", "verdict", ChangeKind.CHANGED, "unknown", "fail", where, where)
+    score = Change("score", "b", "score", ChangeKind.CHANGED, {"worst": 50, "best": 80}, {"worst": 50, "best": 60},
+                   where, where)  # fmt: skip
+    found = judged(RELEASE, node(*CLEAN), results=(rule, score))
+    told = {c.area: c.decided_by for c in found.changes if c.area in ("rules", "score")}
+    assert told == {"rules": "another-kind", "score": "another-kind"}
+    assert any("1 rule fails on the current side" in note for note in found.notes)
+    assert decide(found, "unexpected") == (0, ())
+    alike = judged(RELEASE, RELEASE, results=(rule, score))
+    assert {c.decided_by for c in alike.changes} == {"rule-fails", "score-fell"}
+    broken = judged(RELEASE, node(*CLEAN), results=(replace(rule, before="pass"),))
+    assert {c.decided_by for c in broken.changes if c.area == "rules"} == {"rule-broken"}
