@@ -96,6 +96,7 @@ def _write(run: object, spec_version: str, purl_type: str, *, missing: bool) -> 
     from rocketaudit.analysis.sbom.elements import elements
     from rocketaudit.cli.output import Screen, parse_outputs, print_bytes, write_outputs
     from rocketaudit.cli.running import Run, audit_target
+    from rocketaudit.report.cyclonedx_completeness import unread_lines
     from rocketaudit.report.sbom_text import elements_text
 
     assert isinstance(run, Run)
@@ -110,7 +111,7 @@ def _write(run: object, spec_version: str, purl_type: str, *, missing: bool) -> 
     write_outputs(report, outputs, Screen.of_stdout())
     if missing:
         print_bytes(elements_text(elements(report)).encode())
-    return 3 if report.unread else 0
+    return 3 if unread_lines(report) else 0
 
 
 def _versioned(word: str, default: str) -> str:

@@ -81,8 +81,9 @@ def _metadata(report: Report, root: Component, digest: str, stated: Sequence[Map
     ]
     if any(authors):
         metadata["authors"] = authors
-    metadata["component"] = component_object(root)
     contact = extra.get("sbom:contact-email", "")
+    made_by = entity(extra.get("sbom:manufacturer", ""), extra.get("sbom:manufacturer-url", ""), contact)
+    metadata["component"] = {**component_object(root), **({"manufacturer": made_by} if made_by else {})}
     maker = extra.get("sbom:manufacturer") or root.supplier
     manufacturer = entity(maker, extra.get("sbom:manufacturer-url", ""), contact)
     if manufacturer:

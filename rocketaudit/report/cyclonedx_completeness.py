@@ -6,33 +6,60 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rocketaudit.model.component import Component
+from rocketaudit.model.fact import Key, Plane, State
 from rocketaudit.model.report import Report
 
 MAX_UNREAD = 100
+_INVENTORY = Key("inventory", ("packages",))
+_PROBLEMS = Key("inventory", ("problems",))
 _WHY = {
     "files-of-the-root": "the root was walked to the end; every file that runs, boots or is trusted is listed",
+    "packages-of-the-root": "the inventory was read to its end, and every row of it is listed",
     "files-of-packages": "the inventory lists no files; which package a file belongs to is inferred",
     "go-modules": "the build information of a Go program names every module",
+    "go-modules-recovered-from-paths": "a Go program without build information names modules by source paths only",
     "crates-stated-by-the-build": "the section .dep-v0 of a Rust program names every crate",
     "crates-recovered-from-paths": "a crate that cannot panic and leaves no path leaves no trace in a stripped program",
     "python-node-and-java-packages": "only their files' names are known: they state nothing, or could not be read",
     "contents-of-other-programs": "what is linked statically into C and C++ leaves no list",
     "sha-512-not-collected": "these files have no SHA-512: it was not asked for, or the file could not be read",
 }
-_NOT_WALKED = "part of the target could not be read, so files may be missing"
+_OTHERWISE = {
+    ("files-of-the-root", "incomplete"): "part of the target could not be read, so files may be missing",
+    ("packages-of-the-root", "incomplete"): "the inventory, or rows of it, could not be read",
+    ("packages-of-the-root", "unknown"): "the target has no inventory",
+}
+_STATED = ("inventory", "attribution_problems", "vendor_sbom")  # lists that a target carries of itself
 
 
 def why(statement: Mapping[str, Any]) -> str:
     """The reason of one composition, in words."""
     name = name_of(statement)
-    return _NOT_WALKED if name == "files-of-the-root" and statement["aggregate"] != "complete" else _WHY[name]
+    return _OTHERWISE.get((name, statement["aggregate"])) or _WHY[name]
 
 
 def unread_lines(report: Report) -> list[str]:
-    """What could not be read, one place a line, and how many more there are."""
-    lines = [f"{gap.scope}:{gap.path or '/'}: {gap.reason}" for gap in report.unread[:MAX_UNREAD]]
-    more = len(report.unread) - len(lines)
-    return [*lines, f"and {more} more places"] if more else lines
+    """What could not be read, in the tree and of what the target states of itself: one a line, bounded."""
+    found = [f"{gap.scope}:{gap.path or '/'}: {gap.reason}" for gap in report.unread]
+    for namespace in _STATED:
+        for fact in report.evidence.find(namespace, Plane.STATIC):
+            if fact.state is State.UNREAD:
+                found.append(f"{fact.scope}:{fact.where.path}: {fact.reason}")
+    problems = report.evidence.get(_PROBLEMS, Plane.STATIC)
+    if problems.state is State.PRESENT and isinstance(problems.value, tuple):
+        found += [f"{problems.scope}:{problems.where.path}: {line}" for line in problems.value]
+    more = len(found) - MAX_UNREAD
+    return [*found[:MAX_UNREAD], f"and {more} more places"] if more > 0 else found
+
+
+def _inventory(report: Report) -> str:
+    """Whether every package that the target states is listed."""
+    found = report.evidence.get(_INVENTORY, Plane.STATIC)
+    if found.state is State.ABSENT:
+        return "unknown"
+    problems = report.evidence.get(_PROBLEMS, Plane.STATIC)
+    is_whole = found.state is State.PRESENT and problems.state is State.PRESENT and not problems.value
+    return "complete" if is_whole else "incomplete"
 
 
 def name_of(statement: Mapping[str, Any]) -> str:
@@ -45,24 +72,14 @@ def compositions(report: Report, root: Component, others: Sequence[Component]) -
     evidence = report.evidence
     walked = evidence.judged in evidence.walked and not report.unread
     yield _statement("files-of-the-root", "complete" if walked else "incomplete", assemblies=[root.ref])
+    yield _statement("packages-of-the-root", _inventory(report), dependencies=[root.ref])
     packages = [c.ref for c in others if c.found_by == "inventory"]
     if packages:
         yield _statement("files-of-packages", "incomplete", assemblies=packages)
-    by_method: dict[str, list[str]] = {"go": [], "dep-v0": [], "path": []}
-    kinds = {c.ref: c.found_by for c in others}
-    for component in others:
-        if component.found_by != "elf":
-            continue
-        inside = {kinds.get(ref, "") for ref in component.depends_on}
-        language = dict(component.properties).get("rocketaudit:language", "")
-        if "go-buildinfo" in inside:
-            by_method["go"].append(component.ref)
-        elif "crate-dep-v0" in inside:
-            by_method["dep-v0"].append(component.ref)
-        elif "crate-path" in inside or language in ("rust", "go"):
-            by_method["path"].append(component.ref)
+    by_method = _by_method(others)
     for name, aggregate, refs in (
         ("go-modules", "complete", by_method["go"]),
+        ("go-modules-recovered-from-paths", "incomplete", by_method["go-path"]),
         ("crates-stated-by-the-build", "complete", by_method["dep-v0"]),
         ("crates-recovered-from-paths", "incomplete", by_method["path"]),
     ):
@@ -79,6 +96,26 @@ def compositions(report: Report, root: Component, others: Sequence[Component]) -
     without = [c.ref for c in files if "SHA-512" not in dict(c.hashes)]
     if without:
         yield _statement("sha-512-not-collected", "incomplete", assemblies=without)
+
+
+def _by_method(others: Sequence[Component]) -> dict[str, list[str]]:
+    """Programs by how their crates or modules are known."""
+    by_method: dict[str, list[str]] = {"go": [], "go-path": [], "dep-v0": [], "path": []}
+    kinds = {c.ref: c.found_by for c in others}
+    for component in others:
+        if component.found_by != "elf":
+            continue
+        inside = {kinds.get(ref, "") for ref in component.depends_on}
+        language = dict(component.properties).get("rocketaudit:language", "")
+        if "go-buildinfo" in inside:
+            by_method["go"].append(component.ref)
+        elif "go-path" in inside or language == "go":
+            by_method["go-path"].append(component.ref)
+        elif "crate-dep-v0" in inside:
+            by_method["dep-v0"].append(component.ref)
+        elif "crate-path" in inside or language == "rust":
+            by_method["path"].append(component.ref)
+    return by_method
 
 
 def _statement(name: str, aggregate: str, **refs: list[str]) -> dict[str, Any]:

@@ -30,6 +30,7 @@ _TECHNIQUES = {
     "elf": "binary-analysis",
     "elf-note": "binary-analysis",
     "go-buildinfo": "binary-analysis",
+    "go-path": "binary-analysis",
     "crate-dep-v0": "binary-analysis",
     "crate-path": "binary-analysis",
     "vendor-sbom": "attestation",
@@ -110,7 +111,8 @@ def entity(name: str, url: str = "", email: str = "") -> dict[str, Any]:
 def _bsi_properties(component: Component) -> list[tuple[str, str]]:
     """What BSI TR-03183-2 v2.1 asks of every file, spelled as its own property taxonomy."""
     if component.kind not in ("file", "firmware"):
-        return []
+        package = dict(component.properties).get("rocketaudit:package-file", "")
+        return [("bsi:component:filename", package)] if package else []
     runs = component.found_by in ("elf", "script", "kernel", "java-archive")
     return [
         ("bsi:component:filename", component.name.rpartition("/")[2] or component.name),

@@ -74,8 +74,8 @@ def bill_of(report: Report, version: str) -> Bill:
         parts=(root, *others),
         contains=_contents(root, others),
         depends=_needs(root, others),
-        known_contents=_known(statements, "assemblies"),
-        known_needs=_known(statements, "dependencies"),
+        known_contents=_known(statements, "assemblies") | _of_system(statements, root),
+        known_needs={ref: how for ref, how in _known(statements, "dependencies").items() if ref != root.ref},
         remarks=tuple(remarks),
         created=when or _UNKNOWN_TIME,
         namespace=f"https://spdx.org/spdxdocs/{report.tool.name}-{uuid5(NAMESPACE_URL, name)}",
@@ -163,6 +163,13 @@ def _needs(root: Component, others: Sequence[Component]) -> dict[str, tuple[str,
         if needed:
             found[component.ref] = needed
     return found
+
+
+def _of_system(statements: Iterable[Mapping[str, Any]], root: Component) -> dict[str, str]:
+    """SPDX has one list for the files and the packages in the system: it is as whole as the less whole of both."""
+    said = {name_of(one): str(one["aggregate"]) for one in statements}
+    both = {said["files-of-the-root"], said["packages-of-the-root"]}
+    return {root.ref: next(how for how in ("incomplete", "unknown", "complete") if how in both)}
 
 
 def _known(statements: Iterable[Mapping[str, Any]], member: str) -> dict[str, str]:

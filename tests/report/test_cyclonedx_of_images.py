@@ -85,7 +85,7 @@ def bare(folder: Path, image: Built) -> Path:
     return folder / "root.img"
 
 
-def unpacked(folder: Path, image: Built) -> Path:
+def unpacked(folder: Path, image: Built | None) -> Path:
     usr = folder / "root" / "usr" / "lib"
     usr.mkdir(parents=True)
     (usr / "os-release").write_text("ID=bottlerocket\nVERSION_ID=1.57.0\n")
@@ -120,6 +120,37 @@ def test_an_image_that_ends_early_is_written_as_incomplete(small_ext4_image: Bui
     assert stated["files-of-the-root"] == "incomplete"
     lines = [one["value"] for one in document["metadata"]["properties"] if one["name"] == "rocketaudit:unread"]
     assert lines
+
+
+INVENTORY = "usr/share/bottlerocket/application-inventory.json"
+
+
+@pytest.mark.parametrize(
+    ("inventory", "code", "aggregate", "said"),
+    [
+        (None, 0, "unknown", ""),
+        ('{"Content": [{"Name": "a", "Version": "1"}]}', 0, "complete", ""),
+        ('{"Content": [{"Name": "a", "Version": "1"}, 7]}', 3, "incomplete", "row 1"),
+        ('{"Content": ', 3, "incomplete", INVENTORY),
+        ('{"Content": [{"Name": "\\ud800"}]}', 3, "incomplete", "surrogate"),
+    ],
+    ids=["none", "whole", "row", "cut", "surrogate"],
+)
+def test_an_inventory_that_cannot_be_read_is_no_empty_one(
+    inventory: str | None, code: int, aggregate: str, said: str, tmp_path: Path
+) -> None:
+    root = unpacked(tmp_path, None)
+    if inventory is not None:
+        (root / INVENTORY).parent.mkdir(parents=True)
+        (root / INVENTORY).write_text(inventory)
+    out = tmp_path / "x.json"
+    assert main(["sbom", str(root), "--workers", "1", "-q", "-o", f"cyclonedx={out}"]) == code
+    document = json.loads(out.read_bytes())
+    stated = {one["bom-ref"].partition(":")[2]: one["aggregate"] for one in document["compositions"]}
+    assert stated["packages-of-the-root"] == aggregate
+    lines = [one["value"] for one in document["metadata"]["properties"] if one["name"] == "rocketaudit:unread"]
+    assert bool(lines) is (code == 3)
+    assert said in "".join(lines)
 
 
 def test_another_time_gives_another_document(

@@ -85,6 +85,7 @@ def _properties(binary: Binary, owner: Owner | None) -> Iterator[tuple[str, str]
         ("build-id", binary.build_id),
         ("soname", binary.soname),
         ("go-version", binary.go_version),
+        ("go-main", binary.go_main),
         ("contains", ",".join(binary.contains)),
         ("runpath", hardening.runpath or hardening.rpath),
         ("unread", binary.error),
@@ -104,7 +105,7 @@ def _contents(evidence: Evidence, binary: Binary) -> Iterator[Component]:
         if crate.source not in _INTERNAL and not crate.root:
             yield _crate(crate, where)
     for module in binary.go_modules:
-        yield _go_module(module, where)
+        yield _go_module(module, where, is_stated=binary.go_version is not None)
 
 
 def _crate(crate: Crate, where: tuple[Locator, ...]) -> Component:
@@ -121,7 +122,8 @@ def _crate(crate: Crate, where: tuple[Locator, ...]) -> Component:
     )
 
 
-def _go_module(module: GoModule, where: tuple[Locator, ...]) -> Component:
+def _go_module(module: GoModule, where: tuple[Locator, ...], *, is_stated: bool) -> Component:
+    """A module of the build information, or one that only the function table's paths name."""
     path, version = module.path, module.version
     properties = [("rocketaudit:go-sum", module.sum or "")]
     if module.replaced_by:
@@ -134,6 +136,7 @@ def _go_module(module: GoModule, where: tuple[Locator, ...]) -> Component:
         version=version,
         purl=go_purl(path, version),
         where=where,
-        found_by="go-buildinfo",
+        found_by="go-buildinfo" if is_stated else "go-path",
+        confidence=1.0 if is_stated else _CERTAINTY[Confidence.HIGH],
         properties=tuple((name, value) for name, value in properties if value),
     )

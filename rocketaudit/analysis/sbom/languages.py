@@ -10,9 +10,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from packageurl import PackageURL
-
 from rocketaudit.analysis.sbom.files import changed_at
+from rocketaudit.analysis.sbom.purl import make_purl
 from rocketaudit.analysis.sbom.system import OS_REF, file_ref
 from rocketaudit.model.component import Component
 from rocketaudit.model.evidence import Evidence
@@ -127,7 +126,4 @@ def _purl(package: LanguagePackage) -> str:
     if package.kind == "npm":
         namespace, _, plain = plain.rpartition("/")
     known = re.sub(r"[-_.]+", "-", plain).lower() if package.kind == "pypi" else plain
-    try:
-        return PackageURL(package.kind, namespace or None, known, version or None).to_string()
-    except ValueError:
-        return ""
+    return make_purl(package.kind, namespace, known, version, {})

@@ -11,25 +11,37 @@ from rocketaudit.model.component import Component
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.package import Package
 
+MAX_NAME = 255  # characters of an RPM's name that are looked at
+
 
 def package_components(evidence: Evidence, purl_type: str = "rpm") -> Iterator[Component]:
     """Every row of the judged root's inventory; a "(source package)" row is marked."""
     distro = version_id(evidence)
     mine = [package for package in evidence.packages if package.scope == evidence.judged]
+    built = _built_from(mine)
     for package in mine:
         component = _component(package, distro, purl_type)
-        yield replace(component, depends_on=_built_from(package, mine)) if package.synthetic else component
+        yield replace(component, depends_on=built.get(component.ref, ())) if package.synthetic else component
 
 
-def _built_from(source: Package, packages: Sequence[Package]) -> tuple[str, ...]:
-    """The packages that came out of a source package: its version and release, and a name that starts with its own."""
-    return tuple(
-        package_ref(package)
-        for package in packages
-        if not package.synthetic
-        and package.name.startswith(source.name)
-        and (package.version, package.release) == (source.version, source.release)
-    )
+def _built_from(packages: Sequence[Package]) -> dict[str, tuple[str, ...]]:
+    """Ref of a source package -> refs of what came out of it.
+
+    That has its version and release and a name that starts with its own; of several sources the longest name counts.
+    """
+    sources = {(one.version, one.release, one.name): package_ref(one) for one in packages if one.synthetic}
+    lengths = sorted({len(name) for _, _, name in sources if len(name) <= MAX_NAME}, reverse=True)
+    found: dict[str, dict[str, None]] = {}
+    for package in packages:
+        if package.synthetic:
+            continue
+        keys = (
+            (package.version, package.release, package.name[:size]) for size in lengths if size <= len(package.name)
+        )
+        source = next((sources[key] for key in keys if key in sources), None)
+        if source is not None:
+            found.setdefault(source, {})[package_ref(package)] = None
+    return {source: tuple(refs) for source, refs in found.items()}
 
 
 def package_ref(package: Package) -> str:

@@ -25,20 +25,20 @@ def package_purl(package: Package, version_id: str, purl_type: str = "rpm") -> s
     if purl_type == "bottlerocket":
         if version_id:
             qualifiers["distro"] = f"bottlerocket-{version_id}"
-        return _purl("bottlerocket", None, package.name, package.version, qualifiers)
+        return make_purl("bottlerocket", None, package.name, package.version, qualifiers)
     if version_id:
         qualifiers["distro"] = version_id
-    return _purl("rpm", "bottlerocket", package.name, package_version(package), qualifiers)
+    return make_purl("rpm", "bottlerocket", package.name, package_version(package), qualifiers)
 
 
 def system_purl(os_id: str, version: str, arch: str) -> str:
     """pkg:generic of the operating system, which has no type of its own; "" when it does not say what it is."""
-    return _purl("generic", None, os_id, version, {"arch": arch}) if os_id and version else ""
+    return make_purl("generic", None, os_id, version, {"arch": arch}) if os_id and version else ""
 
 
 def crate_purl(name: str, version: str, source: str) -> str:
     """pkg:cargo of a crate; only crates of a public registry get one, since a local name proves nothing."""
-    return _purl("cargo", None, name, version, {}) if source in ("crates.io", "registry", "unknown") else ""
+    return make_purl("cargo", None, name, version, {}) if source in ("crates.io", "registry", "unknown") else ""
 
 
 def go_purl(path: str, version: str) -> str:
@@ -47,12 +47,18 @@ def go_purl(path: str, version: str) -> str:
         return ""
     namespace, _, name = path.rpartition("/")
     known = version if version != "(devel)" else ""
-    return _purl("golang", namespace or None, name, known, {})
+    return make_purl("golang", namespace or None, name, known, {})
 
 
-def _purl(kind: str, namespace: str | None, name: str, version: str, qualifiers: dict[str, str]) -> str:
+def make_purl(kind: str, namespace: str | None, name: str, version: str, qualifiers: dict[str, str]) -> str:
+    """The canonical text, "" for what the specification allows no package URL for.
+
+    A name with a slash would be read back as another namespace and another name, so it gets none.
+    """
+    if "/" in name:
+        return ""
     kept = {key: value for key, value in qualifiers.items() if value}
     try:
-        return PackageURL(kind, namespace, name, version or None, kept or None).to_string()
-    except ValueError:
+        return PackageURL(kind, namespace or None, name, version or None, kept or None).to_string()
+    except (ValueError, TypeError):  # packageurl 0.17 joins None where nothing is left of a name ("/")
         return ""

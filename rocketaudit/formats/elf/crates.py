@@ -49,7 +49,11 @@ def audited_crates(elf: ElfFile) -> tuple[Crate, ...]:
         raise FormatError(".dep-v0 is cut, or unpacks to more than 8 MiB", offset=section.offset)
     try:
         packages = json.loads(plain)["packages"]
-        return tuple(_audited(package) for package in packages[:MAX_CRATES])
+        if not isinstance(packages, list):
+            raise TypeError("no list")
+        if len(packages) > MAX_CRATES:  # a part of them would be taken for all
+            raise FormatError(f".dep-v0 of {len(packages)} packages, at most {MAX_CRATES}", offset=section.offset)
+        return tuple(map(_audited, packages))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise FormatError(".dep-v0 holds no list of packages", offset=section.offset) from None
 

@@ -124,7 +124,9 @@ def _parse(version: str | None, text: str) -> GoBuildInfo:
         kind, *fields = line.split("\t")
         if kind == "path" and fields:
             main = fields[0]
-        elif kind == "dep" and len(fields) >= 2 and len(modules) < MAX_MODULES:
+        elif kind == "dep" and len(fields) >= 2:
+            if len(modules) >= MAX_MODULES:  # a part of them would be taken for all
+                raise FormatError(f"Go build info of more than {MAX_MODULES} modules")
             modules.append(GoModule(fields[0], fields[1], None, fields[2] if len(fields) > 2 and fields[2] else None))
         elif kind == "=>" and fields and modules:
             old = modules[-1]

@@ -11,6 +11,7 @@ from rocketaudit.analysis.sbom.elements import elements
 from rocketaudit.model.component import Component
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.filesystem import FileType
+from rocketaudit.report.cyclonedx_completeness import compositions
 from tests.analysis.made import binary, crate, evidence, fact, module, os_release, package, record
 from tests.report.samples import ordinary
 
@@ -26,7 +27,7 @@ def image() -> Evidence:
         binaries=(
             binary("/usr/bin/apiserver", needed=("libc.so.6",), crates=(crate("serde", "1.0.228"),), sha512="ef" * 64),
             binary("/usr/lib/libc.so.6", soname="libc.so.6"),
-            binary("/usr/bin/host", go_modules=(
+            binary("/usr/bin/host", go_version="go1.24.1", go_modules=(
                 module("github.com/a/b", "v1.0.0"), module("example.com/old", "v1.0.0", "example.com/new@v1.1.0"),
             )),
             binary("/usr/bin/nc"),
@@ -215,6 +216,37 @@ def test_a_comparison_names_what_came_went_and_changed() -> None:
     assert compare(before, before) == ()
 
 
+def test_many_source_packages_cost_no_more_than_the_rows() -> None:
+    """Each was once compared with every package: 50,000 rows took minutes."""
+    rows = (package(f"p{i}", synthetic=bool(i % 2)) for i in range(20_000))
+    started = time.process_time()
+    found = {component.ref: component for component in components(evidence(packages=tuple(rows)))}
+    assert time.process_time() - started < 10
+    (source,) = (part for part in found.values() if part.name == "p111" and part.found_by == "source-package")
+    built = {found[ref].name for ref in source.depends_on}
+    assert "p1110" in built
+    assert "p11112" not in built  # p1111 is the longer name
+
+
+def test_a_name_that_no_package_url_can_hold_gets_none() -> None:
+    rows = (package("/"), package("a/glibc"), package(".."), package("ok", "/"))
+    found = {part.name: part.purl for part in components(evidence(packages=rows)) if part.found_by == "inventory"}
+    assert found["/"] == found["a/glibc"] == ""
+    assert found[".."].startswith("pkg:rpm/bottlerocket/..@")
+
+
+def test_modules_that_only_paths_name_are_no_complete_list() -> None:
+    value = evidence(binaries=(binary("/usr/bin/x", go_modules=(module("github.com/a/b", "v1.0.0"),)),))
+    found = {component.ref: component for component in components(value)}
+    one = found["go:github.com/a/b@v1.0.0"]
+    assert (one.found_by, one.confidence) == ("go-path", 0.95)
+    stated = {item["bom-ref"]: item["aggregate"] for item in compositions(
+        replace(ordinary(), evidence=value), found["os"], [part for ref, part in found.items() if ref != "os"]
+    )}  # fmt: skip
+    assert stated["composition:go-modules-recovered-from-paths"] == "incomplete"
+    assert "composition:go-modules" not in stated
+
+
 def test_missing_elements_are_counted_with_their_reason() -> None:
     report = replace(ordinary(), components=components(image()))
     found = {(element.standard, element.name): element for element in elements(report)}
@@ -227,6 +259,26 @@ def test_missing_elements_are_counted_with_their_reason() -> None:
     assert all(e.is_met for e in elements(named) if "author" in e.name or "creator of the SBOM" in e.name)
     sha512 = found["BSI TR-03183-2 v2.1", "SHA-512 of each file"]
     assert (sha512.met, sha512.is_met) == (1, False)
+
+
+def test_what_the_german_guideline_asks_and_no_image_states_is_missing() -> None:
+    """A supplier's name is no creator's e-mail, and a declared licence is no concluded one."""
+    said = {"sbom:supplier": "Example", "sbom:contact-email": "psirt@example.org", "sbom:manufacturer": "Example"}
+    parts = components(image(), supplier="Example")
+    for extra, creators in (({}, 0), ({"sbom:manufacturer": "Example"}, 0), (said, 1)):
+        report = replace(ordinary(), components=parts, extra=extra)
+        found = {e.name: e for e in elements(report) if e.standard == "BSI TR-03183-2 v2.1"}
+        assert found["creator of the component: e-mail or URL"].met == creators
+        assert found["distribution licences"].met == 0
+        assert found["original licences"].met > 0
+        assert all(element.why for element in found.values() if not element.is_met)
+
+
+def test_a_hash_is_asked_of_everything_by_the_draft_of_cisa() -> None:
+    found = elements(replace(ordinary(), components=components(image())))
+    (one,) = (e for e in found if (e.standard, e.name) == ("CISA 2025 draft", "hash"))
+    assert one.total == len(components(image()))
+    assert one.met < one.total
 
 
 def test_a_component_that_hangs_on_nothing_lacks_its_relationship() -> None:

@@ -63,8 +63,9 @@ def test_audited_crates_are_read_as_stated(tmp_path: Path) -> None:
         zlib.compress(b'{"packages": {}}'),
         zlib.compress(b"{}")[:-3],
         b"no zlib",
+        zlib.compress(b'{"packages": [' + b'{"name":"a","version":"1"},' * 20_000 + b'{"name":"b","version":"1"}]}'),
     ],
-    ids=["bomb", "deep", "numbers", "object", "cut", "garbage"],
+    ids=["bomb", "deep", "numbers", "object", "cut", "garbage", "many"],
 )
 def test_damaged_audit_data_is_named_and_the_rest_is_read(content: bytes, tmp_path: Path) -> None:
     binary = read_elf(audited(tmp_path, content))
