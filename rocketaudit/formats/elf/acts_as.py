@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from rocketaudit.formats.elf.haystack import Ranges
 from rocketaudit.formats.elf.header import ElfFile
+from rocketaudit.formats.elf.symbols import any_of
 from rocketaudit.model.binary import ACTS_AS, Crate, Signal
 
 SHELL, INTERPRETER = "shell", "interpreter"
@@ -96,6 +98,7 @@ _KINDS = (
 def acts_as(
     elf: ElfFile,
     ranges: Ranges,
+    imported: AbstractSet[bytes],
     *,
     is_program: bool,
     is_managed: bool,
@@ -104,7 +107,7 @@ def acts_as(
     search: bool,
 ) -> tuple[Signal, ...]:
     """What the file acts as, one signal for each; `is_managed`: not C, in which nearly all are written."""
-    names = _Names(elf)
+    names = _Names(elf, imported)
     inside = _bounded(ranges) if search and is_program else ()
     used = {crate.name for crate in crates}
     return tuple(_found(elf, names, inside, used, go_main, is_managed=is_managed))
@@ -151,15 +154,16 @@ def _bounded(ranges: Ranges) -> Ranges:
 
 
 _ASKED = sorted({name for kind in _KINDS for name in (*kind.imports, *(n for names in kind.names for n in names))})
-_PATTERN = re.compile(rb"\0(" + b"|".join(map(re.escape, _ASKED)) + rb")(?=\0)")
+_PATTERN = re.compile(rb"\0(" + any_of(_ASKED) + rb")(?=\0)")
 
 
 class _Names:
     """Which of the names that matter stand in the dynamic string table, found in one pass."""
 
-    def __init__(self, elf: ElfFile) -> None:
+    def __init__(self, elf: ElfFile, imported: AbstractSet[bytes]) -> None:
         table = elf.string_table if elf.dynamic else None
-        self._haystack, self._ranges = elf.haystack, () if table is None else ((table[0], table[0] + table[1]),)
+        self._is_dynamic = table is not None
+        self._imported = imported  # also names that end inside another: bash's execve is the end of its shell_execve
         self._places: dict[bytes, int] = {}
         if table is not None:
             for at, match in elf.haystack.matches(_PATTERN, ((table[0], table[0] + table[1]),)):
@@ -171,7 +175,8 @@ class _Names:
 
     def can(self, imports: tuple[bytes, ...]) -> bool:
         """Whether one of these functions can be called; a static file can call what it holds."""
-        if not self._ranges or any(name in self._places for name in imports):
-            return True
-        # a linker lets one name end inside another: bash's execve is the end of its shell_execve
-        return any(self._haystack.find(name + b"\0", self._ranges) >= 0 for name in imports)
+        return (
+            not self._is_dynamic
+            or not self._imported.isdisjoint(imports)
+            or not self._places.keys().isdisjoint(imports)
+        )

@@ -110,9 +110,10 @@ def _search_others(at: _Looked, signals: list[Signal]) -> list[Signal]:
             found.append(Signal(Sign.CPP_STATIC_OBJECTS, "constructors and destructors"))
         if Sign.C_NAMES not in kinds:
             found += evidence.vtable_signals(at.elf)
-    found += evidence.unwind_signals(at.elf)
     if Sign.C_LIBRARY not in kinds:
         found += evidence.static_library_text(at.text)
+    if not any(signal.kind == Sign.C_PATH for signal in found):
+        found += evidence.unwind_signals(at.elf)
     return found
 
 

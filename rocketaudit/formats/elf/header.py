@@ -10,6 +10,8 @@ import functools
 import struct
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
+from operator import itemgetter
 from typing import NamedTuple
 
 from rocketaudit.errors import FormatError, TruncatedError
@@ -67,6 +69,9 @@ class Section(NamedTuple):
 
 # what Section._make does, without a call of Python code for each of a hundred rows
 _as_section: Callable[[Iterable[int]], Section] = functools.partial(tuple.__new__, Section)
+
+
+_tag: Callable[[tuple[int, ...]], int] = itemgetter(0)  # 0 ends the dynamic table
 
 
 class Note(NamedTuple):
@@ -190,6 +195,11 @@ class ElfFile:
         return None
 
     @functools.cached_property
+    def searched(self) -> dict[str, tuple[tuple[int, int], ...]]:
+        """Ranges of bytes that were worked out once, by what they are for."""
+        return {}
+
+    @functools.cached_property
     def notes(self) -> tuple[Note, ...]:
         return tuple(_notes(self))
 
@@ -222,9 +232,7 @@ def parse_header(data: Buffer, memory: bytearray | None = None) -> ElfFile:
         seg_count = sections[0].info  # PN_XNUM
     segments = _segments(view, layout, bits, (segments_at, seg_size, seg_count), problems)
     dynamic = _dynamic(view, layout, segments, problems)
-    tags: dict[int, int] = {}
-    for tag, value in dynamic:
-        tags.setdefault(tag, value)
+    tags = dict(reversed(dynamic))
     return ElfFile(
         view, Haystack(data, memory), bits, order, view[7], kind, machine, flags, entry, segments, sections,
         _section_names(view, sections, names), dynamic, tags, tuple(problems),
@@ -292,19 +300,14 @@ def _section_names(view: memoryview, sections: tuple[Section, ...], names: int) 
 def _dynamic(
     view: memoryview, layout: _Layout, segments: tuple[Segment, ...], problems: list[str]
 ) -> tuple[tuple[int, int], ...]:
-    found: list[tuple[int, int]] = []
-    for segment in segments:
-        if segment.type == PT_DYNAMIC:
-            row = layout.dynamic.size
-            raw = view[segment.offset : segment.offset + min(segment.file_size, MAX_DYNAMIC * row)]
-            if len(raw) < min(segment.file_size, MAX_DYNAMIC * row):
-                problems.append(f"the dynamic table runs past the end of the file (byte {segment.offset})")
-            for tag, value in layout.dynamic.iter_unpack(raw[: len(raw) // row * row]):
-                if tag == 0:
-                    break
-                found.append((tag, value))
-            break
-    return tuple(found)
+    segment = next((segment for segment in segments if segment.type == PT_DYNAMIC), None)
+    if segment is None:
+        return ()
+    row = layout.dynamic.size
+    raw = view[segment.offset : segment.offset + min(segment.file_size, MAX_DYNAMIC * row)]
+    if len(raw) < min(segment.file_size, MAX_DYNAMIC * row):
+        problems.append(f"the dynamic table runs past the end of the file (byte {segment.offset})")
+    return tuple(takewhile(_tag, layout.dynamic.iter_unpack(raw[: len(raw) // row * row])))
 
 
 def _notes(elf: ElfFile) -> list[Note]:

@@ -118,6 +118,12 @@ def search_ranges(elf: ElfFile) -> Ranges:
     Sections that hold code, relocations, symbols or unwind tables are left out. A section table that lies can hide
     text this way, as leaving the text out could: less is found then, never more.
     """
+    if (known := elf.searched.get("text")) is None:
+        known = elf.searched["text"] = _search_ranges(elf)
+    return known
+
+
+def _search_ranges(elf: ElfFile) -> Ranges:
     apart = any(not segment.flags & 3 and segment.file_size > 4096 for segment in elf.loads)
     ranges = [
         (segment.offset, min(segment.offset + segment.file_size, elf.size))
@@ -233,19 +239,14 @@ def _dynamic_name_signals(table: SymbolTable) -> Iterator[Signal]:
         yield Signal(Sign.RUNTIME_NAME, runtime, table.offset)
 
 
-# the first four bytes of every name that `Runtime.defines` matches
-_RUNTIME_STARTS = frozenset(
-    b"stg_ hs_m ghcz caml _D3s _D4c _d_r __gn ada_ FPC_ NimM _gfo __ob _OBJ __cr kDar _kDa buil star debu".split()
-)
-_RUNTIME_LEADS = re.compile(
-    b"|".join(b"(?:" + runtime.defines.pattern + b")" for runtime in RUNTIMES if runtime.defines is not None)
-)
+_DEFINES = [runtime.defines.pattern for runtime in RUNTIMES if runtime.defines is not None]
+_RUNTIME_NAMES = re.compile(rb"\0(?:" + b"|".join(_DEFINES).replace(b"$", rb"(?=\0)") + b")")
 
 
 def _runtime_among(table: SymbolTable) -> str | None:
     """The runtime that the alphabetically first telling name defined here belongs to."""
-    telling = [name for name in table.marked if name[:4] in _RUNTIME_STARTS and _RUNTIME_LEADS.match(name)]
-    for name in sorted(set(telling) - table.undefined)[:1] if telling else ():
+    named = table.found_by(_RUNTIME_NAMES)
+    for name in sorted(named - table.undefined)[:1] if named else ():
         for runtime in RUNTIMES:
             if runtime.defines is not None and runtime.defines.match(name):
                 return f"{runtime.name}: {name[:80].decode('latin-1')}"

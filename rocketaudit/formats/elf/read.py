@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple, TypeVar
 
 from rocketaudit.errors import FormatError
@@ -97,7 +98,8 @@ def _read(elf: ElfFile, named: Named, *, search: bool) -> Binary:
     may_run = kind in (BinaryKind.EXECUTABLE, BinaryKind.SHARED_OBJECT) and not is_packed
     acting: tuple[Signal, ...] = ()
     if may_run:
-        acting = part("what it acts as", lambda: _acting(elf, kind, verdict, crates, go, search), acting)
+        imported = names.dynamic.undefined
+        acting = part("what it acts as", lambda: _acting(elf, imported, kind, verdict, crates, go, search), acting)
     return Binary(
         scope=named.scope,
         path=named.path,
@@ -133,12 +135,19 @@ def _read(elf: ElfFile, named: Named, *, search: bool) -> Binary:
 
 
 def _acting(
-    elf: ElfFile, kind: BinaryKind, verdict: Verdict, crates: tuple[Crate, ...], go: GoBuildInfo | None, search: bool
+    elf: ElfFile,
+    imported: AbstractSet[bytes],
+    kind: BinaryKind,
+    verdict: Verdict,
+    crates: tuple[Crate, ...],
+    go: GoBuildInfo | None,
+    search: bool,
 ) -> tuple[Signal, ...]:
     is_program = kind is BinaryKind.EXECUTABLE
     return acts_as(
         elf,
         search_ranges(elf) if search and is_program else (),
+        imported,
         is_program=is_program,
         is_managed=verdict.language not in (Language.C, Language.UNKNOWN),
         crates=crates,

@@ -62,23 +62,20 @@ _SHAPES = {
 
 _IS_FUNCTION = bytes(info & 15 == STT_FUNC for info in range(256))
 
-# the first four bytes of all names, apart from mangled ones, that anyone asks for
-TELLING = frozenset(
-    b"__gx __ru rust dl_i _dl_ _Unw __cx __gm _ITM __st __in __as __ub __ts __ms __cf __sa"
-    b" stg_ hs_m ghcz caml _D3s _D4c _d_r __gn ada_ FPC_ NimM _gfo __ob _OBJ __cr kDar _kDa buil star debu".split()
-)
+# the first four bytes of the names that `telling` gives
+TELLING = frozenset(b"__gx __ru rust dl_i _dl_ _Unw __cx __gm _ITM __st __in __as __ub __ts __ms __cf __sa".split())
 
 
-def _any_of(leads: Iterable[bytes]) -> bytes:
+def any_of(leads: Iterable[bytes]) -> bytes:
     """A pattern for any of the leads that branches at each letter, as `re` itself does not."""
     by_letter: dict[bytes, list[bytes]] = {}
     for lead in sorted(leads):
         by_letter.setdefault(lead[:1], []).append(lead[1:])
-    parts = [re.escape(letter) + (_any_of(rest) if any(rest) else b"") for letter, rest in by_letter.items()]
+    parts = [re.escape(letter) + (any_of(rest) if any(rest) else b"") for letter, rest in by_letter.items()]
     return parts[0] if len(parts) == 1 else b"(?:" + b"|".join(parts) + b")"
 
 
-_TELLING = re.compile(rb"\0(?=[" + b"".join({lead[:1] for lead in TELLING}) + b"])" + _any_of(TELLING))
+_TELLING = re.compile(rb"\0(?=[" + b"".join({lead[:1] for lead in TELLING}) + b"])" + any_of(TELLING))
 _NAME = re.compile(rb"[^\0]{0,8192}")
 
 
@@ -157,7 +154,7 @@ class SymbolTable:
     def _referenced(self) -> _Referenced:
         imported: set[int] = set()
         used: set[int] = set()
-        telling, mangled = self._marks, self._found(MANGLED)
+        telling, mangled = self._found(_TELLING), self._found(MANGLED)
         asked = telling | mangled
         for raw, places in self._chunks():
             imported.update(compress(places, map(not_, self._column(raw, self._shape.section))))
@@ -174,20 +171,19 @@ class SymbolTable:
         """Names that other files must provide."""
         return set(self._names(self._referenced.imported))
 
-    @cached_property
-    def _marks(self) -> set[int]:
-        """Where names start as one of TELLING does, whether a row refers to them or not."""
-        return self._found(_TELLING)
-
-    @cached_property
-    def marked(self) -> AbstractSet[bytes]:
-        """The names that start as one of TELLING does; of imported ones, only those that are no other name's end."""
-        return set(self._names(self._referenced.telling)) if self._marks else set()
+    def found_by(self, pattern: re.Pattern[bytes]) -> set[bytes]:
+        """The names that rows refer to and that a pattern finds; it starts with the end of the name before."""
+        places = self._found(pattern)
+        used: set[int] = set()
+        for chunk in self._chunks() if places else ():
+            used |= places.intersection(chunk.places)
+        return set(self._names(used))
 
     @cached_property
     def telling(self) -> AbstractSet[bytes]:
         """The names, defined here or not, that start as one of TELLING does."""
-        return {*self.marked, *(name for name in self.undefined if name[:4] in TELLING)}
+        imported = (name for name in self.undefined if name[:4] in TELLING)
+        return {*imported, *self._names(self._referenced.telling)}
 
     @cached_property
     def spelled(self) -> Mapping[Mangling, int]:
@@ -206,21 +202,27 @@ class SymbolTable:
         start = self.strings[0]
         return self.elf is not None and self.elf.haystack.find(needle, ((start, start + len(self.text)),)) >= 0
 
+    @cached_property
+    def _small_text(self) -> bytes:
+        """A copy of the string table, ended by a NUL, where it is small; else nothing."""
+        return b"" if len(self.text) > SMALL_TEXT else bytes(self.text) + b"\0"
+
     def _mentions_any(self, needles: Iterable[bytes]) -> bool:
-        """Is one of the needles in the string table? A small one is copied: one call for each needle, not four."""
-        if len(self.text) > SMALL_TEXT:
-            return any(map(self._mentions, needles))
-        text = bytes(self.text)
-        return any(needle in text for needle in needles)
+        """Is one of the needles in the string table? In a copy, it takes one call for each needle instead of four."""
+        text = self._small_text
+        return any(needle in text for needle in needles) if text else any(map(self._mentions, needles))
 
     def names_one_of(self, names: Iterable[bytes]) -> bool:
         """Is one of the names in the string table? Also of a table of which only a sample of rows is read."""
         return self._mentions_any([b"\0" + name + b"\0" for name in names])
 
-    def _names(self, places: Iterable[int]) -> Iterator[bytes]:
-        """The names at those places of `text`, cut at 8,192 bytes."""
-        text, match = self.text, _NAME.match
-        return (found[0] for place in places if (found := match(text, place)) is not None)
+    def _names(self, places: Iterable[int]) -> list[bytes]:
+        """The names at those places of `text`; in a large table they are cut at 8,192 bytes."""
+        if text := self._small_text:
+            find = text.find
+            return [text[place : find(b"\0", place)] for place in places]
+        view, match = self.text, _NAME.match
+        return [found[0] for place in places if (found := match(view, place)) is not None]
 
     def at(self, wanted: AbstractSet[int]) -> Iterator[tuple[int, bytes]]:
         """(value, name) of the symbols that have one of the wanted values."""
@@ -229,7 +231,7 @@ class SymbolTable:
             if not wanted.isdisjoint(values):
                 for value, place in zip(values, places, strict=True):
                     if value in wanted and place:
-                        yield value, next(self._names((place,)))
+                        yield value, self._names((place,))[0]
 
     @cached_property
     def functions(self) -> Mapping[Mangling, tuple[int, int]]:
@@ -244,7 +246,7 @@ class SymbolTable:
             if plain:
                 _add(totals, Mangling.NONE, len(mine), sum([size for _, size in mine]))
                 continue
-            for name, (_, size) in zip(self._names(place for place, _ in mine), mine, strict=True):
+            for name, (_, size) in zip(self._names([place for place, _ in mine]), mine, strict=True):
                 _add(totals, mangling(name), 1, size)
         return totals
 

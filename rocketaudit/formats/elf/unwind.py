@@ -53,18 +53,20 @@ def uncovered_code(elf: ElfFile) -> tuple[int, int] | None:
     On the machines asked about here they describe each function, also of C. None where nothing is odd, and for static
     programs, whose entries may have no table.
     """
+    header = next((segment for segment in elf.segments if segment.type == PT_GNU_EH_FRAME), None)
+    raw = b"" if header is None else bytes(elf.piece(header.offset, 12))
+    count = int.from_bytes(raw[8:], "little" if elf.order == "<" else "big")
+    if elf.machine not in _ALWAYS_UNWINDS or not elf.dynamic or count > HANDFUL:
+        return None
     by_sections = sum(s.size for s in elf.sections if s.flags & SHF_EXECINSTR and s.type != SHT_NOBITS)
     code = by_sections or sum(segment.file_size for segment in elf.loads if segment.flags & PF_X)
     apart = by_sections or any(not segment.flags & (PF_X | PF_W) for segment in elf.loads)
-    if elf.machine not in _ALWAYS_UNWINDS or not elf.dynamic or code < (SOME_CODE if apart else MUCH_CODE):
+    if code < (SOME_CODE if apart else MUCH_CODE):
         return None
-    header = next((segment for segment in elf.segments if segment.type == PT_GNU_EH_FRAME), None)
     if header is None:
         return code, 0
-    raw = bytes(elf.piece(header.offset, 12))
-    count = int.from_bytes(raw[8:], "little" if elf.order == "<" else "big")
     region = frame_region(elf)
-    if raw[:4] != USUAL_HEADER or count > HANDFUL or region is None:
+    if raw[:4] != USUAL_HEADER or region is None:
         return None
     covered = sum(size for _, size, _ in functions(elf, region))
     return (code, covered) if covered < code // 4 else None

@@ -45,7 +45,20 @@ def test_only_so_many_rust_files_are_noted_and_texts_behind_them_are_found() -> 
 def test_every_name_that_is_asked_for_is_a_telling_one() -> None:
     asked = {*language_signals._KNOWN_NAMES, *hardening._CANARIES, *hardening._SANITIZERS}
     assert {name for name in asked if name[:4] not in TELLING} == set()
-    assert language_signals._RUNTIME_STARTS <= TELLING
+
+
+def test_names_of_runtimes_are_found_where_a_row_refers_to_them() -> None:
+    for name in (
+        b"caml_startup",
+        b"hs_main",
+        b"stg_ap_pp",
+        b"__gnat_rcheck_CE",
+        b"builtin.zig_backend",
+        b"_gfortran_x",
+    ):
+        table = dynamic_symbols(parse_header(table_of([b"other", name, b"my" + name], b"FPC_INIT\0kDartVmSnapshot")))
+        assert table.found_by(language_signals._RUNTIME_NAMES) == {name}
+    assert dynamic_symbols(parse_header(table_of([b"hs_mainly"]))).found_by(language_signals._RUNTIME_NAMES) == set()
 
 
 def listed_by_readelf(path: Path, table: str) -> list[tuple[str, bool, bool]]:
