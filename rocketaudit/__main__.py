@@ -1,7 +1,5 @@
 """`python -m rocketaudit`."""
 
-import sys
+from rocketaudit.cli.main import run
 
-from rocketaudit.cli.main import main
-
-sys.exit(main())
+run()
