@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from rocketaudit.errors import FormatError
@@ -15,7 +16,9 @@ from rocketaudit.model.verity import VerityParameters
 if TYPE_CHECKING:
     from rocketaudit.evidence.verity import VerityJob
 
-LARGE = 1 << 40  # a sparse image can claim any size: a partition beyond this is checked when its tree is there at all
+# a sparse image can claim any size: a partition beyond the first is checked when its tree is there at all, one beyond
+# the second only where the reader tells holes
+SPARSE, LARGE = 16 << 30, 1 << 40
 
 
 def choose_layout(job: VerityJob) -> None:
@@ -52,15 +55,16 @@ def choose_layout(job: VerityJob) -> None:
 
 
 def _check_is_stored(data: Reader, hashes: Reader, layout: Layout) -> None:
-    """FormatError for a very large partition whose tree lies in a hole: naming each block would take days."""
+    """FormatError for a large partition whose tree lies in a hole: naming each block would take hours or days."""
     largest = max(data.size, hashes.size)
-    if largest <= LARGE:
+    if largest <= SPARSE:
         return
-    if not (knows_holes(data) and knows_holes(hashes)):
+    if largest > LARGE and not (knows_holes(data) and knows_holes(hashes)):
         raise FormatError(f"a partition of {largest} bytes, at most {LARGE} are checked where holes cannot be told")
     size = layout.parameters.hash_block_size
     place = layout.parameters.hash_start_block * size
-    for begin, end in (*stored_extents(hashes, place, layout.tree_end), (layout.tree_end, layout.tree_end)):
+    end_of_all = (layout.tree_end, layout.tree_end)
+    for begin, end in chain(stored_extents(hashes, place, layout.tree_end), (end_of_all,)):
         if begin - place >= size:
             raise FormatError(
                 f"{layout.parameters.data_blocks} data blocks, but no tree for them is stored", offset=place

@@ -160,9 +160,12 @@ def test_a_sparse_image_that_claims_a_huge_root_is_not_read_for_days(opened: Ima
     assert list(job.ranges()) == []
 
 
-def test_a_large_root_is_checked_where_the_file_tells_its_holes_and_stores_the_tree(opened: ImageSource) -> None:
+@pytest.mark.parametrize("far", [1 << 35, 1 << 42])
+def test_a_large_root_is_checked_where_the_file_tells_its_holes_and_stores_the_tree(
+    opened: ImageSource, far: int
+) -> None:
     root, hashes = (next(p for p in opened.disk.partitions if p.number == n) for n in (4, 5))
-    reader, far = opened.reader, 1 << 42
+    reader = opened.reader
 
     class Sparse:
         size = 1 << 62
