@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import zip_longest
 
-from rocketaudit.analysis.drift.sides import Sides, difference, unreadable
+from rocketaudit.analysis.drift.sides import Sides, difference, not_comparable, unreadable
 from rocketaudit.model.change import Change
 from rocketaudit.model.disk import Bank, BootEntry, DiskSummary, Partition, PartitionTable
 from rocketaudit.model.fact import JsonValue, Locator
@@ -33,6 +33,9 @@ def compare_disks(sides: Sides) -> Iterator[Change]:
     if one is None or two is None:
         if one is not two and sides.same_kind:
             yield unreadable("partitions", "disk", "table", None, None, where, "one side has no partition table")
+        elif one is not two:
+            why = "one side has no disk at hand"
+            yield from (not_comparable(area, "disk", "all", where, why) for area in ("partitions", "banks", "boot"))
         return
     one, two = _as_shipped(one), _as_shipped(two)
     yield from _tables(one, two, where)

@@ -31,7 +31,8 @@ def by_path(sides: Sides, before: Iterable[R], after: Iterable[R]) -> tuple[dict
         return old, new
     older, newer = ({_neutral(path, kernel): record for path, record in one.items()}
                     for one, kernel in ((old, kernels[0]), (new, kernels[1])))  # fmt: skip
-    return (older, newer) if (len(older), len(newer)) == (len(old), len(new)) else (old, new)
+    has_both = older.keys() != old.keys() and newer.keys() != new.keys()  # a kernel that a side has no modules of
+    return (older, newer) if has_both and (len(older), len(newer)) == (len(old), len(new)) else (old, new)
 
 
 def _neutral(path: str, kernel: str) -> str:

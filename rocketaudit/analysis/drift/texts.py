@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from hashlib import sha256
 
-from rocketaudit.analysis.drift.sides import Sides, difference, is_empty_bank
+from rocketaudit.analysis.drift.sides import Sides, difference, is_empty_bank, not_comparable
 from rocketaudit.model.change import Change
 from rocketaudit.model.evidence import Evidence, SignedBlob
 from rocketaudit.model.fact import JsonValue, Locator
@@ -16,6 +16,7 @@ from rocketaudit.model.fact import JsonValue, Locator
 _SHOWN = 20
 _LONGEST = 500
 ROOT_OF_UPDATES = "root.json"
+NOT_KEPT = "one side does not keep such texts"
 
 
 def compare_blobs(sides: Sides) -> Iterator[Change]:
@@ -29,12 +30,15 @@ def compare_blobs(sides: Sides) -> Iterator[Change]:
         old, new = _blobs(sides.before, before), _blobs(sides.after, after)
         for name in sorted(old.keys() | new.keys()):
             left, right = old.get(name), new.get(name)
-            if (left is None or right is None) and not sides.same_kind:
-                continue
             area = "tuf-root" if name == ROOT_OF_UPDATES else "signed-texts"
             where = (_where(sides.before, left), _where(sides.after, right))
-            if left is None or right is None or left.data != right.data:
+            if (left is None or right is None) and not sides.same_kind:
+                yield not_comparable(area, f"{label}:{name}", "bytes", where, NOT_KEPT)
+            elif left is None or right is None or left.data != right.data:
                 yield from difference(area, f"{label}:{name}", "bytes", _shown(left, right), _shown(right, left), where)
+    paired = {scope for _, *scopes in sides.scopes for scope in scopes}
+    if not sides.same_kind and any(b.scope not in paired for b in (*sides.before.blobs, *sides.after.blobs)):
+        yield not_comparable("signed-texts", "outside of the root", "bytes", sides.where, NOT_KEPT)
 
 
 def _blobs(evidence: Evidence, scope: str) -> dict[str, SignedBlob]:

@@ -10,6 +10,7 @@ from rocketaudit.analysis.drift.judge import decide
 from rocketaudit.model.change import Change, ChangeKind, Judgement
 from rocketaudit.model.evidence import Coverage, Evidence
 from rocketaudit.model.fact import Locator, Plane
+from rocketaudit.model.target import TargetKind
 from tests.analysis.drift.test_judge import CLEAN, RELEASE, judged, node, running
 
 LOCKDOWN = "setting:kernel.lockdown"
@@ -68,3 +69,12 @@ def test_a_rule_that_fails_where_only_a_node_could_be_asked_is_a_finding_and_no_
     assert {c.decided_by for c in alike.changes} == {"rule-fails", "score-fell"}
     broken = judged(RELEASE, node(*CLEAN), results=(replace(rule, before="pass"),))
     assert {c.decided_by for c in broken.changes if c.area == "rules"} == {"rule-broken"}
+
+
+def test_a_folder_says_that_it_has_no_disk_and_no_signed_texts() -> None:
+    """So that an image whose evidence calls itself a folder is not the same for want of a word."""
+    target = replace(RELEASE.target, kind=TargetKind.DIRECTORY)
+    folder = replace(RELEASE, target=target, disk=None, verity=(), blobs=())
+    for one, two in ((RELEASE, folder), (folder, RELEASE)):
+        told = {c.area for c in judged(one, two).changes if c.decided_by == "not-comparable"}
+        assert told >= {"integrity", "partitions", "banks", "boot", "signed-texts", "tuf-root"}

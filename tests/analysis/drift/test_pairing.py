@@ -81,3 +81,9 @@ def test_no_version_that_is_a_path_moves_a_folder() -> None:
     old = with_kernel(SAME, "6.18.4", f"{ROOT}/6.18.4/udf.ko")
     new = with_kernel(NEXT, "6.18.5/kernel", f"{ROOT}/6.18.5/kernel/udf.ko")
     assert {c.kind.value for c in found(old, new) if c.area == "files"} == {"added", "removed"}
+
+
+def test_a_kernel_that_is_only_claimed_moves_no_folder() -> None:
+    old = with_kernel(SAME, "6.18.4", f"{ROOT}/6.18.4/udf.ko")
+    claimed = replace(old, target=replace(old.target, kernel_version="9"))
+    assert found(old, claimed) == []
