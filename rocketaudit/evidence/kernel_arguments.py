@@ -32,8 +32,10 @@ _SHOWN_WORDS = (
     "systemd.unit transparent_hugepage tsc vsyscall"
 )
 SHOWN = frozenset(_SHOWN_WORDS.split())
-# rules ask only whether these are given; what they say (an environment, a command) may be a secret
-NEVER_SHOWN = frozenset({"systemd.setenv", "systemd.run"})
+# rules ask only whether these are given; what they say (an environment, a command, a password) may be a secret
+NEVER_SHOWN = frozenset(
+    {"systemd.pull", "systemd.run", "systemd.set_credential", "systemd.set_credential_binary", "systemd.setenv"}
+)
 NOT_SHOWN = "(not shown)"
 _LOADERS = frozenset({"BOOT_IMAGE", "bootconfig"})  # what GRUB adds by itself
 _SHOWN_FAMILIES = ("sysctl.", "systemd.mask", "systemd.wants")

@@ -10,6 +10,7 @@ from rocketaudit.model.records import dataclass
 
 MAX_LINES = 50_000
 _NO_OPERATIONS = frozenset({"true", "false", ":"})
+_FOLDERS = frozenset({"", "/bin", "/sbin", "/usr/bin", "/usr/sbin"})  # elsewhere a file of that name may do anything
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,9 @@ def plain_module(name: str) -> str:
 
 
 def does_nothing(command: str) -> bool:
-    """Whether an install command never loads the module: true, false or `:` and nothing after it."""
+    """Whether an install command never loads the module: true, false or `:` of the system, and nothing after it."""
     words = command.split()
-    return bool(words) and posixpath.basename(words[0]) in _NO_OPERATIONS and not set(command) & set(";&|`$\n<>(")
+    if not words or set(command) & set(";&|`$\n<>("):
+        return False
+    folder, name = posixpath.split(words[0])
+    return name in _NO_OPERATIONS and folder in _FOLDERS

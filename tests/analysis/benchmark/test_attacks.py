@@ -373,8 +373,30 @@ def test_user_number_0_is_seen_in_every_spelling_that_the_c_library_takes(number
 def test_environment_on_the_command_line_fails_the_rule_and_never_leaves_the_node() -> None:
     asked = {key.subject[0] for rule in all_rules().values() if rule.check is not None for key in rule.check.needs()}
     assert "systemd.setenv" in asked
-    line = shown_command_line("ro systemd.setenv=TOKEN=CANARY systemd.run=CANARY -- systemd.setenv=X=CANARY", asked)
+    words = "systemd.setenv=TOKEN=CANARY systemd.run=CANARY systemd.set-credential=a:CANARY systemd.pull=CANARY"
+    line = shown_command_line(f"ro {words} -- systemd.setenv=X=CANARY systemd.set_credential_binary=CANARY", asked)
     assert "CANARY" not in line
     assert "systemd.setenv" not in bundle_keys(needs(shipped()))["kernel_arg"]
     running = {"running": {"kernel_arg:systemd.setenv": "(not shown)"}}
     assert verdict_on("boot-starts-the-real-init", running) is Verdict.FAIL
+
+
+SCTP = {"/usr/lib/modules/6.1.0/modules.dep": "kernel/sctp.ko.gz:\n"}
+
+
+@pytest.mark.parametrize(
+    ("command", "verdict"),
+    [
+        ("/bin/true", Verdict.PASS),
+        ("/usr/bin/false", Verdict.PASS),
+        ("true", Verdict.PASS),
+        ("/tmp/true", Verdict.FAIL),
+        ("/opt/bin/false", Verdict.FAIL),
+        ("../../tmp/true", Verdict.FAIL),
+        ("/bin/../tmp/true", Verdict.FAIL),
+        ("/bin/true \\\n ; modprobe -i sctp", Verdict.FAIL),
+    ],
+)
+def test_install_command_is_harmless_only_where_the_system_keeps_it(command: str, verdict: Verdict) -> None:
+    files = {**SCTP, "/usr/lib/modprobe.d/deny.conf": f"install sctp {command}\n"}
+    assert verdict_on("sctp-module-unavailable", {"files": files}) is verdict
