@@ -23,10 +23,13 @@ _VERSION = 2  # of marshal: the last without references, so that equal values of
 
 
 def pack(header: object, body: object) -> bytes:
-    """What `parse_evidence` gave, for `unpack` in another process of the same Python."""
-    if isinstance(body, dict):
-        body = {name: _packed(value) if name in _RECORDS else value for name, value in body.items()}
-    return marshal.dumps((header, body), _VERSION)  # type: ignore[arg-type]
+    """What `parse_evidence` gave, for `unpack` in another process of the same Python; FormatError if too deep."""
+    try:
+        if isinstance(body, dict):
+            body = {name: _packed(value) if name in _RECORDS else value for name, value in body.items()}
+        return marshal.dumps((header, body), _VERSION)  # type: ignore[arg-type]
+    except ValueError as error:
+        raise FormatError(f"evidence that is nested too deeply: {error}") from error
 
 
 def _packed(records: object) -> object:

@@ -90,3 +90,12 @@ def test_what_is_refused_alone_is_refused_beside_another_with_the_same_words(
     with pytest.raises(FormatError) as found:
         beside(data, other)
     assert str(found.value) == str(alone.value)
+
+
+@pytest.mark.parametrize("where", ["files", "target"])
+def test_values_that_are_nested_too_deeply_are_refused(where: str) -> None:
+    value: object = 1
+    for _ in range(3000):
+        value = [value]
+    with pytest.raises(FormatError, match="nested too deeply"):
+        pack({}, {where: [value]})

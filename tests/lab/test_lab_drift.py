@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from datetime import date
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -260,6 +261,9 @@ def test_the_command_finds_no_drift_of_a_clean_node_from_its_image(lab: Lab, tmp
 
 def test_the_release_brings_all_that_the_lab_boots_and_loads(lab: Lab) -> None:
     """So that nothing above is equal because neither side has it."""
+    (kernel,) = (kernel_tree() / "boot").glob("vmlinuz-*")  # what QEMU was given
+    (shipped,) = [one for one in lab.release.scope_files("boot-a") if one.path == "/vmlinuz"]
+    assert shipped.sha256 == sha256(kernel.read_bytes()).hexdigest()
     node = lab.moments["before"]
     assert {"dm_verity", "erofs", "nf_conntrack", "overlay", "virtio_blk"} <= set(told(node, "modules:loaded"))
     assert node.get(Key.parse("selinux:policy#version"), Plane.RUNTIME).value == POLICY_VERSION
