@@ -344,6 +344,14 @@ def test_without_raw_disk_only_what_the_kernel_has_verified_is_read(
     assert evidence.get(Key.parse("file:/etc/no-such-file#type"), Plane.STATIC).state is State.ABSENT
 
 
+def test_what_is_decided_without_raw_disk_is_what_the_disk_decides(shapes: Boot) -> None:
+    """Files that were not proven make a rule unknown, never passed or failed."""
+    less, more = (verdicts(judged(evidence_of(shapes, f"{name}.json"))) for name in ("resident", "privileged"))
+    decided = {rule: verdict for rule, verdict in less.items() if verdict in ("pass", "fail")}
+    assert len(decided) >= 20
+    assert {rule: (verdict, more[rule]) for rule, verdict in decided.items() if more[rule] != verdict} == {}
+
+
 def test_tampered_command_line_is_seen(tampered: Boot) -> None:
     evidence = evidence_of(tampered)
     report = judged(evidence)

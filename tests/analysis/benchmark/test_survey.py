@@ -6,12 +6,16 @@ import random
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
+import pytest
+
 from rocketaudit.analysis.benchmark.survey import Survey, survey_of
-from rocketaudit.analysis.benchmark.words.no_files import PROPERTIES, RARE
+from rocketaudit.analysis.benchmark.words.no_files import PROPERTIES, RARE, NoFiles
 from rocketaudit.model.evidence import Evidence
+from rocketaudit.model.fact import Plane
 from rocketaudit.model.files import FileCapability, FileRecord
 from rocketaudit.model.filesystem import FileType
 from rocketaudit.model.target import Target, TargetKind
+from rocketaudit.model.verdict import Verdict
 
 NAMES = (
     "sh",
@@ -90,3 +94,25 @@ def test_other_files_get_another_survey_even_where_the_caches_were_handed_on() -
     other = replace(one, files=one.files[:10])
     assert survey_of(other, "bank-a").files == one.files[:10]
     assert survey_of(one, "bank-a").files is one.files
+
+
+@pytest.mark.parametrize("that_are", ["unlabelled", "capability", "access_list"])
+def test_attributes_that_could_not_be_read_neither_pass_nor_fail(that_are: str) -> None:
+    """As of a node without its raw disk, or of an image whose attributes are damaged."""
+    word = NoFiles.of({"that_are": that_are, "under": ["/usr"]})
+    labelled = FileRecord(
+        "root", "/usr/bin/a", FileType.REGULAR, 0o755, 0, 0, 1, 0, xattrs=(("security.selinux", "eA=="),), selinux="x"
+    )
+    bare = replace(labelled, path="/usr/bin/b", xattrs=(), selinux=None, unread="attributes are not read")
+
+    def verdict(*files: FileRecord) -> Verdict:
+        evidence = Evidence(Target("t", TargetKind.DIRECTORY), "root", files=files, walked=("root",))
+        return word.evaluate(evidence, (Plane.STATIC,), "root").verdict
+
+    assert verdict(labelled) is Verdict.PASS
+    assert verdict(labelled, bare) is Verdict.UNKNOWN
+    assert verdict(labelled, replace(bare, path="/opt/b")) is Verdict.PASS
+    assert verdict(labelled, replace(labelled, path="/usr/bin/c", unread="torn")) is Verdict.PASS
+    capable = FileCapability(("cap_net_raw",), (), effective=True)
+    bad = replace(labelled, xattrs=(("system.posix_acl_access", "AA=="),), selinux=None, capability=capable)
+    assert verdict(bare, bad) is Verdict.FAIL

@@ -51,6 +51,8 @@ PROPERTIES: dict[str, tuple[Callable[[FileRecord], bool], str]] = {
     "disk_image": (lambda record: record.content == "image", "content"),
     "any": (lambda record: bool(record.path), "type"),
 }
+# told by extended attributes, which may be what could not be read of a file
+_OF_ATTRIBUTES = frozenset({"capability", "unlabelled", "access_list"})
 # what a survey notes beforehand; the others hold of many files
 RARE = frozenset(PROPERTIES) - {"program", "not_private", "any"}
 NAMES = {
@@ -147,6 +149,10 @@ class NoFiles:
             unread = [record for record in asked if record.unread is not None]
         if self.acting_as:  # what a program acts as is not known before it is read
             return [one for one in asked if test(one) and self._counts(one, roots)], _unread_programs(survey)
+        if self.that_are in _OF_ATTRIBUTES:
+            hidden = [record for record in unread if not record.xattrs and self._counts(record, roots)]
+            paths = {record.path for record in hidden}
+            return [one for one in asked if test(one) and one.path not in paths and self._counts(one, roots)], hidden
         if self.that_are not in ("script", "disk_image"):
             unread = []
         found = [record for record in asked if test(record) and self._counts(record, roots)]
