@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import xxhash
+
 from rocketaudit.errors import FormatError, RocketauditError
 from rocketaudit.formats import (
     advisory_toml,
@@ -130,6 +132,15 @@ def seal_gpt(data: bytes) -> bytes:
         struct.pack_into("<I", disk, at + 16, 0)
         struct.pack_into("<I", disk, at + 16, zlib.crc32(disk[at : at + min(size, 4096)]))
     return bytes(disk)
+
+
+def seal_lz4(data: bytes) -> bytes:
+    """The same bytes; the header of an LZ4 frame that they start with gets a checksum that holds."""
+    if len(data) < 7 or data[:4] != b"\x04\x22\x4d\x18":
+        return data
+    end = 6 + (8 if data[4] & 8 else 0)
+    check = xxhash.xxh32_intdigest(data[4:end]) >> 8 & 0xFF
+    return data[:end] + bytes((check,)) + data[end + 1 :]
 
 
 def _verity(data: bytes) -> None:
@@ -284,6 +295,7 @@ def _documents(data: bytes) -> None:
 
 def _containers(data: bytes) -> None:
     """Every map and index of a container; none looks at what the others demand."""
+    data = seal_lz4(data)
     reader = BytesReader(data)
     sniff.sniff(reader)
     sniff.name_foreign_packing(reader)
@@ -307,7 +319,7 @@ def _file(data: bytes) -> Path:
 
 
 def _disk(data: bytes) -> None:
-    path = _file(data)
+    path = _file(seal_lz4(data))
     try:
         opened = open_disk(path, budget=_budget(), workers=1)
         opened.reader.read(0, min(4096, opened.reader.size))
