@@ -14,13 +14,15 @@ from rocketaudit.analysis.parity import OWN_CIS, Comparison, compare, own_report
 from rocketaudit.cli.exit_code import ExitCode
 from rocketaudit.cli.options import AsOf, PolicyPath, Workers
 from rocketaudit.errors import FormatError, SourceError, UsageError
-from rocketaudit.model.fact import Plane
+from rocketaudit.model.evidence import NOT_COLLECTED
+from rocketaudit.model.fact import Key, Plane
 
 if TYPE_CHECKING:
     from rocketaudit.analysis.parity import ParityRow
     from rocketaudit.cli.running import Run
     from rocketaudit.formats.apiclient_report import CheckReport
 
+API = Key("settings", ("api",))
 MAX_REPORT = 8 << 20
 _BENCHMARKS = {"cis": "bottlerocket", "cis-k8s": "kubernetes_worker", "fips": "fips"}
 
@@ -87,8 +89,9 @@ def _own_reports(run: Run) -> tuple[tuple[CheckReport, tuple[ParityRow, ...]], .
         raise UsageError(f"{run.target} is no evidence of a node: {error.message}", hint=hint) from error
     reports = own_reports(evidence)
     if not reports:
-        reason = evidence.get(OWN_CIS, Plane.RUNTIME).reason
-        raise SourceError(f"{run.target} holds no report of the node's own checker: {reason or 'nobody asked the API'}")
+        facts = [evidence.get(key, Plane.RUNTIME) for key in (OWN_CIS, API)]
+        reason = next((one.reason for one in facts if one.reason not in ("", NOT_COLLECTED)), "the API was not asked")
+        raise SourceError(f"{run.target} holds no report of the node's own checker: {reason}")
     names = tuple(_BENCHMARKS[one.kind] for one in reports)
     judged = judge_evidence(evidence, read_judging(replace(run, benchmarks=names))).benchmarks
     return tuple((one, compare(one, judged)) for one in reports)

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
-from rocketaudit.cli.main import main
+from rocketaudit.cli.main import build_app, main
 from tests.support import REPO
 
 # settings-models: host-containers and bootstrap-containers
@@ -58,3 +59,29 @@ def test_user_data_says_what_the_remark_says_and_watch_takes_it(
         # a folder that is not there ends it before the first audit, after all options were read
         assert main(["watch", "--to", str(tmp_path / "none"), *shlex.split(words)]) == 2
         assert "No such file" in capsys.readouterr().err
+
+
+def commands() -> list[str]:
+    """Every command of ours in the two documents: in blocks, a line or a continued one, and in the text."""
+    found = []
+    for name in ("nodes.md", "scheduled.md"):
+        text = (REPO / "docs" / name).read_text().replace("\\\n", " ")
+        found += re.findall(r"^ *(rocketaudit [a-z].*)$", text, re.MULTILINE) + re.findall(
+            r"`(rocketaudit [a-z][^`]*)`", text
+        )
+    return sorted({line.partition(" #")[0].strip() for line in found})
+
+
+@pytest.mark.parametrize("line", commands())
+def test_every_command_of_the_documents_is_one_that_is_there_with_options_that_it_has(line: str) -> None:
+    name, *words = shlex.split(line)[1:]
+    command = typer.main.get_command(build_app([name])).commands[name]  # type: ignore[attr-defined]
+    if words:
+        command.make_context(name, words)
+
+
+def test_the_documents_have_commands_and_one_that_is_wrong_would_be_found() -> None:
+    assert len(commands()) > 8
+    command = typer.main.get_command(build_app(["node"])).commands["node"]  # type: ignore[attr-defined]
+    with pytest.raises(Exception, match="No such option"):
+        command.make_context("node", ["--no-such-option"])
