@@ -247,7 +247,7 @@ def _exception(table: _Table) -> DriftException:
         approved_by=table.text("approved_by"),
         expires=table.day("expires"),
     )
-    if exception.area == exception.subject == "*":
+    if not any(character.isalnum() for character in exception.area + exception.subject):  # wildcards and marks alone
         raise UsageError(f"{table.place}: neither area nor subject is named, so it would accept everything")
     table.end()
     return exception

@@ -94,6 +94,8 @@ def test_a_policy_accepts_with_reason_and_end() -> None:
         "[drift.severities]\nfiles = 'loud'",
         "[[drift.allow]]\narea = 'files'\nreason = 'x'\napproved_by = 'y'",
         "[[drift.allow]]\nreason = 'x'\napproved_by = 'y'\nexpires = 2999-01-01",
+        "[[drift.ignore]]\nsubject = '**'\nreason = 'x'\napproved_by = 'y'\nexpires = 2999-01-01",
+        "[[drift.ignore]]\narea = '?*'\nsubject = '*:*'\nreason = 'x'\napproved_by = 'y'\nexpires = 2999-01-01",
         "[[drift.allow]]\nwhere = 'files'",
         "[drift]\nallow = 'all'",
         "drift = 1",
