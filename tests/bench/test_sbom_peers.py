@@ -15,9 +15,12 @@ SCORES = dict.fromkeys(LEVELS, 91)
 
 def test_a_row_holds_what_was_measured_and_a_failure_its_reason() -> None:
     ours = Outcome("rocketaudit, folder", cpu=7.83, packages=42, crates=140, files=9, scores=SCORES, is_ntia=True,
-                   is_valid=True, open_rules=("SCVS-2.18: 141 without hashes.",))  # fmt: skip
+                   is_valid=True, read=(44, 140), open_rules=("SCVS-2.18: 141 without hashes.",))  # fmt: skip
     page = render([ours, Outcome("other 1.0", failed="exit code 3, no document")], [("rg", 47, 37, 0)], 42, "today")
-    assert "| rocketaudit, folder | 42 | 140 | 9 | 0 | 91 % | 91 % | 91 % | 91 % | 91 % | yes | yes | 7.8 |" in page
+    assert (
+        "| rocketaudit, folder | 42 | 140 | 9 | 0 | 91 % | 91 % | 91 % | 91 % | 91 % | yes | yes | 44 + 140 | 7.8 |"
+        in page
+    )
     assert "| other 1.0 | exit code 3, no document |" in page
     assert "| rg | 47 | 37 | 0 | 0.79 | 1.00 |" in page
     assert "* SCVS-2.18: 141 without hashes." in page

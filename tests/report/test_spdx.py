@@ -141,6 +141,21 @@ def test_files_packages_checksums_and_identifiers_are_there() -> None:
     assert {"rocketaudit:language", "rocketaudit:hardening:pie"} <= {one["extension_cdxPropName"] for one in entries}
 
 
+def test_crates_are_said_to_lie_in_their_package_and_not_the_other_way_round() -> None:
+    """Trivy takes everything that an OS package contains or needs for a package of the OS."""
+    found = spdx_2(full())
+    names = {one["SPDXID"]: one["name"] for one in found["packages"]}
+    triples = {
+        (names.get(one["spdxElementId"]), one["relationshipType"], names.get(one["relatedSpdxElement"]))
+        for one in found["relationships"]
+    }
+    assert ("tokio", "CONTAINED_BY", "apiserver") in triples
+    assert ("apiserver", "CONTAINS", "/usr/bin/apiserver") in triples
+    assert ("/usr/bin/apiserver", "DEPENDS_ON", "serde") in triples
+    (system,) = (one for one in found["packages"] if one["primaryPackagePurpose"] == "OPERATING_SYSTEM")
+    assert system["SPDXID"].startswith("SPDXRef-OperatingSystem-")  # by that Trivy knows the distribution
+
+
 def test_a_cpe_survives_and_a_false_one_does_not() -> None:
     right = "cpe:2.3:o:amazon:bottlerocket:1.57.0:*:*:*:*:*:*:*"
     report = full()
