@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from rocketaudit.errors import FormatError, TrustError
-from rocketaudit.formats.openpgp_certificate import Certificate, signing_keys
+from rocketaudit.formats.openpgp_certificate import REVOKED, Certificate, signing_keys
 from rocketaudit.formats.openpgp_check import CREATED, HASHES, problem_of, verifies
 from rocketaudit.formats.openpgp_library import confirm
 from rocketaudit.formats.openpgp_packet import (
@@ -64,25 +64,28 @@ def verify_detached(
     problem = problem_of(signature, moment)
     if problem:
         raise TrustError(f"OpenPGP signature {problem}")
-    refusals: list[str] = []
+    good: list[tuple[Certificate, PublicKey]] = []
+    refusals: dict[str, str] = {}
     for certificate in certificates:
         if not any(_may_be_issuer(signature, key) for key in certificate.every_key()):
             continue
         for key, refusal in signing_keys(certificate, moment, signature):
             if not _may_be_issuer(signature, key) or not verifies(key, signature, document):
                 continue
-            if refusal:
-                refusals.append(f"key {key.fingerprint} {refusal}")
-                continue
-            first = next(body for tag, body in parse_packets(remove_armour(signature_file)) if tag == SIGNATURE)
-            confirm(certificate.raw, pack(SIGNATURE, first), document, key.fingerprint)
-            return GoodSignature(
-                certificate.fingerprint,
-                key.fingerprint,
-                datetime.fromtimestamp(signature.number(CREATED) or 0, UTC),
-                HASHES[signature.hash].name,
-            )
-    raise TrustError(f"OpenPGP signature is not accepted: {refusals[0] if refusals else 'no given key made it'}")
+            if refusal == REVOKED or (refusal and key.fingerprint not in refusals):
+                refusals[key.fingerprint] = refusal
+            if not refusal:
+                good.append((certificate, key))
+    # of two copies of a key the one that says "revoked" counts, whichever is older
+    found = next(((one, key) for one, key in good if refusals.get(key.fingerprint) != REVOKED), None)
+    if found is None:
+        reasons = [f"key {fingerprint} {refusal}" for fingerprint, refusal in refusals.items()]
+        raise TrustError(f"OpenPGP signature is not accepted: {reasons[0] if reasons else 'no given key made it'}")
+    certificate, key = found
+    first = next(body for tag, body in parse_packets(remove_armour(signature_file)) if tag == SIGNATURE)
+    confirm(certificate.raw, pack(SIGNATURE, first), document, key.fingerprint)
+    created = datetime.fromtimestamp(signature.number(CREATED) or 0, UTC)
+    return GoodSignature(certificate.fingerprint, key.fingerprint, created, HASHES[signature.hash].name)
 
 
 def _may_be_issuer(signature: Signature, key: PublicKey) -> bool:

@@ -34,6 +34,7 @@ from rocketaudit.model.records import dataclass
 DIRECT_KEY, SUBKEY_BINDING, PRIMARY_BINDING = 0x1F, 0x18, 0x19
 KEY_REVOCATION, SUBKEY_REVOCATION, USER_REVOCATION = 0x20, 0x28, 0x30
 _USER_CERTIFICATIONS = frozenset({0x10, 0x11, 0x12, 0x13})
+REVOKED = "is revoked"
 _CAN_SIGN = 0x02
 _SOFT_REASONS = frozenset({1, 3})  # superseded, retired: what was signed before stays good
 
@@ -227,5 +228,5 @@ def _revocation(
         reason = signature.find(REVOCATION_REASON)
         is_soft = bool(reason) and reason is not None and reason[0] in _SOFT_REASONS
         if not is_soft or _created(signature) <= max(moment, made):
-            return "is revoked"
+            return REVOKED
     return ""

@@ -149,11 +149,14 @@ def test_a_revoked_key_does_not_verify(gpg):
     signature = gpg.sign("revoked")
     certificate = gpg.home / "openpgp-revocs.d" / f"{gpg.fingerprint('revoked')}.rev"
     armoured = certificate.read_bytes().replace(b":-----BEGIN", b"-----BEGIN")
-    verify(gpg.export("revoked"), signature)
+    before = gpg.export("revoked")
+    verify(before, signature)
     gpg.run("--import", stdin=armoured)
     revoked = gpg.export("revoked")
     refuses(revoked, signature, match="revoked")
     assert gpg.gpgv_accepts(revoked, signature)  # gpgv looks neither at revocation nor at expiry; we do
+    for copies in (before + revoked, revoked + before):
+        refuses(copies, signature, match="revoked")
 
 
 def test_a_signing_subkey_verifies_and_an_encryption_key_has_no_say(gpg):
