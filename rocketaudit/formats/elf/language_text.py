@@ -21,6 +21,7 @@ from rocketaudit.formats.elf.vtables import stored_vtables
 from rocketaudit.model.binary import Signal
 
 SMALL = 64 << 10
+MAX_STANDARD_NAMES = 10_000  # places of type names of std:: that are looked at
 WEAK_SEARCH = 4 << 20  # bytes looked at for evidence that only tips the confidence
 
 _RUST_LIBRARY_PATH = re.compile(rb"[\x21-\x7e]{0,120}?(?:core|alloc|std)/src/[a-z0-9_/]+\.rs")
@@ -182,11 +183,23 @@ def cpp_text(text: Text, *, unwinds: bool) -> Iterator[Signal]:
     if at >= 0 and (name := _CPP_TYPE.match(text.window(at, at + 64))) is not None:
         yield Signal(Sign.CPP_TYPES, name[0][:-1].decode(), at)
         return
-    for mark in (b"St9exception", b"St9bad_alloc", b"basic_string::") if unwinds else ():
-        at = text.find(mark)
-        if at >= 0:
-            yield Signal(Sign.CPP_RUNTIME, mark.decode(), at)
-            break
+    if unwinds and (found := _cpp_runtime(text)) is not None:
+        yield Signal(Sign.CPP_RUNTIME, found[0].decode(), found[1])
+
+
+def _cpp_runtime(text: Text) -> tuple[bytes, int] | None:
+    """A text of the C++ library and its place: names of types that begin alike are looked for together."""
+    bad_alloc = None
+    for at in text.find_all(b"St9", MAX_STANDARD_NAMES):
+        near = text.window(at, at + len(b"St9exception"))
+        if near == b"St9exception":
+            return near, at
+        if bad_alloc is None and near == b"St9bad_alloc":
+            bad_alloc = near, at
+    if bad_alloc is not None:
+        return bad_alloc
+    at = text.find(b"basic_string::")
+    return (b"basic_string::", at) if at >= 0 else None
 
 
 def vtable_signals(elf: ElfFile) -> Iterator[Signal]:
