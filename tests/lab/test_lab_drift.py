@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import date
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,7 +19,7 @@ from rocketaudit.cli.running import SHIPPED, read_benchmarks
 from rocketaudit.formats.evidence_file import load_evidence
 from rocketaudit.model.change import Change, Drift, Judgement, Relation
 from rocketaudit.model.evidence import Evidence
-from rocketaudit.model.fact import Key, Plane, State
+from rocketaudit.model.fact import Key, Plane
 from rocketaudit.model.policy import DriftException, DriftPolicy
 from rocketaudit.model.verdict import Severity
 from tests.analysis.drift.image_mutations import Disk
@@ -29,6 +28,7 @@ from tests.images import Built
 from tests.lab.guest import NEEDED, kernel_tree, module_file
 from tests.lab.machine import LAB_ARGUMENTS, boot, make_kit
 from tests.lab.release import POLICY_VERSION, make_release
+from tests.lab.started import at_start
 from tests.support import needs_tools
 
 pytestmark = pytest.mark.lab_node
@@ -112,26 +112,6 @@ def look_at(path: Path) -> Evidence:
     return look(path, Looking(workers=1), read_benchmarks(SHIPPED))
 
 
-def at_start(release: Evidence) -> dict[str, str]:
-    """What Bottlerocket's own services make of a release when it starts: settings, parameters, generated files."""
-    settings: dict[str, Any] = {}
-    for fact in release.find("setting", Plane.STATIC):
-        nested(settings, fact.key.subject, fact.value)
-    parameters = [f for f in release.find("sysctl", Plane.STATIC) if f.state is State.PRESENT]
-    made: dict[str, dict[str, Any]] = {}
-    for fact in release.find("config", Plane.STATIC):
-        if fact.state is State.PRESENT and fact.key.subject[1:] != ("",):
-            nested(made.setdefault(fact.key.subject[0], {}), fact.key.subject[1:], fact.value)
-    chrony = made["/etc/chrony.conf"].items()
-    return {
-        "settings.json": json.dumps(settings),
-        "sysctl.conf": "".join(f"{f.key.subject[0]} = {f.value}\n" for f in parameters if "*" not in f.key.subject[0]),
-        "kubelet": json.dumps(made["/etc/kubernetes/kubelet/config"]),
-        "containerd": toml(made["/etc/containerd/config.toml"], ()),
-        "chrony": "".join(f"{name} {value}\n" for name, values in chrony for value in values),
-    }
-
-
 def with_other_text(image: Built, path: Path, old: str, new: str) -> Path:
     """A copy with another word in its boot text."""
     disk = Disk(image, path)
@@ -140,19 +120,6 @@ def with_other_text(image: Built, path: Path, old: str, new: str) -> Path:
     file = "/grub/grub.cfg"
     disk.debugfs("BOOT-A", f"rm {file}", f"write {text} {file}", f"set_inode_field {file} mode 0100600")
     return path
-
-
-def nested(into: dict[str, Any], names: tuple[str, ...], value: object) -> None:
-    for name in names[:-1]:
-        into = into.setdefault(name, {})
-    into[names[-1]] = value
-
-
-def toml(table: dict[str, Any], path: tuple[str, ...]) -> str:
-    """A table of scalars and tables as TOML writes it."""
-    own = "".join(f"{name} = {json.dumps(value)}\n" for name, value in table.items() if not isinstance(value, dict))
-    head = f"[{'.'.join(json.dumps(name) for name in path)}]\n" if path and own else ""
-    return head + own + "".join(toml(part, (*path, name)) for name, part in table.items() if isinstance(part, dict))
 
 
 @pytest.fixture(scope="module")
