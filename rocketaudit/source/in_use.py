@@ -18,34 +18,31 @@ def files_in_use(places: Places, device: str, *, host_pids: bool) -> dict[bytes,
     found: dict[bytes, int] = {}
     if folder is None:
         return found
+    major, _, minor = device.partition(":")
+    mark = f" {int(major):02x}:{int(minor):02x} ".encode()
     numbers = [name for name in names_in(folder) if name.isdigit()]
     for number in numbers[:MAX_PROCESSES]:
-        for path, inode in _mapped(folder / number / "maps", device):
+        for path, inode in _mapped(folder / number / "maps", mark):
             if len(found) >= MAX_FILES:
                 return found
             found.setdefault(path, inode)
     return found
 
 
-def _mapped(maps: Path, device: str) -> list[tuple[bytes, int]]:
-    """proc(5): address, permissions, offset, device in hexadecimal, inode, path."""
+def _mapped(maps: Path, mark: bytes) -> list[tuple[bytes, int]]:
+    """proc(5): address, permissions, offset, device in hexadecimal (`mark`), inode, path."""
     try:
         lines = read_bytes(maps, MAX_MAPS).splitlines()
     except (OSError, SourceError):
         return []
     found = []
     for line in lines:
-        fields = line.split(None, 5)
-        if len(fields) < 6 or not fields[5].startswith(b"/") or fields[5].endswith(b" (deleted)"):
+        if mark not in line:  # most are those of containers
             continue
-        if _number(fields[3]) == device and fields[4].isdigit() and b"/../" not in fields[5]:
-            found.append((fields[5].strip(b"/"), int(fields[4])))
+        fields = line.split(None, 5)
+        if len(fields) < 6 or fields[3] != mark.strip() or not fields[4].isdigit():
+            continue
+        path = fields[5]
+        if path.startswith(b"/") and not path.endswith(b" (deleted)") and b"/../" not in path:
+            found.append((path.strip(b"/"), int(fields[4])))
     return list(dict.fromkeys(found))
-
-
-def _number(text: bytes) -> str:
-    major, _, minor = text.partition(b":")
-    try:
-        return f"{int(major, 16)}:{int(minor, 16)}"
-    except ValueError:
-        return ""

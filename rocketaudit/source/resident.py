@@ -88,14 +88,18 @@ def read_held(handle: int, offset: int, length: int) -> bytes:
 def _is_held(memory: mmap.mmap, place: int) -> bool:
     answer = ctypes.c_ubyte(0)
     address = ctypes.addressof(ctypes.c_char.from_buffer(memory, place))
-    done = ctypes.CDLL(None).mincore(ctypes.c_void_p(address), ctypes.c_size_t(1), ctypes.byref(answer))
+    done = _library().mincore(ctypes.c_void_p(address), ctypes.c_size_t(1), ctypes.byref(answer))
     return done == 0 and bool(answer.value & 1)
+
+
+@cache
+def _library() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
 
 
 def _open(root: int, path: bytes, flags: int, resolve: int) -> int:
     how = _HOW.pack(flags, 0, resolve)
-    library = ctypes.CDLL(None, use_errno=True)
-    handle: int = library.syscall(_OPENAT2, root, path, how, len(how))
+    handle: int = _library().syscall(_OPENAT2, root, path, how, len(how))
     if handle < 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number), os.fsdecode(path))

@@ -109,3 +109,16 @@ def test_no_socket_is_no_failure_of_the_api(tmp_path: Path) -> None:
 def test_a_file_that_is_no_socket_fails_without_being_read(tmp_path: Path) -> None:
     (tmp_path / "api.sock").write_text("x")
     assert ApiClient(tmp_path / "api.sock").get("/os").state is ApiState.FAILED
+
+
+@pytest.mark.parametrize("order", ["PATCH /settings", "POST /actions/reboot", "DELETE /tx", "get /os"])
+def test_the_double_fails_a_test_that_gives_it_an_order(order: str, tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="gave an order"):
+        _give(order, tmp_path / "api.sock")
+
+
+def _give(order: str, path: Path) -> None:
+    with api_double(path), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as channel:
+        channel.connect(str(path))
+        channel.sendall(f"{order} HTTP/1.1\r\n\r\n".encode())
+        assert channel.recv(64).startswith(b"HTTP/1.1")
