@@ -226,3 +226,4 @@ class Binary:
     error: str | None
     searched: bool = True  # False: only metadata was looked at
     classifier: str = ""  # version of the rules that gave `language`
+    go_module: GoModule | None = None  # the main module, which `go_modules` leaves out

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from rocketaudit.analysis.linking import resolve_needed
 from rocketaudit.analysis.ownership import Owner
 from rocketaudit.analysis.sbom.files import changed_at
-from rocketaudit.analysis.sbom.purl import crate_purl, go_purl
+from rocketaudit.analysis.sbom.purl import crate_purl, go_purl, make_purl
 from rocketaudit.analysis.sbom.system import OS_REF, file_ref
 from rocketaudit.model.binary import Binary, BinaryKind, Confidence, Crate, GoModule
 from rocketaudit.model.component import Component
@@ -16,6 +17,7 @@ from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import Locator
 
 _CERTAINTY = {Confidence.HIGH: 0.95, Confidence.MEDIUM: 0.7, Confidence.LOW: 0.4}
+_GO = re.compile(r"go(\d{1,4}(?:\.\d{1,4}){1,2}(?:(?:rc|beta)\d{1,4})?)(?![\w.])")
 _INTERNAL = frozenset({"std", "local"})
 
 
@@ -104,6 +106,12 @@ def _contents(evidence: Evidence, binary: Binary) -> Iterator[Component]:
     for crate in binary.crates:
         if crate.source not in _INTERNAL and not crate.root:
             yield _crate(crate, where)
+    toolchain = _GO.match(binary.go_version or "")
+    if toolchain is not None:
+        yield _go_library(toolchain[1], where)
+    main = binary.go_module
+    if main is not None and main.version and main.version != "(devel)":  # without a version nothing can be matched
+        yield _go_module(main, where, is_stated=True)
     for module in binary.go_modules:
         yield _go_module(module, where, is_stated=binary.go_version is not None)
 
@@ -119,6 +127,21 @@ def _crate(crate: Crate, where: tuple[Locator, ...]) -> Component:
         found_by=f"crate-{crate.evidence}",
         confidence=_CERTAINTY[crate.confidence],
         properties=(("rocketaudit:crate-kind", crate.kind), ("rocketaudit:crate-source", crate.source)),
+    )
+
+
+def _go_library(version: str, where: tuple[Locator, ...]) -> Component:
+    """Go's own library, which is in every program; Syft, Trivy and OSV match its advisories by the name "stdlib"."""
+    return Component(
+        ref=f"go:stdlib@{version}",
+        kind="library",
+        name="stdlib",
+        version=version,
+        purl=make_purl("golang", None, "stdlib", version, {}),
+        cpe=f"cpe:2.3:a:golang:go:{version}:*:*:*:*:*:*:*",
+        where=where,
+        found_by="go-buildinfo",
+        description="standard library of Go",
     )
 
 

@@ -28,11 +28,12 @@ _ESCAPED = re.compile(r"!([a-z])")
 
 @dataclass(frozen=True, slots=True)
 class GoBuildInfo:
-    """`main` is the main package's path; `modules` leaves the main module out."""
+    """`main` is the main package's path; `modules` leaves the main module out, which is `module`."""
 
     version: str | None
     main: str | None
     modules: tuple[GoModule, ...]
+    module: GoModule | None = None
 
 
 def find_build_info(elf: ElfFile, ranges: Ranges) -> int | None:
@@ -119,6 +120,7 @@ def _unframed(text: bytes) -> str:
 
 def _parse(version: str | None, text: str) -> GoBuildInfo:
     main: str | None = None
+    module: GoModule | None = None
     modules: list[GoModule] = []
     for line in text.split("\n"):
         kind, *fields = line.split("\t")
@@ -133,6 +135,8 @@ def _parse(version: str | None, text: str) -> GoBuildInfo:
             new_sum = fields[2] if len(fields) > 2 and fields[2] else None
             replacement = "@".join(field for field in fields[:2] if field)
             modules[-1] = GoModule(old.path, old.version, replacement, new_sum)
-        elif kind == "mod" and main is None and fields:
-            main = fields[0]
-    return GoBuildInfo(version, main, tuple(modules))
+        elif kind == "mod" and fields:
+            main = main or fields[0]
+            if len(fields) >= 2:
+                module = GoModule(fields[0], fields[1], None, fields[2] if len(fields) > 2 and fields[2] else None)
+    return GoBuildInfo(version, main, tuple(modules), module)

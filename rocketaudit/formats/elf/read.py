@@ -131,6 +131,7 @@ def _read(elf: ElfFile, named: Named, *, search: bool) -> Binary:
         error="; ".join(problems)[:1000] or None,
         searched=detected.searched,
         classifier=CLASSIFIER,
+        go_module=None if go is None else go.module,
     )
 
 

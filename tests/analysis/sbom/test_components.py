@@ -235,6 +235,23 @@ def test_a_name_that_no_package_url_can_hold_gets_none() -> None:
     assert found[".."].startswith("pkg:rpm/bottlerocket/..@")
 
 
+def test_a_go_program_holds_its_main_module_and_the_library_of_its_compiler() -> None:
+    """Most advisories for Go programs are about these two; Syft, Trivy and OSV call the library stdlib."""
+    main = module("github.com/opencontainers/runc", "v1.1.5")
+    for version, module_version, refs in (
+        ("go1.19.8", "v1.1.5", {"go:stdlib@1.19.8", "go:github.com/opencontainers/runc@v1.1.5"}),
+        ("go1.24rc2 X:boringcrypto", "(devel)", {"go:stdlib@1.24rc2"}),
+        ("devel go1.25-abc", "(devel)", set()),
+        ("go1.2:*:*<script>", "(devel)", {"go:stdlib@1.2"}),
+    ):
+        program = binary("/usr/bin/x", go_version=version, go_module=replace(main, version=module_version))
+        found = {part.ref: part for part in components(evidence(binaries=(program,))) if part.ref.startswith("go:")}
+        assert set(found) == refs
+        if "go:stdlib@1.19.8" in found:
+            assert found["go:stdlib@1.19.8"].purl == "pkg:golang/stdlib@1.19.8"
+            assert found["go:stdlib@1.19.8"].cpe == "cpe:2.3:a:golang:go:1.19.8:*:*:*:*:*:*:*"
+
+
 def test_modules_that_only_paths_name_are_no_complete_list() -> None:
     value = evidence(binaries=(binary("/usr/bin/x", go_modules=(module("github.com/a/b", "v1.0.0"),)),))
     found = {component.ref: component for component in components(value)}

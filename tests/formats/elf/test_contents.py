@@ -125,6 +125,7 @@ def test_go_modules_and_replacements_are_listed(tmp_path: Path) -> None:
         GoModule("github.com/a/b", "v1.2.3", None, "h1:abc="),
         GoModule("github.com/c/d", "v0.1.0", "github.com/e/f@v0.2.0", "h1:def="),
     )
+    assert binary.go_module == GoModule("example.test", "v1.0.0", None, None)
 
 
 @pytest.mark.parametrize("cut", [16, 31, 33, 60])
