@@ -9,6 +9,7 @@ disk, but asks it to read (measured on Linux 6.18).
 from __future__ import annotations
 
 import ctypes
+import errno
 import mmap
 import os
 import struct
@@ -22,6 +23,7 @@ _NO_XDEV, _NO_MAGIC_LINKS, _NO_LINKS, _BENEATH, _IN_ROOT, _CACHED = 0x01, 0x02, 
 _LOOK = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _PAGE = mmap.PAGESIZE
+_TRIES = 4
 
 
 def look_up(root: int, path: bytes) -> int:
@@ -98,9 +100,14 @@ def _library() -> ctypes.CDLL:
 
 
 def _open(root: int, path: bytes, flags: int, resolve: int) -> int:
+    """Asked some times: a mount or a rename anywhere in that moment makes the kernel give up, too."""
     how = _HOW.pack(flags, 0, resolve)
-    handle: int = _library().syscall(_OPENAT2, root, path, how, len(how))
-    if handle < 0:
+    number = errno.EAGAIN
+    for _ in range(_TRIES):
+        handle: int = _library().syscall(_OPENAT2, root, path, how, len(how))
+        if handle >= 0:
+            return handle
         number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), os.fsdecode(path))
-    return handle
+        if number != errno.EAGAIN:
+            break
+    raise OSError(number, os.strerror(number), os.fsdecode(path))
