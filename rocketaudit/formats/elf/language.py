@@ -171,8 +171,6 @@ def cpp_score(found: _Found) -> int:
     score = found.score(_CPP_PROOF) + (4 if names >= 3 else 3 if names else 0)
     if Sign.CPP_PATH in found and Sign.C_PATH not in found:
         score += 1
-    if Sign.CPP_LIBRARY in found and not found.any_of(_C_SOURCES):
-        score += 1  # g++ links its library whether anything of it is used or not; gcc does when it is told to
     return score + (4 if tables >= 2 else 3 if tables else 0)
 
 
@@ -252,7 +250,7 @@ def _cpp_confidence(found: _Found) -> Confidence:
     strong = found.count(Sign.CPP_DYNAMIC_NAMES) >= 3 or Sign.CPP_PERSONALITY in found or Sign.CPP_NAMES in found
     if strong or Sign.CPP_TYPES in found:
         return Confidence.HIGH
-    return Confidence.MEDIUM if cpp_score(found) > 3 or Sign.CPP_LIBRARY not in found else Confidence.LOW
+    return Confidence.MEDIUM
 
 
 def _c_or_unknown(found: _Found) -> Verdict:
@@ -264,8 +262,9 @@ def _c_or_unknown(found: _Found) -> Verdict:
     if shown and not found.any_of(_DOUBTS_OF_C) and found.any_of(_C_SOURCES):
         return _verdict(Language.C, None, c, Confidence.HIGH)
     if shown:
-        constructors = found.count(Sign.CPP_CONSTRUCTORS) > 2 and not found.any_of(_C_SOURCES)
-        doubted = constructors or Sign.UNCOVERED_CODE in found
+        # g++ links its library whether anything of it is used or not, as some that build C do
+        may_be_cpp = Sign.CPP_LIBRARY in found or found.count(Sign.CPP_CONSTRUCTORS) > 2
+        doubted = (may_be_cpp and not found.any_of(_C_SOURCES)) or Sign.UNCOVERED_CODE in found
         return _verdict(Language.C, None, c, Confidence.LOW if doubted else Confidence.MEDIUM)
     if found.any_of(_HINTS_OF_C):
         return _verdict(Language.C, None, c, Confidence.LOW)

@@ -128,11 +128,11 @@ def test_the_verdict_is_a_function_of_the_signals() -> None:
     assert classify(()).confidence is Confidence.LOW
 
 
-def test_a_library_that_is_linked_and_not_used_is_a_weak_hint() -> None:
-    """g++ links it always, bazel for C too: of 2,500 files, 3 of C++ and one of C have it and use nothing of it."""
+def test_a_library_that_is_linked_and_not_used_is_no_proof_but_a_doubt() -> None:
+    """g++ links it always, some that build C do too: of 2,500 files, 3 of C++ and one of C use nothing of it."""
     signals = (Signal(Sign.CPP_LIBRARY, "libstdc++.so.6", 1), Signal(Sign.C_LIBRARY, "libc.so.6", 2))
     verdict = classify(signals)
-    assert (verdict.language, verdict.confidence) == (Language.CPP, Confidence.LOW)
+    assert (verdict.language, verdict.confidence) == (Language.C, Confidence.LOW)
     verdict = classify((*signals, Signal(Sign.C_NAMES, "997 in symbols", 3)))
     assert (verdict.language, verdict.confidence) == (Language.C, Confidence.MEDIUM)
 
