@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 
 from rocketaudit.errors import BudgetError, FormatError
-from rocketaudit.formats.java_archive import MAX_SUMMARY, parse_java_archive
 from rocketaudit.formats.strict_json import loads
 from rocketaudit.model.language_package import LanguagePackage
 
 MAX_TEXT = 4 << 20
 MAX_ARCHIVE = 64 << 20
 MAX_VALUE = 1_000  # characters of a name, a version or a licence; a longer one is no name
+MAX_SUMMARY = 300
 MAX_CLASSIFIERS = 50
 _PYTHON = re.compile(r"(?:\.dist-info/METADATA|\.egg-info(?:/PKG-INFO)?)\Z")
 _ARCHIVE = re.compile(r"[^/]\.(?:jar|war|ear)\Z")
@@ -43,6 +43,8 @@ def is_node_package(path: str) -> bool:
 def parse_stated(path: str, data: bytes | memoryview) -> tuple[LanguagePackage, ...]:
     """The packages that the file states; () when it states none. FormatError when it is not what its name says."""
     if _ARCHIVE.search(path):
+        from rocketaudit.formats.java_archive import parse_java_archive  # and zipfile: few images hold an archive
+
         return parse_java_archive(path, data)
     if len(data) > MAX_TEXT:
         raise BudgetError(f"{len(data)} bytes; at most {MAX_TEXT} are read")
