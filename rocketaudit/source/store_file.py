@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -60,10 +61,14 @@ def prepare(path: Path, connection: sqlite3.Connection) -> None:
     try:
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA foreign_keys = ON")
-        if _is_ready(path, connection):
+        connection.execute("BEGIN")  # one view of it: another process may be making it just now
+        is_ready = _is_ready(path, connection)
+        if is_ready:
             _check_schema(path, connection)
+        connection.execute("COMMIT")
+        if is_ready:
             return
-        connection.execute("PRAGMA journal_mode = WAL")
+        _use_log(connection)
         connection.execute("BEGIN IMMEDIATE")
         version = _version(connection)
         for number in range(version, SCHEMA_VERSION):
@@ -74,9 +79,24 @@ def prepare(path: Path, connection: sqlite3.Connection) -> None:
         _check_schema(path, connection)
         connection.execute("COMMIT")
     except sqlite3.Error as error:
+        raise told(path, error) from error
+    finally:
         if connection.in_transaction:
             connection.rollback()
-        raise told(path, error) from error
+
+
+def _use_log(connection: sqlite3.Connection) -> None:
+    """Turn to a write-ahead log; SQLite does not wait by itself for others who do the same."""
+    end = time.monotonic() + WAIT
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(0.02)
+        else:
+            return
 
 
 def _is_ready(path: Path, connection: sqlite3.Connection) -> bool:

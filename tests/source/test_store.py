@@ -12,12 +12,13 @@ import warnings
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rocketaudit.errors import FormatError, SourceError, UnsupportedError
+from rocketaudit.errors import FormatError, RocketauditError, SourceError, UnsupportedError
 from rocketaudit.model.history import ScanRecord, StoredFact
 from rocketaudit.source.store import open_store
 from rocketaudit.source.store_file import APPLICATION_ID, MIGRATIONS, SCHEMA_VERSION
@@ -136,9 +137,33 @@ def test_many_processes_write_at_once_and_nothing_is_lost(tmp_path: Path) -> Non
         assert [(name, count) for name, count, _ in store.targets()] == [("node-0", 30), ("node-1", 30)]
 
 
+def make_one(path: str, barrier: Any, failures: Any) -> None:
+    barrier.wait(30)
+    try:
+        open_store(Path(path), create=True).close()
+    except RocketauditError as error:
+        failures.put(error.message)
+
+
+@pytest.mark.own_process
+def test_processes_that_make_a_store_at_the_same_moment_do_not_take_it_for_anothers(tmp_path: Path) -> None:
+    context = get_context("fork")
+    failures = context.Queue()
+    for number in range(12):
+        barrier = context.Barrier(4)
+        arguments = (str(tmp_path / f"s{number}"), barrier, failures)
+        makers = [context.Process(target=make_one, args=arguments) for _ in range(4)]
+        for maker in makers:
+            maker.start()
+        for maker in makers:
+            maker.join(60)
+    assert failures.empty(), failures.get()
+
+
 WRITER = """
 import sys
 from pathlib import Path
+from typing import Any
 sys.path.insert(0, {repo!r})
 from tests.source.test_store import fact, record
 from rocketaudit.source.store import open_store
