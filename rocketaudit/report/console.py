@@ -238,11 +238,11 @@ def _to_do(report: Report, limit: int) -> Iterable[RenderableType]:
     table.add_column(overflow="fold")
     for number, task in enumerate(todo[:limit], 1):
         count = f" ({task.count} places)" if task.count > 1 else ""
-        line = _text(task.title + count, "", 140)
+        line = _text(task.title + count, "", 240)
         if task.where and task.where != task.action:
-            line.append_text(_text(f"\n{shorten(task.where, 85)}", "dim", lines=True))
+            line.append_text(_text(f"\n{shorten(task.where, 160)}", "dim", lines=True))
         if task.action:
-            line.append_text(_text(f"\nTo do: {shorten(task.action.partition(chr(10))[0], 105)}", "", lines=True))
+            line.append_text(_text(f"\nTo do: {shorten(task.action.partition(chr(10))[0], 160)}", "", lines=True))
         table.add_row(str(number), Text(task.severity.value, style=_SEVERITY[task.severity]), line)
     yield table
     if len(todo) > limit:
