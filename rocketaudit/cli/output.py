@@ -144,7 +144,7 @@ def _parse(word: str) -> Output:
     if writer.library and find_spec(writer.library) is None:  # said before the target is read, not after
         raise UsageError(
             f"-o {name} needs the Python package {writer.library.replace('_', '-')}, which is not installed",
-            hint="pip install 'rocketaudit[spdx]'",
+            hint="pip install 'rocketaudit[spdx]'; in a checkout: python3 run.py setup",
         )
     if equals and not path:
         raise UsageError(f"-o {word} names no file", hint=f"-o {name}=FILE, or -o {name} for standard output")

@@ -127,7 +127,10 @@ def _one(text: str) -> Licence:
 
 def needs_library(name: str, error: ImportError) -> UsageError:
     """What to say when the optional library of a format is not installed."""
-    return UsageError(f"SPDX needs the Python package {name}: {error}", hint="pip install 'rocketaudit[spdx]'")
+    return UsageError(
+        f"SPDX needs the Python package {name}: {error}",
+        hint="pip install 'rocketaudit[spdx]'; in a checkout: python3 run.py setup",
+    )
 
 
 def _moment(text: str) -> datetime | None:
