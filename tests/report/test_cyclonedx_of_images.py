@@ -21,7 +21,7 @@ SMALL = [
     "standalone_image", "enclave_image", "hostile_names_image",
 ]  # fmt: skip
 FULL = ["edges_erofs_image", "full_erofs_image"]
-TWICE = {"two_bank_image", "hostile_names_image"}  # scanned by one worker and by two
+TWICE = {"hostile_names_image"}  # scanned by one worker and by two
 
 
 def written(target: Path, folder: Path, *, workers: int, code: int = 0) -> dict[str, Path]:
