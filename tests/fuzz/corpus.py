@@ -6,6 +6,7 @@ Everything in it is made by the real tools from trees and texts of our own, or b
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import lzma
 import os
@@ -13,6 +14,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+import zipfile
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -445,10 +447,28 @@ def documents(_folder: Path) -> Seeds:
     samples = (
         text(*LINES), json.dumps(check).encode(), json.dumps({"Content": rows}).encode(), bom([{"name": "a"}]),
         json.dumps(SPDX).encode(), updates + b"</updates>", TOML, policy, b"a: [1, {b: c}]\nd: 'x'\n", b"a: &b 1\n",
-        evidence, body,
+        evidence, body, evidence,
+        b"Metadata-Version: 2.1\nName: a\nVersion: 1\nClassifier: License :: OSI Approved :: MIT License\n\nText\n",
+        b'{"name": "@a/b", "version": "1.0.0", "licenses": [{"type": "MIT"}]}', _jar(),
     )  # fmt: skip
     for number, data in enumerate(samples):
         yield f"{number:02}", bytes([number]) + data
+
+
+def _jar() -> bytes:
+    """An archive that states a package, in a manifest and by Maven, with another archive inside."""
+    packed = b""
+    for name, version in (("inner", b"2"), ("outer", b"1")):
+        with io.BytesIO() as file:
+            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+                members = {
+                    "META-INF/MANIFEST.MF": b"Manifest-Version: 1.0\r\nImplementation-Title: a\r\n",
+                    f"META-INF/maven/g/{name}/pom.properties": b"groupId=g\nartifactId=a\nversion=" + version,
+                } | ({"lib/inner-2.jar": packed} if packed else {})
+                for member, data in members.items():
+                    archive.writestr(zipfile.ZipInfo(member, (1980, 1, 1, 0, 0, 0)), data)
+            packed = file.getvalue()
+    return packed
 
 
 MAKERS: Mapping[str, Callable[[Path], Seeds]] = {

@@ -27,6 +27,8 @@ from rocketaudit.formats import (
     dm_verity_table,
     dsse,
     efi_signature,
+    evidence_file,
+    evidence_pair,
     gpt,
     grub_cfg,
     handlebars,
@@ -52,6 +54,7 @@ from rocketaudit.formats import (
     selinux_policy,
     signed_image,
     spdx_expression,
+    stated_package,
     strict_yaml,
     sysctl_conf,
     systemd_unit,
@@ -73,7 +76,6 @@ from rocketaudit.formats.elf import read_elf
 from rocketaudit.formats.elf.kernel_image import read_kernel_image
 from rocketaudit.formats.elf.kernel_module import module_signature
 from rocketaudit.formats.erofs import open_erofs
-from rocketaudit.formats.evidence_file import load_evidence
 from rocketaudit.formats.ext4 import open_ext4
 from rocketaudit.formats.fat import open_fat
 from rocketaudit.formats.netfilter import netlink, nf_tables, x_tables
@@ -90,6 +92,7 @@ from tests.formats.tree_checks import Opener, exercise
 from tests.images.signing import key_of
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
+LATER = datetime(2040, 1, 1, tzinfo=UTC)  # than the corpus was signed
 PUBLIC = key_of("x").public_key()
 MOST_BYTES = 1 << 24  # that one input may make a reader produce
 
@@ -270,7 +273,7 @@ def _openpgp(data: bytes) -> None:
     """Two bytes say how long the signature is that stands before its keys."""
     size = 2 + int.from_bytes(data[:2])
     keys = openpgp_certificate.parse_certificates(data[size:])
-    openpgp.verify_detached(data[2:size], b"text", keys, NOW)
+    openpgp.verify_detached(data[2:size], b"text", keys, LATER)
 
 
 def _documents(data: bytes) -> None:
@@ -286,11 +289,21 @@ def _documents(data: bytes) -> None:
         policy_toml.parse_policy,
         strict_yaml.load_strict,
         strict_yaml.load_plain,
-        load_evidence,
+        evidence_file.load_evidence,
         lambda raw: codec.decode(Evidence, codec.parse(raw)),
+        _evidence_pair,
+        lambda raw: stated_package.parse_stated("/x-1.dist-info/METADATA", raw),
+        lambda raw: stated_package.parse_stated("/node_modules/x/package.json", raw),
+        lambda raw: stated_package.parse_stated("/x.jar", raw),
     )
     if data:
         calls[data[0] % len(calls)](data[1:])
+
+
+def _evidence_pair(data: bytes) -> None:
+    """The same evidence twice: handed on from the process that parsed it, and held against itself."""
+    header, body = evidence_file.parse_evidence(data)
+    evidence_pair.unpack(evidence_pair.pack(header, body), body, evidence_file.build_evidence(header, body))
 
 
 def _containers(data: bytes) -> None:

@@ -17,7 +17,9 @@ from tests.support import REPO
 
 SECONDS = 5.0  # of CPU for one input
 # asked only of larger programs than a corpus should hold; `python -m bench.fuzz_elf` damages real ones
-LARGER = {f"elf/{name}.py" for name in ("crates", "fortify", "relocations", "runtimes", "unwind", "vtables")}
+LARGER = {
+    f"elf/{name}.py" for name in ("crates", "eh_frame", "fortify", "relocations", "runtimes", "unwind", "vtables")
+}
 
 
 def inputs(target: Target) -> Iterator[Path]:
