@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import gc
 import importlib
 import os
@@ -31,6 +32,8 @@ class Command:
 
 
 INTERRUPTED = 130  # as shells say it: 128 + SIGINT
+UNHEARD = 141  # 128 + SIGPIPE: whoever read our output left before the end, so there is no verdict
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 AUDIT = "Audit"
 LOOK = "Look inside"
@@ -137,12 +140,24 @@ def main(argv: list[str] | None = None) -> int:
         return leave.exit_code
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
-    except BrokenPipeError:  # whoever read our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.MEETS_POLICY
+    except BrokenPipeError:
+        return _unheard()
+    except SystemExit as leave:
+        if isinstance(leave.__context__, BrokenPipeError):  # typer leaves by itself
+            return _unheard()
+        raise
+    except OSError as error:
+        if error.errno not in _NO_ROOM or error.filename is not None:
+            return _unexpected(error)
+        return _complain(RocketauditError(f"output cannot be written: {error.strerror}"), ExitCode.UNREAD)
     except Exception as error:  # noqa: BLE001 - the last one to know
         return _unexpected(error)
     return int(code) if isinstance(code, int) else ExitCode.MEETS_POLICY
+
+
+def _unheard() -> int:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return UNHEARD
 
 
 def _unexpected(error: Exception) -> int:
@@ -176,8 +191,9 @@ def run() -> NoReturn:
                 stream.flush()
     except BrokenPipeError:  # whoever read our output has seen enough
         pass
-    except OSError:
-        sys.exit(code)  # Python says what could not be written
+    except OSError as error:  # what was said is lost: never a pass
+        code = _complain(RocketauditError(f"output cannot be written: {error.strerror}"), ExitCode.UNREAD)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     os._exit(code)
 
 

@@ -40,8 +40,28 @@ def test_what_others_asked_for_at_the_end_is_done(tmp_path: Path) -> None:
 def test_output_that_cannot_be_written_is_not_passed_over() -> None:
     with open("/dev/full", "w") as full:
         done = run("m.main = lambda: (print('lost'), 0)[1]", out=full.fileno())
-    assert done.returncode != 0
-    assert "No space left" in done.stderr
+    assert (done.returncode, done.stderr) == (3, "rocketaudit: output cannot be written: No space left on device\n")
+
+
+@pytest.mark.parametrize("words", [["rules", "list"], ["--version"], ["--help"], ["rules", "list", "-o", "json"]])
+def test_commands_that_cannot_write_say_so_in_one_line_and_do_not_pass(words: list[str]) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "rocketaudit", *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 3
+    assert done.stderr == "rocketaudit: output cannot be written: No space left on device\n"
+
+
+def test_a_command_whose_reader_leaves_early_gives_no_verdict() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-u", "-m", "rocketaudit", "rules", "list"],
+        stdout=writing, stderr=subprocess.PIPE, text=True, check=False,
+    )  # fmt: skip
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
 
 
 def test_a_reader_that_has_seen_enough_is_no_error() -> None:
