@@ -160,13 +160,14 @@ def _stage_tools(stage: Path, names: list[str]) -> None:
     standard = Path(sysconfig.get_path("stdlib"))
     kept = stage / "py/lib" / standard.name
     shutil.copytree(standard, kept, ignore=shutil.ignore_patterns(*_LEFT_OUT, "__pycache__", "*.a", "config-*"))
+    packages = stage / "py/packages"  # Debian's Python looks in dist-packages, others in site-packages
     for name in names:
-        _stage_package(name, kept / "site-packages")
-    loaded = [*programs, python, *kept.rglob("*.so")]
+        _stage_package(name, packages)
+    loaded = [*programs, python, *kept.rglob("*.so"), *packages.rglob("*.so")]
     for library in libraries(loaded):
-        if not library.is_relative_to(kept):
+        if not library.is_relative_to(stage):
             shutil.copy2(library, stage / "lib" / library.name)
-    command = ["-m", "compileall", "-q", "-j", "2", "--invalidation-mode", "unchecked-hash", "-s", stage, kept]
+    command = ["-m", "compileall", "-q", "-j", "2", "--invalidation-mode", "unchecked-hash", "-s", stage, kept, packages]
     subprocess.run([sys.executable, *map(str, command)], check=False, stdout=subprocess.DEVNULL)
 
 

@@ -19,7 +19,7 @@ $B mount -o ro -t ext4 /dev/vdc /mnt/audit || echo "AUDIT MOUNT FAILED" >/dev/km
 $B mkdir -p /run/out
 native() { name=$1; shift; /mnt/lib/ld-linux-x86-64.so.2 --library-path /mnt/lib "/mnt/bin/$name" "$@"; }
 python() {
-    PYTHONHOME=/mnt/py PYTHONPATH=/mnt/audit PYTHONDONTWRITEBYTECODE=1 HOME=/run LC_ALL=C.UTF-8 \
+    PYTHONHOME=/mnt/py PYTHONPATH=/mnt/audit:/mnt/py/packages PYTHONDONTWRITEBYTECODE=1 HOME=/run LC_ALL=C.UTF-8 \
         /mnt/lib/ld-linux-x86-64.so.2 --library-path /mnt/lib /mnt/py/bin/python3 "$@"
 }
 audit() { python -m rocketaudit "$@"; }
