@@ -31,7 +31,13 @@ def specification(shape: str, arguments: Sequence[str], environment: Sequence[st
     raw = _MAKERS[shape]()
     raw["process"]["args"] = list(arguments)
     raw["process"]["env"] = [
-        *("PATH=/bin", "PYTHONHOME=/mnt/py", "PYTHONPATH=/mnt/audit:/mnt/py/packages", "PYTHONDONTWRITEBYTECODE=1", "LC_ALL=C.UTF-8"),
+        *(
+            "PATH=/bin",
+            "PYTHONHOME=/mnt/py",
+            "PYTHONPATH=/mnt/audit:/mnt/py/packages",
+            "PYTHONDONTWRITEBYTECODE=1",
+            "LC_ALL=C.UTF-8",
+        ),
         *environment,
         *(["KUBERNETES_SERVICE_HOST=::1"] if "/host" in [one["destination"] for one in raw["mounts"]] else []),
     ]

@@ -167,7 +167,19 @@ def _stage_tools(stage: Path, names: list[str]) -> None:
     for library in libraries(loaded):
         if not library.is_relative_to(stage):
             shutil.copy2(library, stage / "lib" / library.name)
-    command = ["-m", "compileall", "-q", "-j", "2", "--invalidation-mode", "unchecked-hash", "-s", stage, kept, packages]
+    command = [
+        "-m",
+        "compileall",
+        "-q",
+        "-j",
+        "2",
+        "--invalidation-mode",
+        "unchecked-hash",
+        "-s",
+        stage,
+        kept,
+        packages,
+    ]
     subprocess.run([sys.executable, *map(str, command)], check=False, stdout=subprocess.DEVNULL)
 
 
