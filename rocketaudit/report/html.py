@@ -25,15 +25,15 @@ MAX_TASKS = 25
 MAX_LISTED = 2_000  # findings, bad blocks, gaps: what a browser draws at once; the JSON report has all
 _FOLDER = "reports/templates"
 _ELF_COLUMNS = (
-    ("File", "mono"), ("Language", ""), ("Kind", ""), ("Machine", ""), ("Bytes", "number"), ("PIE", ""), ("RELRO", ""),
-    ("NX", ""), ("Canary", ""), ("SHA-256", "mono"),
+    ("File", "mono"), ("Language", "word"), ("Kind", "word"), ("Machine", "word"), ("Bytes", "number"), ("PIE", "word"),
+    ("RELRO", "word"), ("NX", "word"), ("Canary", "word"), ("SHA-256", "mono"),
 )  # fmt: skip
 _CONTROL_COLUMNS = (
     ("Catalogue", "name"), ("Control", "name"), ("State", "name"), ("Fail", "number"), ("Unknown", "number"),
     ("Pass", "number"), ("Rules that do not pass", "wide"),
 )  # fmt: skip
 _SBOM_COLUMNS = (
-    ("Name", "mono"), ("Version", ""), ("Type", ""), ("Licence", ""), ("Package URL", "mono"), ("Found by", ""),
+    ("Name", "mono"), ("Version", ""), ("Type", "word"), ("Licence", ""), ("Package URL", "mono"), ("Found by", "word"),
     ("Places", "number"),
 )  # fmt: skip
 
