@@ -206,6 +206,9 @@ def _contents(binary: Binary) -> list[str]:
         lines += [f"  {crate.name} {crate.version} ({crate.source})" for crate in binary.crates]
     if binary.go_version or binary.go_modules:
         lines.append(f"Go: {binary.go_version or 'version removed'}, main {binary.go_main or 'unknown'}")
+        main = binary.go_module
+        lines += [] if main is None else [f"  main module {main.path} {main.version}".rstrip()]
+        lines += [f"  {name}={value}" for name, value in binary.go_stated]
         lines += [f"  {module.path} {module.version}" for module in binary.go_modules]
     note, module_info = binary.package_note, binary.module_info
     if note is not None:

@@ -227,3 +227,4 @@ class Binary:
     searched: bool = True  # False: only metadata was looked at
     classifier: str = ""  # version of the rules that gave `language`
     go_module: GoModule | None = None  # the main module, which `go_modules` leaves out
+    go_stated: tuple[tuple[str, str], ...] = ()  # what its build settings say of the main module's version

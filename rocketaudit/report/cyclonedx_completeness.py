@@ -17,6 +17,7 @@ _WHY = {
     "packages-of-the-root": "the inventory was read to its end, and every row of it is listed",
     "files-of-packages": "the inventory lists no files; which package a file belongs to is inferred",
     "go-modules": "the build information of a Go program names every module",
+    "go-modules-not-stated": "a Go program that was built without modules names its main package and no module",
     "go-modules-recovered-from-paths": "a Go program without build information names modules by source paths only",
     "crates-stated-by-the-build": "the section .dep-v0 of a Rust program names every crate",
     "crates-recovered-from-paths": "a crate that cannot panic and leaves no path leaves no trace in a stripped program",
@@ -79,6 +80,7 @@ def compositions(report: Report, root: Component, others: Sequence[Component]) -
     by_method = _by_method(others)
     for name, aggregate, refs in (
         ("go-modules", "complete", by_method["go"]),
+        ("go-modules-not-stated", "unknown", by_method["go-none"]),
         ("go-modules-recovered-from-paths", "incomplete", by_method["go-path"]),
         ("crates-stated-by-the-build", "complete", by_method["dep-v0"]),
         ("crates-recovered-from-paths", "incomplete", by_method["path"]),
@@ -100,15 +102,16 @@ def compositions(report: Report, root: Component, others: Sequence[Component]) -
 
 def _by_method(others: Sequence[Component]) -> dict[str, list[str]]:
     """Programs by how their crates or modules are known."""
-    by_method: dict[str, list[str]] = {"go": [], "go-path": [], "dep-v0": [], "path": []}
+    by_method: dict[str, list[str]] = {"go": [], "go-none": [], "go-path": [], "dep-v0": [], "path": []}
     kinds = {c.ref: c.found_by for c in others}
     for component in others:
         if component.found_by != "elf":
             continue
         inside = {kinds.get(ref, "") for ref in component.depends_on}
-        language = dict(component.properties).get("rocketaudit:language", "")
-        if "go-buildinfo" in inside:
-            by_method["go"].append(component.ref)
+        properties = dict(component.properties)
+        language, modules = (properties.get(f"rocketaudit:{name}", "") for name in ("language", "go-modules"))
+        if modules:
+            by_method["go" if modules == "stated" else "go-none"].append(component.ref)
         elif "go-path" in inside or language == "go":
             by_method["go-path"].append(component.ref)
         elif "crate-dep-v0" in inside:

@@ -236,7 +236,7 @@ def test_what_is_not_known_is_said_plainly() -> None:
 
 
 def test_a_program_of_which_all_is_known_and_that_needs_nothing_says_none() -> None:
-    alone = replace(ELF, depends_on=("go:x.org/m@v1",))
+    alone = replace(ELF, depends_on=("go:x.org/m@v1",), properties=(("rocketaudit:go-modules", "stated"),))
     module = Component("go:x.org/m@v1", "library", "x.org/m", "v1", "pkg:golang/x.org/m@v1", found_by="go-buildinfo")
     found = spdx_2(with_parts(alone, module))
     origin = f"SPDXRef-{element_id(alone)}"

@@ -70,6 +70,8 @@ def _attributes(one: Binary | None, two: Binary | None) -> Iterator[tuple[str, J
     yield "needed", one.needed, two.needed, None
     yield "crates", _crates(one), _crates(two), None
     yield "go_modules", _modules(one), _modules(two), None
+    yield "go_module", _record(one.go_module), _record(two.go_module), None
+    yield "go_stated", _settings(one), _settings(two), None
     yield "module_info", _record(one.module_info), _record(two.module_info), None
     yield "package_note", _record(one.package_note), _record(two.package_note), None
     left, right = one.hardening, two.hardening
@@ -114,6 +116,10 @@ def _language(binary: Binary) -> str:
 
 def _crates(binary: Binary) -> JsonValue:
     return tuple(sorted(f"{crate.name}@{crate.version}" for crate in binary.crates)) or None
+
+
+def _settings(binary: Binary) -> JsonValue:
+    return tuple(f"{name}={value}" for name, value in binary.go_stated) or None
 
 
 def _replacement(module: GoModule) -> str:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from rocketaudit.analysis.linking import resolve_needed
 from rocketaudit.analysis.ownership import Owner
 from rocketaudit.analysis.sbom.files import changed_at
-from rocketaudit.analysis.sbom.purl import crate_purl, go_purl, make_purl
+from rocketaudit.analysis.sbom.go_modules import CERTAINTY, go_components, names_every_module
+from rocketaudit.analysis.sbom.purl import crate_purl
 from rocketaudit.analysis.sbom.system import OS_REF, file_ref
-from rocketaudit.model.binary import Binary, BinaryKind, Confidence, Crate, GoModule
+from rocketaudit.model.binary import Binary, BinaryKind, Crate
 from rocketaudit.model.component import Component
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import Locator
 
-_CERTAINTY = {Confidence.HIGH: 0.95, Confidence.MEDIUM: 0.7, Confidence.LOW: 0.4}
-_GO = re.compile(r"go(\d{1,4}(?:\.\d{1,4}){1,2}(?:(?:rc|beta)\d{1,4})?)(?![\w.])")
 _INTERNAL = frozenset({"std", "local"})
 
 
@@ -96,6 +94,8 @@ def _properties(binary: Binary, owner: Owner | None) -> Iterator[tuple[str, str]
     ):
         if text:
             yield f"rocketaudit:{name}", text
+    if binary.go_version is not None:
+        yield "rocketaudit:go-modules", "stated" if names_every_module(binary) else "not stated"
     if owner is not None:
         yield "rocketaudit:owner-method", owner.method
         yield "rocketaudit:owner-confidence", f"{owner.confidence:g}"
@@ -106,14 +106,7 @@ def _contents(evidence: Evidence, binary: Binary) -> Iterator[Component]:
     for crate in binary.crates:
         if crate.source not in _INTERNAL and not crate.root:
             yield _crate(crate, where)
-    toolchain = _GO.match(binary.go_version or "")
-    if toolchain is not None:
-        yield _go_library(toolchain[1], where)
-    main = binary.go_module
-    if main is not None and main.version and main.version != "(devel)":  # without a version nothing can be matched
-        yield _go_module(main, where, is_stated=True)
-    for module in binary.go_modules:
-        yield _go_module(module, where, is_stated=binary.go_version is not None)
+    yield from go_components(binary, where)
 
 
 def _crate(crate: Crate, where: tuple[Locator, ...]) -> Component:
@@ -125,41 +118,6 @@ def _crate(crate: Crate, where: tuple[Locator, ...]) -> Component:
         purl=crate_purl(crate.name, crate.version, crate.source),
         where=where,
         found_by=f"crate-{crate.evidence}",
-        confidence=_CERTAINTY[crate.confidence],
+        confidence=CERTAINTY[crate.confidence],
         properties=(("rocketaudit:crate-kind", crate.kind), ("rocketaudit:crate-source", crate.source)),
-    )
-
-
-def _go_library(version: str, where: tuple[Locator, ...]) -> Component:
-    """Go's own library, which is in every program; Syft, Trivy and OSV match its advisories by the name "stdlib"."""
-    return Component(
-        ref=f"go:stdlib@{version}",
-        kind="library",
-        name="stdlib",
-        version=version,
-        purl=make_purl("golang", None, "stdlib", version, {}),
-        cpe=f"cpe:2.3:a:golang:go:{version}:*:*:*:*:*:*:*",
-        where=where,
-        found_by="go-buildinfo",
-        description="standard library of Go",
-    )
-
-
-def _go_module(module: GoModule, where: tuple[Locator, ...], *, is_stated: bool) -> Component:
-    """A module of the build information, or one that only the function table's paths name."""
-    path, version = module.path, module.version
-    properties = [("rocketaudit:go-sum", module.sum or "")]
-    if module.replaced_by:
-        properties.append(("rocketaudit:replaces", f"{path}@{version}"))
-        path, _, version = module.replaced_by.partition("@")
-    return Component(
-        ref=f"go:{path}@{version}",
-        kind="library",
-        name=path,
-        version=version,
-        purl=go_purl(path, version),
-        where=where,
-        found_by="go-buildinfo" if is_stated else "go-path",
-        confidence=1.0 if is_stated else _CERTAINTY[Confidence.HIGH],
-        properties=tuple((name, value) for name, value in properties if value),
     )

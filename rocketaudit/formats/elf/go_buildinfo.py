@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 
 from rocketaudit.errors import FormatError
+from rocketaudit.formats.elf.go_settings import version_settings
 from rocketaudit.formats.elf.haystack import Ranges
 from rocketaudit.formats.elf.header import ElfFile
 from rocketaudit.model.binary import GoModule
@@ -34,6 +35,7 @@ class GoBuildInfo:
     main: str | None
     modules: tuple[GoModule, ...]
     module: GoModule | None = None
+    stated: tuple[tuple[str, str], ...] = ()  # settings about the main module's version
 
 
 def find_build_info(elf: ElfFile, ranges: Ranges) -> int | None:
@@ -122,6 +124,7 @@ def _parse(version: str | None, text: str) -> GoBuildInfo:
     main: str | None = None
     module: GoModule | None = None
     modules: list[GoModule] = []
+    settings: list[str] = []
     for line in text.split("\n"):
         kind, *fields = line.split("\t")
         if kind == "path" and fields:
@@ -139,4 +142,6 @@ def _parse(version: str | None, text: str) -> GoBuildInfo:
             main = main or fields[0]
             if len(fields) >= 2:
                 module = GoModule(fields[0], fields[1], None, fields[2] if len(fields) > 2 and fields[2] else None)
-    return GoBuildInfo(version, main, tuple(modules), module)
+        elif kind == "build" and fields:
+            settings.append("\t".join(fields))
+    return GoBuildInfo(version, main, tuple(modules), module, version_settings(settings))

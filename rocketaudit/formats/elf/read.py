@@ -132,6 +132,7 @@ def _read(elf: ElfFile, named: Named, *, search: bool) -> Binary:
         searched=detected.searched,
         classifier=CLASSIFIER,
         go_module=None if go is None else go.module,
+        go_stated=() if go is None else go.stated,
     )
 
 

@@ -171,6 +171,7 @@ def binary(path: str = "/usr/bin/a") -> Binary:
         (Crate("serde", "1.0.0", "crates.io", "path", Confidence.HIGH),), "go1.24", "main",
         (GoModule("golang.org/x/sys", "v0.1.0", "fork@v2", "h1:x"),),
         PackageNote("rpm", "a", "1.0", "x86_64", "cpe:x", "https://x"), module, 1234, None,
+        go_module=GoModule("x.org/main", "(devel)", None, None), go_stated=(("vcs", "git"),),
     )  # fmt: skip
 
 

@@ -240,9 +240,9 @@ def test_a_go_program_holds_its_main_module_and_the_library_of_its_compiler() ->
     main = module("github.com/opencontainers/runc", "v1.1.5")
     for version, module_version, refs in (
         ("go1.19.8", "v1.1.5", {"go:stdlib@1.19.8", "go:github.com/opencontainers/runc@v1.1.5"}),
-        ("go1.24rc2 X:boringcrypto", "(devel)", {"go:stdlib@1.24rc2"}),
-        ("devel go1.25-abc", "(devel)", set()),
-        ("go1.2:*:*<script>", "(devel)", {"go:stdlib@1.2"}),
+        ("go1.24rc2 X:boringcrypto", "(devel)", {"go:stdlib@1.24rc2", "go:github.com/opencontainers/runc@"}),
+        ("devel go1.25-abc", "(devel)", {"go:github.com/opencontainers/runc@"}),
+        ("go1.2:*:*<script>", "(devel)", {"go:stdlib@1.2", "go:github.com/opencontainers/runc@"}),
     ):
         program = binary("/usr/bin/x", go_version=version, go_module=replace(main, version=module_version))
         found = {part.ref: part for part in components(evidence(binaries=(program,))) if part.ref.startswith("go:")}
@@ -250,6 +250,26 @@ def test_a_go_program_holds_its_main_module_and_the_library_of_its_compiler() ->
         if "go:stdlib@1.19.8" in found:
             assert found["go:stdlib@1.19.8"].purl == "pkg:golang/stdlib@1.19.8"
             assert found["go:stdlib@1.19.8"].cpe == "cpe:2.3:a:golang:go:1.19.8:*:*:*:*:*:*:*"
+
+
+def test_a_program_that_was_built_without_modules_names_none_and_its_list_is_not_called_complete() -> None:
+    """Debian's runc: Go's build information names its main package and nothing that is linked in."""
+    gopath = binary("/usr/bin/runc", go_version="go1.19.8", go_main="github.com/opencontainers/runc")
+    alone = binary("/usr/bin/x", go_version="go1.19.8", go_main="command-line-arguments")
+    listed = binary("/usr/bin/y", go_version="go1.24.1", go_modules=(module("x.org/m", "v1.0.0"),))
+    value = evidence(binaries=(gopath, alone, listed))
+    found = {component.ref: component for component in components(value)}
+    assert {ref for ref in found if ref.startswith("go:")} == {
+        "go:stdlib@1.19.8", "go:stdlib@1.24.1", "go:github.com/opencontainers/runc@", "go:x.org/m@v1.0.0"
+    }  # fmt: skip
+    assert (
+        "without modules" in dict(found["go:github.com/opencontainers/runc@"].properties)["rocketaudit:version-unknown"]
+    )
+    parts = [part for ref, part in found.items() if ref != "os"]
+    stated = {item["bom-ref"]: item for item in compositions(replace(ordinary(), evidence=value), found["os"], parts)}
+    assert stated["composition:go-modules-not-stated"]["aggregate"] == "unknown"
+    assert stated["composition:go-modules-not-stated"]["dependencies"] == ["file:/usr/bin/runc", "file:/usr/bin/x"]
+    assert stated["composition:go-modules"]["dependencies"] == ["file:/usr/bin/y"]
 
 
 def test_modules_that_only_paths_name_are_no_complete_list() -> None:
