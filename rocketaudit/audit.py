@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rocketaudit.analysis.trust.judge import TrustInputs
-    from rocketaudit.evidence.collector import Collector
     from rocketaudit.model.integrity import Integrity
     from rocketaudit.model.trust import ChainLink
     from rocketaudit.source.protocol import Source
@@ -101,6 +100,7 @@ def look(target: Path, looking: Looking, benchmarks: Rules, progress: Progress |
 
 def look_at(source: Source, looking: Looking, benchmarks: Rules, progress: Progress) -> Evidence:
     """The evidence of a source that is already open."""
+    from rocketaudit.evidence import collectors_for
     from rocketaudit.evidence.collect import collect  # and every reader, which judging alone does not need
 
     def keys() -> tuple[Key, ...]:
@@ -119,7 +119,7 @@ def look_at(source: Source, looking: Looking, benchmarks: Rules, progress: Progr
         source,
         wants,
         keys=keys,
-        collectors=_collectors(),
+        collectors=collectors_for(source.target.kind),
         workers=looking.workers or len(os.sched_getaffinity(0)),
         progress=progress,
         tool=TOOL,
@@ -130,12 +130,6 @@ def look_at(source: Source, looking: Looking, benchmarks: Rules, progress: Progr
     from rocketaudit.formats.evidence_file import in_order
 
     return in_order(evidence)
-
-
-def _collectors() -> Iterator[Collector]:
-    from rocketaudit.evidence import COLLECTORS  # many modules, not needed before workers are busy
-
-    yield from COLLECTORS
 
 
 def judge_evidence(evidence: Evidence, judging: Judging) -> Report:

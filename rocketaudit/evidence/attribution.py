@@ -10,7 +10,6 @@ from rocketaudit.evidence.collector import Collector, Seen
 from rocketaudit.evidence.config_files import MAX_FACTS, Facts, read_config, root_trees
 from rocketaudit.formats.attribution import FILE_NAME, HEAD, parse_attribution
 from rocketaudit.formats.copyright_notice import MAX_STATEMENTS, MAX_TEXT, parse_copyright
-from rocketaudit.formats.squashfs import open_squashfs
 from rocketaudit.model import bytepath
 from rocketaudit.model.budget import Budget
 from rocketaudit.model.evidence import Wants
@@ -64,6 +63,8 @@ def _of_tree(tree: Tree, budget: Budget, found: _Found) -> Iterator[Seen]:
         try:
             if packed.state is State.UNREAD:
                 raise SourceError(packed.reason)
+            from rocketaudit.formats.squashfs import open_squashfs
+
             fs = open_squashfs(BytesReader(packed.data), budget)
             _walk(fs, fs.root(), budget, found)
         except (SourceError, FormatError) as error:

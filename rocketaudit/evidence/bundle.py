@@ -31,7 +31,7 @@ from rocketaudit.model.evidence import Coverage, Evidence, Gap
 from rocketaudit.model.fact import Assurance, Fact, JsonValue, Key, Locator, Plane, State
 from rocketaudit.model.target import Target, TargetKind, Tool
 from rocketaudit.source.api_client import Answer, ApiState, judge_answer
-from rocketaudit.source.live import NODE
+from rocketaudit.source.places import NODE
 
 COMMAND_LINE = Key("kernel_command_line", ("text",))
 ALL_OPTIONS = Key("kconfig", ("all",))

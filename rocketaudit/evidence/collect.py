@@ -94,7 +94,8 @@ def collect(
     def meanwhile() -> Iterator[None]:
         asked.append(wants if keys is None else replace(wants, keys=keys()))
         yield
-        import_module("rocketaudit.evidence.reading")  # all about programs, which no tree needs
+        for name in ("rocketaudit.evidence.reading", "asn1crypto.x509"):  # all about programs, which no tree needs
+            import_module(name)
         for one in walked:
             yield from walk_in_steps(one, source.budget)
 

@@ -1,33 +1,22 @@
-"""The collectors, in the order in which they run."""
+"""The collectors that ask an image, a folder or a node's own files, in the order in which they run."""
 
 from __future__ import annotations
 
 from rocketaudit.evidence import (
-    api_facts,
     attribution,
     ca_bundle,
     config_values,
-    device_mapper,
-    firewall,
     inventory,
     kernel_arguments,
     kernel_config,
     kernel_hmac,
     kernel_modules,
     kubelet,
-    lockdown,
-    mounted_view,
-    mounts,
-    node_identity,
     os_release,
     partition_digests,
-    running_files,
-    running_units,
-    secure_boot,
     selinux,
     settings,
     signed_files,
-    sockets,
     sysctl,
     units,
     updates,
@@ -36,7 +25,7 @@ from rocketaudit.evidence import (
 )
 from rocketaudit.evidence.collector import Collector
 
-COLLECTORS: tuple[Collector, ...] = (
+STATIC: tuple[Collector, ...] = (
     os_release.STATIC,
     settings.STATIC,
     kernel_arguments.STATIC,
@@ -56,20 +45,4 @@ COLLECTORS: tuple[Collector, ...] = (
     updates.STATIC,
     ca_bundle.STATIC,
     signed_files.STATIC,
-    node_identity.RUNTIME,
-    device_mapper.RUNTIME,
-    kernel_arguments.RUNTIME,
-    kernel_config.RUNTIME,
-    kernel_modules.RUNTIME,
-    sysctl.RUNTIME,
-    lockdown.RUNTIME,
-    selinux.RUNTIME,
-    secure_boot.RUNTIME,
-    mounts.RUNTIME,
-    mounted_view.RUNTIME,
-    running_units.RUNTIME,
-    running_files.RUNTIME,
-    sockets.RUNTIME,
-    firewall.RUNTIME,
-    api_facts.RUNTIME,
 )

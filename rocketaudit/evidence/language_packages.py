@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rocketaudit.evidence.collector import Seen
-from rocketaudit.evidence.reading import FileRead
 from rocketaudit.evidence.walking import Walked
 from rocketaudit.formats.stated_package import limit_of
 from rocketaudit.model.evidence import Gap
 from rocketaudit.model.fact import Fact, JsonValue, Key, Plane, State
 from rocketaudit.model.language_package import LanguagePackage
+
+if TYPE_CHECKING:
+    from rocketaudit.evidence.reading import FileRead  # and all about programs, which no tree needs
 
 MAX_PACKAGES = 50_000  # of one tree: a target with more is hostile or broken
 

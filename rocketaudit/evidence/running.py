@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rocketaudit.errors import RocketauditError
 from rocketaudit.model import bytepath
 from rocketaudit.model.evidence import Coverage
 from rocketaudit.model.fact import Fact, JsonValue, Key, Locator, Plane, State
 from rocketaudit.model.records import dataclass
-from rocketaudit.source.live import NODE, LiveSource
-from rocketaudit.source.places import MAX_TEXT, error_text, read_text
+from rocketaudit.model.target import TargetKind
+from rocketaudit.source.places import MAX_TEXT, NODE, error_text, read_text
 from rocketaudit.source.protocol import Source
+
+if TYPE_CHECKING:
+    from rocketaudit.source.live import LiveSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,4 +97,8 @@ class Running(RuntimeFacts):
 
 def running_node(source: Source) -> Running | None:
     """The node to ask, None for an image or a folder."""
+    if source.target.kind is not TargetKind.NODE:
+        return None
+    from rocketaudit.source.live import LiveSource  # and all that looks at a node, which an image does not need
+
     return Running(source) if isinstance(source, LiveSource) else None

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from urllib.parse import quote
 
 from rocketaudit.model import bytepath
 
 # Cc and Cf characters that terminals, editors and browsers act on: controls, bidi marks and overrides, zero width
-_ACTIVE = re.compile(
+_ACTIVE = (
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff"
     "\uffa0\ufff0-\ufffc\ud800-\udfff\U000e0000-\U000e0fff]"
 )
-_ACTIVE_BUT_LINES = re.compile(_ACTIVE.pattern.replace("\x00-\x1f", "\x00-\x08\x0b-\x1f", 1))
-_ACTIVE_IN_JSON = re.compile(_ACTIVE.pattern.replace("\x00-\x1f", "", 1))  # the others JSON escapes anyway
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_ACTIVE_BUT_LINES = _ACTIVE.replace("\x00-\x1f", "\x00-\x08\x0b-\x1f", 1)
+_ACTIVE_IN_JSON = _ACTIVE.replace("\x00-\x1f", "", 1)  # the others JSON escapes anyway
+_NOT_XML = "[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "|")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|<>~&^$])")
 _MENTION = re.compile(r"(?<![\w/])@(?=\w)|(?<=\w)@(?=\w)")
@@ -29,9 +30,12 @@ _COMMAND = re.compile(r"^(\s*)(::|##\[|##vso\[|##teamcity\[)", re.IGNORECASE | r
 MAX_SHOWN = 300
 
 
+_pattern = cache(re.compile)  # of such a set takes a millisecond, so it is made when something is shown
+
+
 def visible(text: str, *, lines: bool = False) -> str:
     r"""Text with every character that acts instead of showing written as `\x1b` or `\u202e`; `lines` keeps \n, \t."""
-    return (_ACTIVE_BUT_LINES if lines else _ACTIVE).sub(_spell, text)
+    return _pattern(_ACTIVE_BUT_LINES if lines else _ACTIVE).sub(_spell, text)
 
 
 def shorten(text: str, limit: int = MAX_SHOWN) -> str:
@@ -82,7 +86,7 @@ def terminal_start(text: str) -> str:
 
 def xml(text: str) -> str:
     """For XML text (not yet entity-escaped): every character that XML 1.0 may not hold is spelled out."""
-    return _NOT_XML.sub(_spell, visible(text, lines=True))
+    return _pattern(_NOT_XML).sub(_spell, visible(text, lines=True))
 
 
 def metric_label(text: str) -> str:
@@ -116,7 +120,7 @@ def json_text(text: str) -> str:
     r"""Finished JSON text with every active character as a \u escape: the same value, nothing that acts."""
     if text.isascii() and "\x7f" not in text:  # most are, and Python knows it of a text without looking
         return text
-    return _ACTIVE_IN_JSON.sub(_spell_json, text)
+    return _pattern(_ACTIVE_IN_JSON).sub(_spell_json, text)
 
 
 def _spell_json(found: re.Match[str]) -> str:

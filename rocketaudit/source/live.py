@@ -34,7 +34,7 @@ from rocketaudit.source.grafts import plan_grafts
 from rocketaudit.source.image import ImageSource, open_parts
 from rocketaudit.source.in_use import files_in_use
 from rocketaudit.source.node_tree import TOP_NAMES, NodeFileSystem, WithheldFileSystem
-from rocketaudit.source.places import Places, error_text, names_in, quiet_text
+from rocketaudit.source.places import NODE, Places, error_text, names_in, quiet_text
 from rocketaudit.source.proven import ProvenFileSystem
 from rocketaudit.source.raw import open_raw
 from rocketaudit.source.resident import is_supported
@@ -42,7 +42,6 @@ from rocketaudit.source.running_root import Running, ask_running, why_not_to_rea
 from rocketaudit.source.tree import Tree
 from rocketaudit.source.whereabouts import Standing, find_standing
 
-NODE = "node"
 _OWN_FILES = ("private", "data")  # scopes of what users and the API write: never opened on a node
 
 

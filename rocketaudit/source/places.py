@@ -11,6 +11,7 @@ from rocketaudit.model.records import dataclass
 from rocketaudit.source.kernel_files import is_genuine
 
 MAX_TEXT = 1 << 20
+NODE = "node"  # the scope of what runs here
 ROOTFS = ".bottlerocket/rootfs"  # where host containers with superpowers see the host's root
 _OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 

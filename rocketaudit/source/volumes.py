@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rocketaudit.errors import FormatError, TruncatedError
-from rocketaudit.formats.erofs import is_erofs, open_erofs
+from rocketaudit.formats.erofs import is_erofs
 from rocketaudit.formats.ext4 import is_ext, open_ext4
 from rocketaudit.formats.fat import is_fat, open_fat
 from rocketaudit.formats.recognise import LONGEST_HEAD, name_foreign
-from rocketaudit.formats.squashfs import is_squashfs, open_squashfs
+from rocketaudit.formats.squashfs import is_squashfs
 from rocketaudit.formats.verity import SUPERBLOCK_SIZE, parse_superblock
 from rocketaudit.model.budget import Budget
 from rocketaudit.model.disk import FILE_SYSTEMS, Content, Partition
@@ -128,12 +128,16 @@ def _is_zero(data: bytes | memoryview) -> bool:
 def _open(content: Content, reader: Reader, budget: Budget) -> FileSystem:
     match content:
         case Content.EROFS:
+            from rocketaudit.formats.erofs import open_erofs  # many modules, which most other images do not need
+
             return open_erofs(reader, budget)
         case Content.EXT4:
             return open_ext4(reader, budget)
         case Content.FAT:
             return open_fat(reader, budget)
         case Content.SQUASHFS:
+            from rocketaudit.formats.squashfs import open_squashfs
+
             return open_squashfs(reader, budget)
         case _:
             raise ValueError(f"{content} is no file system that we read")
