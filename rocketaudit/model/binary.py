@@ -115,7 +115,9 @@ class Hardening:
 
 @dataclass(frozen=True, slots=True)
 class Crate:
-    """`source` is "crates.io", "git", "local", "std", "registry" or "unknown".
+    """`source` is "crates.io", "git", "local", "std", "registry", "toolchain" or "unknown".
+
+    "std" is what Rust's own library brings, "toolchain" what was vendored with the compiler's source: of either.
 
     `evidence` is "dep-v0" (stated by cargo-auditable) or "path" (recovered from panic locations, incomplete).
     """

@@ -15,7 +15,13 @@ _PROBLEMS = Key("inventory", ("problems",))
 _WHY = {
     "files-of-the-root": "the root was walked to the end; every file that runs, boots or is trusted is listed",
     "packages-of-the-root": "the inventory was read to its end, and every row of it is listed",
+    "packages-beside-the-system": "every row of the inventory is a dependency of the system; packages of Python, Node"
+    " and texts that belong to no package are not, since readers take those for packages of the system",
     "files-of-packages": "the inventory lists no files; which package a file belongs to is inferred",
+    "dependencies-of-packages": "the inventory states none; a package lists the files that are taken for its own",
+    "dependencies-of-contents": "which crate, module or language package needs which other one is not in the image",
+    "named-by-licence-texts": "their licence texts name crates or modules that no file is known to hold: what needs"
+    " those is not known, and rocketaudit:carried-by names the package",
     "go-modules": "the build information of a Go program names every module",
     "go-modules-not-stated": "a Go program that was built without modules names its main package and no module",
     "go-modules-recovered-from-paths": "a Go program without build information names modules by source paths only",
@@ -73,10 +79,23 @@ def compositions(report: Report, root: Component, others: Sequence[Component]) -
     evidence = report.evidence
     walked = evidence.judged in evidence.walked and not report.unread
     yield _statement("files-of-the-root", "complete" if walked else "incomplete", assemblies=[root.ref])
-    yield _statement("packages-of-the-root", _inventory(report), dependencies=[root.ref])
+    rows = _inventory(report)
+    if rows == "complete" and any(_beside(root, others)):
+        yield _statement("packages-beside-the-system", "incomplete", dependencies=[root.ref])
+    else:
+        yield _statement("packages-of-the-root", rows, dependencies=[root.ref])
     packages = [c.ref for c in others if c.found_by == "inventory"]
     if packages:
         yield _statement("files-of-packages", "incomplete", assemblies=packages)
+    sources = [c.ref for c in others if c.found_by == "source-package"]
+    if packages or sources:
+        yield _statement("dependencies-of-packages", "unknown", dependencies=[*packages, *sources])
+    inner = [c.ref for c in others if c.kind == "library" and c.found_by != "source-package"]
+    if inner:
+        yield _statement("dependencies-of-contents", "unknown", dependencies=inner)
+    carriers = {c.parent for c in others if c.found_by == "attribution"} - {root.ref}
+    if carriers:
+        yield _statement("named-by-licence-texts", "unknown", dependencies=sorted(carriers))
     by_method = _by_method(others)
     for name, aggregate, refs in (
         ("go-modules", "complete", by_method["go"]),
@@ -98,6 +117,15 @@ def compositions(report: Report, root: Component, others: Sequence[Component]) -
     without = [c.ref for c in files if "SHA-512" not in dict(c.hashes)]
     if without:
         yield _statement("sha-512-not-collected", "incomplete", assemblies=without)
+
+
+def _beside(root: Component, others: Sequence[Component]) -> Iterator[str]:
+    """What belongs to the system alone and stands in no dependency of anything."""
+    needed = {ref for component in others for ref in component.depends_on}
+    for one in others:
+        is_inner = one.kind == "library" and one.found_by != "source-package"
+        if is_inner and one.parent == root.ref and one.ref not in needed:
+            yield one.ref
 
 
 def _by_method(others: Sequence[Component]) -> dict[str, list[str]]:

@@ -27,6 +27,8 @@ _KINDS = {
     "operating-system": "OperatingSystem",
 }  # Trivy knows a system by that name
 _LICENCE_REFERENCE = re.compile(r"LicenseRef-[A-Za-z0-9.-]+")
+# digests, and lists of which SPDX takes nothing for granted: none is written, so none is called whole
+_SILENT = frozenset({"sha-512-not-collected", "dependencies-of-contents", "named-by-licence-texts"})
 _UNKNOWN_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -171,7 +173,7 @@ def _needs(root: Component, others: Sequence[Component]) -> dict[str, tuple[str,
 def _of_system(statements: Iterable[Mapping[str, Any]], root: Component) -> dict[str, str]:
     """SPDX has one list for the files and the packages in the system: it is as whole as the less whole of both."""
     said = {name_of(one): str(one["aggregate"]) for one in statements}
-    both = {said["files-of-the-root"], said["packages-of-the-root"]}
+    both = {said["files-of-the-root"], said.get("packages-of-the-root", "complete")}
     return {root.ref: next(how for how in ("incomplete", "unknown", "complete") if how in both)}
 
 
@@ -181,6 +183,6 @@ def _known(statements: Iterable[Mapping[str, Any]], member: str) -> dict[str, st
 
 def _aggregates(statements: Iterable[Mapping[str, Any]], member: str) -> Iterator[tuple[str, str]]:
     for one in statements:
-        if name_of(one) != "sha-512-not-collected":  # that is about digests, not about what a file holds
+        if name_of(one) not in _SILENT:
             for ref in one.get(member, ()):
                 yield ref, str(one["aggregate"])

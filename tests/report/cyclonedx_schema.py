@@ -54,6 +54,31 @@ def dangling(document: dict[str, Any]) -> list[str]:
     return [*found, *(f"nowhere: {ref}" for ref in used if ref not in known)]
 
 
+def unreached(document: dict[str, Any]) -> list[str]:
+    """Components that no dependency leads to from the system, and of which no composition says why."""
+    needs = {item["ref"]: item.get("dependsOn", []) for item in document["dependencies"]}
+    stated = {item["bom-ref"].removeprefix("composition:"): item for item in document["compositions"]}
+    system = document["metadata"]["component"]["bom-ref"]
+    seen, pending = {system}, [system]
+    while pending:
+        new = set(needs.get(pending.pop(), ())) - seen
+        seen |= new
+        pending += new
+    carriers = set(stated.get("named-by-licence-texts", {}).get("dependencies", ()))
+    names = {item["name"] for item in everything(document) if item.get("bom-ref") in carriers}
+    names |= {name.removeprefix("bottlerocket-") for name in names}
+    found = []
+    for item in everything(document["components"]):
+        if "bom-ref" not in item or item["bom-ref"] in seen:
+            continue
+        by = {one["value"] for one in item.get("properties", ()) if one["name"] == "rocketaudit:carried-by"}
+        is_carried = any(name.removeprefix("bottlerocket-") in names for name in by)
+        is_whole = stated.get("packages-of-the-root", {}).get("aggregate") == "complete"
+        if is_whole and not is_carried:
+            found.append(item["bom-ref"])
+    return found
+
+
 def problems(document: dict[str, Any], version: str) -> list[str]:
     """What is wrong, at most 20 lines."""
     found = cyclonedx_validator(version).iter_errors(document)

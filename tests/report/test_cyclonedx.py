@@ -21,9 +21,10 @@ from rocketaudit.model.integrity import IntegrityVerdict
 from rocketaudit.model.report import Report
 from rocketaudit.model.trust import ChainLink, LinkState
 from rocketaudit.report.cyclonedx import SPEC_VERSIONS, write_cyclonedx
+from tests.analysis.made import fact
 from tests.analysis.sbom.test_components import image
 from tests.report.cyclonedx_javascript import check_with_javascript
-from tests.report.cyclonedx_schema import cyclonedx_validator, dangling, everything, problems
+from tests.report.cyclonedx_schema import cyclonedx_validator, dangling, everything, problems, unreached
 from tests.report.samples import clean, hostile, ordinary
 from tests.support import REPO, shared_data
 
@@ -101,6 +102,27 @@ def test_only_packages_and_files_are_dependencies_of_the_system_and_its_packages
     for ref, needs in found.items():
         if ref == "os" or ref.startswith("package:"):
             assert [one for one in needs if one.startswith(("crate:", "go:", "pypi:", "npm:", "maven:"))] == []
+
+
+def test_what_no_dependency_leads_to_is_stated_with_its_reason() -> None:
+    """Crates of licence texts only, and packages of Python: no file or package of the system is known to need them."""
+    value = full()
+    read = (fact("inventory", "packages", ()), fact("inventory", "problems", ()))
+    value = replace(value, evidence=replace(value.evidence, facts=(*value.evidence.facts, *read), _facts={}))
+    whole = document(value)
+    stated = {item["bom-ref"].removeprefix("composition:"): item for item in whole["compositions"]}
+    assert [ref.partition("@")[0] for ref in stated["named-by-licence-texts"]["dependencies"]] == ["package:apiserver"]
+    assert stated["packages-beside-the-system"]["dependencies"] == ["os"]  # texts of "host", which is no package
+    assert set(stated["dependencies-of-contents"]["dependencies"]) >= {"crate:serde@1.0.228", "crate:tokio@1.40.0"}
+    assert unreached(whole) == []
+    only_packages = [one for one in value.components if one.found_by != "attribution" or one.parent != "os"]
+    stated = {
+        item["bom-ref"]: item for item in document(replace(value, components=tuple(only_packages)))["compositions"]
+    }
+    assert "composition:packages-of-the-root" in stated
+    python = Component("pypi:x@1", "library", "x", "1", found_by="pypi-metadata", parent="os")
+    stated = {i["bom-ref"]: i for i in document(replace(value, components=(*only_packages, python)))["compositions"]}
+    assert stated["composition:packages-beside-the-system"]["aggregate"] == "incomplete"
 
 
 def test_completeness_is_stated_for_each_kind_of_knowledge() -> None:

@@ -12,7 +12,7 @@ import pytest
 from rocketaudit.cli.main import main
 from tests.images import Built
 from tests.report.cyclonedx_javascript import check_with_javascript
-from tests.report.cyclonedx_schema import dangling, problems
+from tests.report.cyclonedx_schema import dangling, problems, unreached
 from tests.source import disks
 from tests.source.disks import Part
 
@@ -40,6 +40,7 @@ def check(target: Path, folder: Path, *, code: int = 0) -> dict[str, Any]:
         assert document["specVersion"] == version
         assert problems(document, version) == []
         assert dangling(document) == []
+        assert unreached(document) == []
     assert check_with_javascript(*paths.values()) == ""
     found: dict[str, Any] = documents["1.6"]
     return found

@@ -16,8 +16,6 @@ from rocketaudit.model.component import Component
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import Locator
 
-_INTERNAL = frozenset({"std", "local"})
-
 
 def binary_components(
     evidence: Evidence, owner_of: Mapping[str, Owner], parents: Mapping[str, Component]
@@ -103,15 +101,15 @@ def _properties(binary: Binary, owner: Owner | None) -> Iterator[tuple[str, str]
 
 def _contents(evidence: Evidence, binary: Binary) -> Iterator[Component]:
     where = (Locator(evidence.target.name, binary.scope, binary.path),)
-    for crate in binary.crates:
-        if crate.source not in _INTERNAL and not crate.root:
-            yield _crate(crate, where)
+    yield from (_crate(crate, where) for crate in binary.crates)
     yield from go_components(binary, where)
 
 
 def _crate(crate: Crate, where: tuple[Locator, ...]) -> Component:
+    """A crate; one of no registry is another thing than a public one of its name."""
+    own = f"#{crate.source}" if crate.source in ("local", "git") else ""
     return Component(
-        ref=f"crate:{crate.name}@{crate.version}",
+        ref=f"crate:{crate.name}@{crate.version}{own}",
         kind="library",
         name=crate.name,
         version=crate.version,
@@ -119,5 +117,9 @@ def _crate(crate: Crate, where: tuple[Locator, ...]) -> Component:
         where=where,
         found_by=f"crate-{crate.evidence}",
         confidence=CERTAINTY[crate.confidence],
-        properties=(("rocketaudit:crate-kind", crate.kind), ("rocketaudit:crate-source", crate.source)),
+        properties=(
+            ("rocketaudit:crate-kind", crate.kind),
+            ("rocketaudit:crate-source", crate.source),
+            *((("rocketaudit:crate-root", "true"),) if crate.root else ()),
+        ),
     )

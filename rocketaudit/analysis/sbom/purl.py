@@ -7,6 +7,7 @@ from packageurl import PackageURL
 from rocketaudit.model.package import Package
 
 PURL_TYPES = ("rpm", "bottlerocket")
+_PUBLIC = frozenset({"crates.io", "registry", "std", "toolchain", "unknown"})
 
 
 def package_version(package: Package) -> str:
@@ -38,7 +39,7 @@ def system_purl(os_id: str, version: str, arch: str) -> str:
 
 def crate_purl(name: str, version: str, source: str) -> str:
     """pkg:cargo of a crate; only crates of a public registry get one, since a local name proves nothing."""
-    return make_purl("cargo", None, name, version, {}) if source in ("crates.io", "registry", "unknown") else ""
+    return make_purl("cargo", None, name, version, {}) if source in _PUBLIC else ""
 
 
 def go_purl(path: str, version: str) -> str:

@@ -113,7 +113,7 @@ def _source(prefix: bytes) -> str:
     if _TOOLCHAIN.search(prefix):
         return "std"
     if _VENDORED.search(prefix):  # another string may stand before it without a byte between
-        return "unknown"
+        return "toolchain"
     if b"index.crates.io-" in prefix or b"github.com-1ecc6299db9ec823" in prefix:
         return "crates.io"
     if b"git/checkouts" in prefix:

@@ -252,6 +252,25 @@ def test_a_go_program_holds_its_main_module_and_the_library_of_its_compiler() ->
             assert found["go:stdlib@1.19.8"].cpe == "cpe:2.3:a:golang:go:1.19.8:*:*:*:*:*:*:*"
 
 
+def test_every_crate_that_the_build_states_is_there_and_local_code_has_no_package_url() -> None:
+    """The list of .dep-v0 is called complete: so the program's own crates and those of Rust's library belong to it."""
+    crates = (
+        crate("me", "1.0.0", "dep-v0", root=True, source="local"),
+        crate("serde", "1.0.228", "dep-v0"),
+        crate("hashbrown", "0.14.5", source="std"),
+        crate("serde", "1.0.229", "dep-v0", source="git"),
+    )
+    found = by_ref(evidence(binaries=(binary("/usr/bin/x", crates=crates),)))
+    purls = {part.ref: part.purl for part in found.values() if part.ref.startswith("crate:")}
+    assert purls == {
+        "crate:me@1.0.0#local": "",
+        "crate:serde@1.0.228": "pkg:cargo/serde@1.0.228",
+        "crate:hashbrown@0.14.5": "pkg:cargo/hashbrown@0.14.5",
+        "crate:serde@1.0.229#git": "",
+    }
+    assert ("rocketaudit:crate-root", "true") in found["crate:me@1.0.0#local"].properties
+
+
 def test_a_program_that_was_built_without_modules_names_none_and_its_list_is_not_called_complete() -> None:
     """Debian's runc: Go's build information names its main package and nothing that is linked in."""
     gopath = binary("/usr/bin/runc", go_version="go1.19.8", go_main="github.com/opencontainers/runc")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from rocketaudit.analysis.sbom import reconcile
 from rocketaudit.model.evidence import Evidence
+from rocketaudit.model.package import Package
 from rocketaudit.model.report import Finding
 from tests.analysis.made import binary, crate, evidence, fact, module, os_release, package, record, vendor
 
@@ -41,6 +44,101 @@ def test_an_image_whose_lists_agree_gives_no_finding() -> None:
     assert reconcile(agreeing()) == ()
 
 
+AS_SYFT_WRITES_IT = (  # Syft 1.18.1 over a go.mod and a Cargo.lock: name, version, purl
+    ("github.com/forked/bar/v2", "v2.0.2", "pkg:golang/github.com/forked/bar@v2.0.2#v2"),
+    ("github.com/Azure/azure-sdk-for-go/sdk/azcore", "v1.2.0",
+     "pkg:golang/github.com/Azure/azure-sdk-for-go@v1.2.0#sdk/azcore"),
+    ("github.com/docker/docker", "v28.0.0+incompatible", "pkg:golang/github.com/docker/docker@v28.0.0%2Bincompatible"),
+    ("k8s.io/api", "v0.30.0", "pkg:golang/k8s.io/api@v0.30.0"),
+    ("./local", "UNKNOWN", "pkg:golang/./local"),
+    ("serde_json", "1.0.0-rc.1", "pkg:cargo/serde_json@1.0.0-rc.1"),
+    ("wasi", "0.11.0+wasi-snapshot-preview1", "pkg:cargo/wasi@0.11.0%2Bwasi-snapshot-preview1"),
+)  # fmt: skip
+
+
+def test_the_same_thing_written_in_another_way_is_no_finding() -> None:
+    """Subpaths, escapes, case, "-" for "_", what no order counts, folders of the build, the compiler's own crates."""
+    listed = (*AS_SYFT_WRITES_IT, ("bigword", "1.0.0", "pkg:cargo/BigWord@1.0.0"),
+              ("toml", "v1.0.0", "pkg:golang/github.com/burntsushi/toml@v1.0.0"))  # fmt: skip
+    modules = (
+        module("github.com/foo/bar/v2", "v2.0.1", "github.com/forked/bar/v2@v2.0.2"),
+        module("github.com/Azure/azure-sdk-for-go/sdk/azcore", "v1.2.0"),
+        module("github.com/docker/docker", "v28.0.0+incompatible"),
+        module("github.com/BurntSushi/toml", "v1.0.0"),
+        module("k8s.io/api", "v0.0.0", "./staging/src/k8s.io/api@(devel)"),
+        module("k8s.io/client-go", "(devel)"),
+        module("example.org/local", "v1.0.0", "./local"),
+    )
+    crates = (
+        crate("serde-json", "1.0.0-rc.1"),
+        crate("wasi", "0.11.0"),
+        crate("BigWord", "1.0.0"),
+        crate("hashbrown", "0.12.3", source="toolchain"),
+        crate("mine", "0.1.0", source="local"),
+    )
+    value = evidence(
+        binaries=(binary("/usr/bin/a", go_modules=modules, crates=crates),),
+        facts=(vendor(*listed), *os_release(VERSION_ID="1.57.0")),
+    )
+    assert [f for f in reconcile(value) if "vendor" in f.id or "differs" in f.id] == []
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (package("glibc", "2.41"), "pkg:rpm/bottlerocket-glibc@2.41-1.br1?arch=x86_64&epoch=0"),
+        (package("glibc", "2.41", epoch="1"), "pkg:rpm/glibc@1:2.41-1.br1"),
+        (package("bottlerocket-glibc", "2.41"), "pkg:rpm/bottlerocket/glibc@2.41-1.br1"),
+        (package("glibc", "2.41", release=""), "pkg:rpm/bottlerocket-glibc@2.41-1.br1"),
+        (package("glibc", "2.41~rc1^git5+x"), "pkg:rpm/glibc@2.41~rc1%5Egit5%2Bx-1.br1"),
+    ],
+)
+def test_a_package_version_written_in_another_way_is_no_finding(ours: Package, theirs: str) -> None:
+    value = evidence(packages=(ours,), facts=(vendor(("glibc", "", theirs)),), files=(record("/usr/lib/glibc/x"),))
+    assert reconcile(value) == ()
+
+
+def test_a_replaced_module_is_shown_with_what_it_replaces() -> None:
+    program = binary("/usr/bin/a", go_modules=(module("a.org/x", "v1.0.0", "b.org/x@v1.0.1"),))
+    listed = vendor(("a.org/x", "v1.0.0", "pkg:golang/a.org/x@v1.0.0"))
+    (one,) = found(evidence(binaries=(program,), facts=(listed,)), "golang-not-in-vendor-sbom")
+    assert "holds b.org/x v1.0.1 in place of a.org/x@v1.0.0" in one.detail
+
+
+def test_more_differences_than_are_listed_are_counted() -> None:
+    program = binary("/usr/bin/a", crates=tuple(crate(f"c{i}", "1.0.0") for i in range(150)))
+    value = evidence(binaries=(program,), facts=(vendor(("serde", "1.0.0", "pkg:cargo/serde@1.0.0")),))
+    assert len(found(value, "cargo-not-in-vendor-sbom")) == 100
+    assert "150" in found(value, "cargo-differs-total")[0].title
+
+
+@pytest.mark.parametrize(
+    ("name", "release", "is_contradiction"),
+    [
+        ("scan-2026.11.27.img", {"VERSION_ID": "1.57.0"}, False),
+        ("bottlerocket-aws-k8s-1.33.2-x86_64-1.57.0-abc.img", {"VERSION_ID": "1.57.0"}, False),
+        ("x", {"VERSION_ID": "1.57.0-rc.1+dev", "PRETTY_NAME": "Bottlerocket OS 1.57.0 (aws-dev)"}, False),
+        ("x", {"VERSION_ID": "12", "PRETTY_NAME": "Debian GNU/Linux 12.5.1"}, False),
+        ("x", {"VERSION_ID": "12", "PRETTY_NAME": "Debian GNU/Linux 13.5.1"}, True),
+        ("bottlerocket-aws-dev-x86_64-1.58.0-abc.img", {"VERSION_ID": "1.57.0"}, True),
+        ("x", {"VERSION_ID": "1.0.0", "IMAGE_VERSION": "1.57.0"}, True),
+    ],
+)
+def test_only_the_version_of_the_system_contradicts_its_version_id(
+    name: str, release: dict[str, str], is_contradiction: bool
+) -> None:
+    value = evidence(facts=os_release(**release))
+    named = replace(value, target=replace(value.target, name=name), _facts={})
+    assert bool(found(named, "version-contradiction")) == is_contradiction
+
+
+def test_a_vendor_sbom_of_another_version_contradicts_too() -> None:
+    subject = fact("vendor_sbom", "cyclonedx-sbom.json", ("Bottlerocket OS", "1.56.0"), "subject")
+    rows = vendor(("serde", "1.0.0", "pkg:cargo/serde@1.0.0"))
+    value = evidence(facts=(*os_release(VERSION_ID="1.57.0"), subject, rows))
+    assert "1.56.0" in found(value, "version-contradiction")[0].detail
+
+
 def test_an_unused_crate_of_the_vendor_is_no_finding_since_builds_over_declare() -> None:
     assert not [finding for finding in reconcile(agreeing()) if "unused" in finding.title]
 
@@ -57,7 +155,7 @@ def test_a_crate_in_another_version_shows_both_sides() -> None:
     base = agreeing()
     changed = replace(base.binaries[1], crates=(crate("serde", "1.0.1"),))
     (one,) = found(replace(base, binaries=(base.binaries[0], changed)), "cargo-version-differs")
-    assert "holds 1.0.1" in one.detail
+    assert "holds serde 1.0.1" in one.detail
     assert "1.0.100, 1.0.228" in one.detail
 
 
