@@ -17,6 +17,7 @@ from typing import Any, TypeVar, cast
 from rocketaudit.errors import FormatError
 from rocketaudit.model.codec_decode import decoder
 from rocketaudit.model.codec_encode import encoder
+from rocketaudit.model.codec_text import writer
 
 T = TypeVar("T")
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -39,9 +40,14 @@ def canonical(raw: object) -> bytes:
 
 
 def dumps(value: object) -> bytes:
-    """A dataclass as canonical JSON."""
+    """A dataclass as canonical JSON: the bytes of `canonical(encode(value))`."""
     with without_collection():
-        return canonical(encode(value))
+        return writer(cast(Any, type(value)), True)(value).encode()
+
+
+def compact(value: object) -> str:
+    """A dataclass as JSON on one line, fields in their order and every character as it is."""
+    return writer(cast(Any, type(value)), False)(value)
 
 
 def loads(cls: type[T], data: bytes | memoryview) -> T:

@@ -12,7 +12,7 @@ from functools import cache
 from operator import attrgetter
 from typing import Any, Union
 
-from rocketaudit.model.codec_hints import NO_DEFAULT, PLAIN, Coder, default_of, is_json, optional
+from rocketaudit.model.codec_hints import NO_DEFAULT, PLAIN, Coder, default_of, hints_of, is_json, optional
 from rocketaudit.model.fact import Key
 
 
@@ -55,7 +55,7 @@ def _encode_tuple(arguments: tuple[Any, ...], full: bool) -> Coder:
 
 def _encode_dataclass(cls: type, full: bool) -> Coder:
     """A function made for the class: a loop over its fields would take twice as long, and files have thousands."""
-    hints = typing.get_type_hints(cls)
+    hints = hints_of(cls)
     scope: dict[str, Any] = {}
     known = [field for field in fields(cls) if not field.name.startswith("_")]
     lines = ["def made(value):", "    out = {}"]

@@ -6,11 +6,15 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field
+from functools import cache
 from typing import Any, Union
 
 Coder = Callable[[Any], Any]
 PLAIN: tuple[type, ...] = (str, int, bool)
 NO_DEFAULT = object()
+
+
+hints_of = cache(typing.get_type_hints)  # of a class: reading its annotations takes longer than all else about it
 
 
 def is_json(hint: Any) -> bool:

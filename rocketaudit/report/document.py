@@ -188,11 +188,10 @@ def total_score(benchmarks: Iterable[BenchmarkResult]) -> TotalScore:
     return TotalScore(100 * passed / len(counted), 100 * (passed + unknown) / len(counted))
 
 
-def encode_document(document: ReportDocument) -> dict[str, object]:
-    """Plain JSON values; components (there may be many) without the fields that are at their default."""
+def encode_document(document: ReportDocument) -> tuple[dict[str, object], list[str]]:
+    """Plain JSON values but for components; and each of those (there may be many) as text, without its defaults."""
     raw: dict[str, object] = codec.encode(replace(document, components=()), full=True)
-    raw["components"] = [codec.encode(component) for component in document.components]
-    return raw
+    return raw, [codec.compact(component) for component in document.components]
 
 
 def _extra(report: Report) -> Mapping[str, str] | None:

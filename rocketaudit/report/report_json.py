@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 from rocketaudit.errors import UnsupportedError
 from rocketaudit.model import codec
@@ -13,7 +14,8 @@ from rocketaudit.report.escape import json_text
 
 def write_json(report: Report) -> bytes:
     """The whole report, one member and one element of a list a line."""
-    return lay_out(encode_document(to_document(report)))
+    document, components = encode_document(to_document(report))
+    return lay_out(document, {"components": components})
 
 
 def read_json(data: bytes) -> Report:
@@ -25,14 +27,15 @@ def read_json(data: bytes) -> Report:
     return from_document(codec.decode(ReportDocument, raw))
 
 
-def lay_out(document: dict[str, object]) -> bytes:
-    """A JSON object, one member a line and one element of each top-level list a line: short, and good to diff."""
+def lay_out(document: dict[str, object], written: Mapping[str, list[str]] | None = None) -> bytes:
+    """A JSON object, one member a line and one element of each top-level list a line: short, and good to diff.
+
+    `written` has the elements of lists that are text already, by the name of the member.
+    """
     members = []
     for name, value in document.items():
-        if isinstance(value, list) and value:
-            text = "[\n  " + ",\n  ".join(map(_compact, value)) + "\n ]"
-        else:
-            text = _compact(value)
+        lines = (written or {}).get(name) or (list(map(_compact, value)) if isinstance(value, list) else [])
+        text = "[\n  " + ",\n  ".join(lines) + "\n ]" if lines else _compact(value)
         members.append(f" {_compact(name)}: {text}")
     return json_text("{\n" + ",\n".join(members) + "\n}\n").encode()
 

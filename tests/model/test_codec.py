@@ -203,6 +203,66 @@ def sample(files: int, binaries: int) -> Evidence:
     )  # fmt: skip
 
 
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3).map(tuple) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+LEAVES = st.builds(
+    Leaf,
+    st.text(),
+    st.integers() | st.booleans(),
+    st.floats(allow_nan=False, allow_infinity=False) | st.integers(),
+    st.booleans(),
+)
+NODES = st.builds(
+    Node,
+    st.builds(Key, st.text(), st.lists(st.text(), max_size=2).map(tuple), st.text()),
+    st.sampled_from(State),
+    st.none() | LEAVES,
+    st.lists(LEAVES, max_size=3).map(tuple),
+    st.tuples(st.text(), st.integers()),
+    st.none() | st.dictionaries(st.text(), st.lists(st.integers(), max_size=2).map(tuple), max_size=3),
+    VALUES,
+    st.none() | st.dates(),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Loose:
+    """Nothing but fields with defaults, in no order of their names."""
+
+    last: str = "x"
+    first: int = 1
+    some: bool | None = None
+    leaf: Leaf = Leaf("")
+    names: tuple[str, ...] = ("a",)
+
+
+@given(
+    NODES | st.builds(Loose, st.text(), st.integers(), st.none() | st.booleans(), LEAVES, st.just(()) | st.just(("a",)))
+)
+@settings(max_examples=300, deadline=None)
+def test_text_is_what_json_makes_of_the_encoded_value(value: Node | Loose) -> None:
+    plain = codec.encode(value)
+    assert codec.dumps(value) == codec.canonical(plain)
+    assert codec.compact(value) == json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_numbers_that_json_does_not_know_are_refused_in_text_too(number: float) -> None:
+    for value in (Leaf("a", ratio=number), Node(KEY, value=(number,))):
+        with pytest.raises(ValueError, match="Out of range"):
+            codec.dumps(value)
+        with pytest.raises(ValueError, match="Out of range"):
+            codec.compact(value)
+
+
+def test_evidence_of_a_whole_image_is_written_as_it_is_encoded() -> None:
+    evidence = sample(20, 5)
+    assert codec.dumps(evidence) == codec.canonical(codec.encode(evidence))
+
+
 def test_evidence_of_a_whole_image_is_read_and_written_fast() -> None:
     """Stated for a quiet machine: 250 ms to read, 400 ms to write; here only a gross loss fails."""
     evidence = sample(10_000, 2_000)
