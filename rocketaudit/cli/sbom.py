@@ -16,7 +16,8 @@ def sbom(
         list[str],
         typer.Argument(
             metavar="TARGET | diff A B | sign SBOM | verify SBOM",
-            help="An image, a folder or an evidence file; two of them; or a document that `-o cyclonedx=FILE` wrote.",
+            help="An image, a folder or an evidence file; diff also takes bills of materials of any program "
+            "(CycloneDX, SPDX); sign and verify take what `-o cyclonedx=FILE` wrote.",
         ),
     ],
     output: Annotated[
@@ -49,7 +50,10 @@ def sbom(
     quiet: Quiet = False,
     no_color: NoColor = False,
 ) -> int:
-    """Write the bill of materials of a target (CycloneDX, SPDX); compare two; sign one, or check who signed it."""
+    """Write the bill of materials of a target (CycloneDX, SPDX); compare two; sign one, or check who signed it.
+
+    A comparison ends with 1 when anything changed, 3 when something could not be compared, 0 otherwise.
+    """
     from rocketaudit.analysis.sbom.purl import PURL_TYPES
     from rocketaudit.cli.running import Run
     from rocketaudit.errors import UsageError
@@ -121,7 +125,8 @@ def _versioned(word: str, default: str) -> str:
 def _diff(first: object, second: object) -> int:
     from rocketaudit.analysis.sbom.compare import compare
     from rocketaudit.cli.output import print_bytes, write_file
-    from rocketaudit.cli.running import Run, audit_target
+    from rocketaudit.cli.running import Run
+    from rocketaudit.cli.sbom_sides import open_side
     from rocketaudit.errors import UsageError
     from rocketaudit.report.sbom_text import CHANGE_FORMATS
 
@@ -131,11 +136,13 @@ def _diff(first: object, second: object) -> int:
     for name, _, _ in wanted:
         if name not in CHANGE_FORMATS:
             raise UsageError(f"a comparison has no format {name!r}", hint=f"one of: {', '.join(CHANGE_FORMATS)}")
-    changes = compare(audit_target(first).components, audit_target(second).components)
+    changes = compare(open_side(first), open_side(second))
     for name, _, path in wanted:
         data = CHANGE_FORMATS[name](changes).encode()
         if path and path != "-":
             write_file(Path(path), data)
         else:
             print_bytes(data)
-    return 1 if changes else 0
+    if any(change.change != "unknown" for change in changes):
+        return 1
+    return 3 if changes else 0

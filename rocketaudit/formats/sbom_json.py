@@ -1,6 +1,6 @@
-"""Bills of materials of other programs, as far as they can be compared: CycloneDX and SPDX 2 in JSON.
+"""Bills of materials of other programs, as far as they can be compared: CycloneDX, SPDX 2 and SPDX 3 in JSON.
 
-Formats: cyclonedx.org/docs (1.2 to 1.7) and spdx.github.io/spdx-spec/v2.3. Anything that is not a list of named
+Formats: cyclonedx.org/docs (1.2 to 1.7), spdx.github.io/spdx-spec/v2.3 and v3.0.1. Anything that is not a list of named
 things with versions is left out; nothing is guessed.
 """
 
@@ -22,17 +22,25 @@ _OURS = "rocketaudit:"  # starts the names of properties that our own documents 
 
 def is_sbom(record: object) -> bool:
     """Whether parsed JSON says that it is a bill of materials that `parse_sbom` reads."""
-    return isinstance(record, Mapping) and (record.get("bomFormat") == "CycloneDX" or "spdxVersion" in record)
+    if not isinstance(record, Mapping):
+        return False
+    return record.get("bomFormat") == "CycloneDX" or "spdxVersion" in record or _is_spdx_3(record)
 
 
 def parse_sbom(data: bytes, name: str) -> tuple[Target, tuple[Component, ...]]:
     """What the document is about and what it lists; FormatError for another document, or one that contradicts."""
     record = loads(data, what="bill of materials", max_bytes=MAX_BYTES)
     if not is_sbom(record):
-        raise UnsupportedError("not a bill of materials that we read: CycloneDX or SPDX 2 in JSON expected")
+        raise UnsupportedError("not a bill of materials that we read: CycloneDX or SPDX in JSON expected")
     if record.get("bomFormat") == "CycloneDX":
         return _target(record, name), tuple(_bounded(_cyclonedx(record.get("components", []), 0)))
-    return Target(name, TargetKind.IMAGE), tuple(_bounded(_spdx(record)))
+    listed = _spdx_3(record) if _is_spdx_3(record) else _spdx(record)
+    return Target(name, TargetKind.IMAGE), tuple(_bounded(listed))
+
+
+def _is_spdx_3(record: Mapping[str, Any]) -> bool:
+    context = record.get("@context")
+    return isinstance(context, str) and "spdx.org/rdf/3." in context and isinstance(record.get("@graph"), list)
 
 
 def _target(record: Mapping[str, Any], name: str) -> Target:
@@ -96,6 +104,27 @@ def _spdx(record: Mapping[str, Any]) -> Iterator[Component]:
         if isinstance(one, Mapping) and _text(one, "fileName"):
             name = _text(one, "fileName").removeprefix(".")
             yield Component(_text(one, "SPDXID"), "file", name, hashes=_checksums(one))
+
+
+def _spdx_3(record: Mapping[str, Any]) -> Iterator[Component]:
+    """Packages and files of the graph; a File of SPDX 3 has no version."""
+    kinds = {"operatingSystem": "operating-system", "firmware": "firmware"}
+    for number, one in enumerate(_list(record, "@graph")):
+        kind = one.get("type") if isinstance(one, Mapping) else None
+        if kind not in ("software_Package", "software_File"):
+            continue
+        if not _text(one, "name"):
+            raise FormatError(f"element {number} of a bill of materials has no name")
+        hashes = tuple(
+            (_text(each, "algorithm").replace("sha", "SHA-"), _text(each, "hashValue"))
+            for each in _list(one, "verifiedUsing")
+            if isinstance(each, Mapping)
+        )
+        otherwise = "file" if kind == "software_File" else "library"
+        yield Component(
+            _text(one, "spdxId"), kinds.get(_text(one, "software_primaryPurpose"), otherwise), _text(one, "name"),
+            _text(one, "software_packageVersion"), _text(one, "software_packageUrl"), hashes=hashes,
+        )  # fmt: skip
 
 
 def _spdx_kind(package: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Protocol
@@ -11,7 +12,9 @@ from rocketaudit.model.records import dataclass
 from rocketaudit.report.escape import json_text, markdown, markdown_code, shorten, terminal
 
 MAX_LINES = 200
-_SIGNS = {"added": "+", "removed": "-", "changed": "~"}
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+MAX_MARKDOWN = 60_000  # characters; the text of a pull request may have 65,536
+_SIGNS = {"added": "+", "removed": "-", "changed": "~", "unknown": "?"}
 
 
 class Change(Protocol):
@@ -27,6 +30,8 @@ class Change(Protocol):
     def before(self) -> str: ...
     @property
     def after(self) -> str: ...
+    @property
+    def order(self) -> str: ...
 
 
 class Element(Protocol):
@@ -51,6 +56,7 @@ class _Row:
     name: str
     before: str
     after: str
+    order: str
 
 
 def changes_text(changes: Sequence[Change]) -> str:
@@ -65,7 +71,7 @@ def changes_markdown(changes: Sequence[Change]) -> str:
 
 def changes_json(changes: Sequence[Change]) -> str:
     """One array, one object a change."""
-    rows = [asdict(_Row(c.group, c.change, c.name, c.before, c.after)) for c in changes]
+    rows = [asdict(_Row(c.group, c.change, c.name, c.before, c.after, c.order)) for c in changes]
     return json_text(json.dumps(rows, indent=1, ensure_ascii=False)) + "\n"
 
 
@@ -91,8 +97,8 @@ def elements_text(elements: Sequence[Element]) -> str:
 
 
 def _counts(changes: Sequence[Change]) -> Iterator[str]:
-    if not changes:
-        yield "No difference."
+    if all(change.change == "unknown" for change in changes):
+        yield "No difference in what could be compared." if changes else "No difference."
     for group in dict.fromkeys(change.group for change in changes):
         kinds = [change.change for change in changes if change.group == group]
         yield f"{group}: " + ", ".join(f"{kinds.count(kind)} {kind}" for kind in _SIGNS if kind in kinds)
@@ -109,13 +115,16 @@ def _text_lines(changes: Sequence[Change]) -> Iterator[str]:
 def _versions(change: Change) -> str:
     before, after = (_brief(value) for value in (change.before, change.after))
     if change.change == "changed":
-        return f" {before or '(also other)'} -> {after or '(gone)'}"
-    return f" {before or after}".rstrip()
+        order = " (older)" if change.order == "older" else ""
+        return f" {before or '(also other)'} -> {after or '(gone)'}{order}"
+    return f": {after}" if change.change == "unknown" else f" {before or after}".rstrip()
 
 
 def _brief(value: str) -> str:
-    is_digest = len(value) == 64 and value.isalnum()
-    return f"{value[:12]}…" if is_digest else terminal(shorten(value, 120))
+    """A version for a person; digests by their first twelve digits."""
+    if _DIGEST.fullmatch(value):
+        return f"sha256 {value[:12]}…"
+    return terminal(shorten(value, 120))
 
 
 def _markdown_lines(changes: Sequence[Change]) -> Iterator[str]:
@@ -127,10 +136,23 @@ def _markdown_lines(changes: Sequence[Change]) -> Iterator[str]:
         yield ""
         yield "| | What | Name | Before | After |"
         yield "|---|---|---|---|---|"
+    length = shown = 0
     for change in changes[:MAX_LINES]:
-        cells = (change.change, change.group, markdown(shorten(change.name, 200)))
-        versions = (markdown_code(_brief(v)) if v else "" for v in (change.before, change.after))
-        yield "| " + " | ".join((*cells, *versions)) + " |"
-    if len(changes) > MAX_LINES:
+        row = _markdown_row(change)
+        length += len(row) + 1
+        if length > MAX_MARKDOWN:
+            break
+        shown += 1
+        yield row
+    if len(changes) > shown:
         yield ""
-        yield f"{len(changes) - MAX_LINES} more."
+        yield f"{len(changes) - shown} more: `-o json` has all."
+
+
+def _markdown_row(change: Change) -> str:
+    kind = f"{change.change}, older" if change.order == "older" else change.change
+    name = markdown(shorten(change.name, 200))
+    before, after = (markdown_code(_brief(v)) if v else "" for v in (change.before, change.after))
+    if change.change == "unknown":
+        after = markdown(shorten(change.after, 200))
+    return f"| {kind} | {change.group} | {name} | {before} | {after} |"

@@ -38,7 +38,7 @@ def read_vendor(evidence: Evidence) -> Vendor | None:
         for row in fact.value:
             if isinstance(row, tuple) and len(row) == 3 and all(isinstance(part, str) for part in row):
                 listed, version, purl = map(str, row)
-                kind, known, stated = _identity(listed, version, purl)
+                kind, known, stated = identity(listed, version, purl)
                 by_type[kind][known_name(kind, known)].add(stated)
         return Vendor(name, fact.where, by_type, *_subject(evidence, name))
     return None
@@ -72,8 +72,8 @@ def known_version(kind: str, version: str) -> str:
     return bare.removeprefix("v").removesuffix("+incompatible") if kind == "golang" else bare
 
 
-def _identity(name: str, version: str, purl: str) -> tuple[str, str, str]:
-    """(purl type, name, version): out of the purl where there is one (purl-spec: type/namespace/name@version).
+def identity(name: str, version: str, purl: str) -> tuple[str, str, str]:
+    """(purl type, name, version): out of the purl where there is one (purl-spec: type/namespace/name@version), else "".
 
     Syft writes the rest of a Go module's path as the purl's subpath: github.com/a/b/v2 is golang/github.com/a/b#v2.
     """
@@ -84,7 +84,7 @@ def _identity(name: str, version: str, purl: str) -> tuple[str, str, str]:
     path = before.partition("?")[0]
     head, at, stated = path.rpartition("@")
     full = unquote(head if at else path)
-    if kind == "rpm":
+    if kind in ("rpm", "bottlerocket"):
         return kind, full.rpartition("/")[2].removeprefix("bottlerocket-"), unquote(stated) if at else version
     if kind == "golang":
         full = "/".join(part for part in (full, unquote(subpath)) if part)

@@ -6,7 +6,6 @@ import time
 from dataclasses import replace
 
 from rocketaudit.analysis.sbom import components
-from rocketaudit.analysis.sbom.compare import compare
 from rocketaudit.analysis.sbom.elements import elements
 from rocketaudit.model.component import Component
 from rocketaudit.model.evidence import Evidence
@@ -195,25 +194,6 @@ def test_kernel_scripts_and_ca_bundle_are_listed_and_documentation_is_not() -> N
 def test_an_image_of_which_nothing_is_known_still_has_its_system() -> None:
     found = components(evidence())
     assert [component.ref for component in found] == ["os"]
-
-
-def test_a_comparison_names_what_came_went_and_changed() -> None:
-    before = components(image())
-    base = image()
-    after = components(
-        replace(
-            base,
-            packages=(package("glibc", "2.44", epoch="1"), *base.packages[2:], package("new")),
-            binaries=base.binaries[:3],
-        )
-    )
-    changes = {(change.group, change.change, change.name): change for change in compare(before, after)}
-    assert changes["package", "changed", "glibc"].before == "2.43-1.br1"
-    assert changes["package", "changed", "glibc"].after == "2.44-1.br1"
-    assert ("package", "added", "new") in changes
-    assert ("package", "removed", "apiserver") in changes
-    assert ("file", "removed", "/usr/bin/nc") in changes
-    assert compare(before, before) == ()
 
 
 def test_many_source_packages_cost_no_more_than_the_rows() -> None:
