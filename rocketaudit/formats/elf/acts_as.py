@@ -7,14 +7,12 @@ shell must. So a program that merely names these words in a message or a manual 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from rocketaudit.formats.elf.haystack import Ranges
 from rocketaudit.formats.elf.header import ElfFile
-from rocketaudit.formats.elf.symbols import any_of
+from rocketaudit.formats.elf.symbols import SymbolTable
 from rocketaudit.model.binary import ACTS_AS, Crate, Signal
 
 SHELL, INTERPRETER = "shell", "interpreter"
@@ -98,7 +96,7 @@ _KINDS = (
 def acts_as(
     elf: ElfFile,
     ranges: Ranges,
-    imported: AbstractSet[bytes],
+    dynamic: SymbolTable,
     *,
     is_program: bool,
     is_managed: bool,
@@ -107,9 +105,11 @@ def acts_as(
     search: bool,
 ) -> tuple[Signal, ...]:
     """What the file acts as, one signal for each; `is_managed`: not C, in which nearly all are written."""
-    names = _Names(elf, imported)
-    inside = _bounded(ranges) if search and is_program else ()
+    names = _Names(elf, dynamic)
     used = {crate.name for crate in crates}
+    if names.has_none() and not used and not go_main:
+        return ()
+    inside = _bounded(ranges) if search and is_program else ()
     return tuple(_found(elf, names, inside, used, go_main, is_managed=is_managed))
 
 
@@ -153,30 +153,25 @@ def _bounded(ranges: Ranges) -> Ranges:
     return tuple(kept)
 
 
-_ASKED = sorted({name for kind in _KINDS for name in (*kind.imports, *(n for names in kind.names for n in names))})
-_PATTERN = re.compile(rb"\0(" + any_of(_ASKED) + rb")(?=\0)")
+_ASKED = frozenset(name for kind in _KINDS for name in (*kind.imports, *(n for names in kind.names for n in names)))
 
 
 class _Names:
-    """Which of the names that matter stand in the dynamic string table, found in one pass."""
+    """Which of the names that matter the dynamic symbols of a file have."""
 
-    def __init__(self, elf: ElfFile, imported: AbstractSet[bytes]) -> None:
-        table = elf.string_table if elf.dynamic else None
-        self._is_dynamic = table is not None
-        self._imported = imported  # also names that end inside another: bash's execve is the end of its shell_execve
-        self._places: dict[bytes, int] = {}
-        if table is not None:
-            for at, match in elf.haystack.matches(_PATTERN, ((table[0], table[0] + table[1]),)):
-                self._places.setdefault(match[1], at + 1)
+    def __init__(self, elf: ElfFile, dynamic: SymbolTable) -> None:
+        self._is_dynamic = bool(elf.dynamic) and elf.string_table is not None
+        self._base = dynamic.strings[0]
+        self._places = {name: dynamic.telling[name] for name in _ASKED.intersection(dynamic.telling)}
+
+    def has_none(self) -> bool:
+        """Whether a dynamic file has no such name; a static one can do what it likes."""
+        return self._is_dynamic and not self._places
 
     def first(self, wanted: tuple[bytes, ...]) -> int | None:
         """The place of the first name when all are there."""
-        return self._places[wanted[0]] if all(name in self._places for name in wanted) else None
+        return self._base + self._places[wanted[0]] if all(name in self._places for name in wanted) else None
 
     def can(self, imports: tuple[bytes, ...]) -> bool:
         """Whether one of these functions can be called; a static file can call what it holds."""
-        return (
-            not self._is_dynamic
-            or not self._imported.isdisjoint(imports)
-            or not self._places.keys().isdisjoint(imports)
-        )
+        return not self._is_dynamic or not self._places.keys().isdisjoint(imports)

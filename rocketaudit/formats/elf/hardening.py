@@ -106,10 +106,10 @@ def is_static(elf: ElfFile) -> bool:
 
 def _called(names: Names) -> _Called:
     undefined = names.dynamic.undefined
-    telling = names.dynamic.telling
+    telling = names.dynamic.telling.keys()
     fortified = {_CHECKED[name] for name in undefined & _CHECKED.keys()}
     plain = undefined & FORTIFIABLE
-    canary = not telling.isdisjoint(_CANARIES)
+    canary = not _CANARIES.isdisjoint(telling)
     if not canary and names.static.has_names:  # of these only a sample of rows was read
         canary = names.static.names_one_of(_CANARIES)
     return _Called(

@@ -219,33 +219,32 @@ def _section_signals(elf: ElfFile) -> Iterator[Signal]:
 
 def _dynamic_name_signals(table: SymbolTable) -> Iterator[Signal]:
     counts: Counter[Sign] = Counter()
-    names = table.telling
-    undefined = table.undefined
-    for name in names & _KNOWN_NAMES.keys():
+    names, undefined = table.telling, table.undefined
+    for name in _KNOWN_NAMES.keys() & names.keys():
         sign, weight = _KNOWN_NAMES[name]
         counts[sign] += weight
     for spelling, number in table.spelled.items():
         if (known := _MANGLED.get(spelling)) is not None:
             counts[known] += number
-    if unwinder := sum(name.startswith(b"_Unwind_") for name in names & undefined):
+    if unwinder := sum([name.startswith(b"_Unwind_") and name in undefined for name in names]):
         counts[Sign.UNWINDER] += unwinder
-    plain = len(undefined - _KNOWN_NAMES.keys())
+    plain = len(undefined) - len(_KNOWN_NAMES.keys() & undefined)
     if plain and not counts[Sign.RUST_DYNAMIC_NAMES] and not counts[Sign.CPP_DYNAMIC_NAMES]:
         counts[Sign.C_IMPORTS] = plain
     for sign in sorted(counts):
         if counts[sign]:
             yield Signal(sign, str(counts[sign]), table.offset)
-    if runtime := _runtime_among(table):
+    if runtime := _runtime_among(names, table):
         yield Signal(Sign.RUNTIME_NAME, runtime, table.offset)
 
 
 _DEFINES = [runtime.defines.pattern for runtime in RUNTIMES if runtime.defines is not None]
-_RUNTIME_NAMES = re.compile(rb"\0(?:" + b"|".join(_DEFINES).replace(b"$", rb"(?=\0)") + b")")
+_RUNTIME_NAME = re.compile(b"|".join(_DEFINES))
 
 
-def _runtime_among(table: SymbolTable) -> str | None:
+def _runtime_among(names: Iterable[bytes], table: SymbolTable) -> str | None:
     """The runtime that the alphabetically first telling name defined here belongs to."""
-    named = table.found_by(_RUNTIME_NAMES)
+    named = {name for name in names if _RUNTIME_NAME.match(name)}
     for name in sorted(named - table.undefined)[:1] if named else ():
         for runtime in RUNTIMES:
             if runtime.defines is not None and runtime.defines.match(name):
@@ -261,5 +260,5 @@ def _name_signals(table: SymbolTable, where: str, functions: Mapping[Mangling, t
     go = functions.get(Mangling.GO, (0, 0))[0]
     if go > 200:
         yield Signal(Sign.GO_NAMES, f"{go} in {where}", table.offset)
-    if runtime := _runtime_among(table):
+    if runtime := _runtime_among(table.of_runtimes, table):
         yield Signal(Sign.RUNTIME_NAME, runtime, table.offset)

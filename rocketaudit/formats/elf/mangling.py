@@ -13,13 +13,12 @@ _RUST_LEGACY = re.compile(rb"17h[0-9a-f]{16}E(?:\.llvm\.\d+)?$")
 _RUST_V0 = re.compile(rb"_R(?:[NIMXYC]|[0-9])")
 _GO_NAME = re.compile(rb"(?:runtime|type:|go:|main|sync|internal/[\w/]+|[a-z0-9.-]+\.[a-z]+/[\w./-]+)\.")
 
-# one of these is in every name that `mangling` does not call C
-SPELLINGS = (b"_Z", b"_R", b"runtime.", b"type:.", b"go:.", b"main.", b"sync.", b"/")
+# a dot that ends what Go's names begin with, but for import paths, which hold a slash
+_GO_DOT = re.compile(rb"\.(?:(?<=runtime\.)|(?<=type:\.)|(?<=go:\.)|(?<=main\.)|(?<=sync\.))")
+
+V0_LETTERS = frozenset(b"NIMXYC0123456789")  # what follows _R in them
 
 # names in a string table: each of them follows the end of another
-MANGLED = re.compile(rb"\0_[ZR]")
-V0_NAMES = re.compile(rb"\0_R(?:[NIMXYC]|[0-9])")
-OTHER_R_NAMES = re.compile(rb"\0_R(?![NIMXYC]|[0-9])")
 LEGACY_NAMES = re.compile(rb"\0_Z[^\0]++(?<=17h[0-9a-f]{16}E)(?=\0)")
 LEGACY_CLONES = re.compile(rb"\0_Z[^\0]*?17h[0-9a-f]{16}E\.llvm\.\d+(?=\0)")
 VECTOR_NAMES = re.compile(rb"\0_ZGV[bcdensx][MN][^\0]")
@@ -31,6 +30,11 @@ class Mangling(StrEnum):
     CPP = "c++"
     GO = "go"
     NONE = "c"
+
+
+def may_be_go(text: bytes) -> bool:
+    """Whether a string table may hold a name that `mangling` calls Go's."""
+    return b"/" in text or _GO_DOT.search(text) is not None
 
 
 def mangling(name: bytes) -> Mangling:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Callable
-from collections.abc import Set as AbstractSet
 from typing import NamedTuple, TypeVar
 
 from rocketaudit.errors import FormatError
@@ -33,7 +32,7 @@ from rocketaudit.formats.elf.kernel_module import module_info
 from rocketaudit.formats.elf.language import CLASSIFIER, Verdict
 from rocketaudit.formats.elf.language_signals import Names, search_ranges
 from rocketaudit.formats.elf.package_note import package_note
-from rocketaudit.formats.elf.symbols import EMPTY, dynamic_symbols, static_symbols
+from rocketaudit.formats.elf.symbols import EMPTY, SymbolTable, dynamic_symbols, static_symbols
 from rocketaudit.model.binary import Binary, BinaryKind, Confidence, Crate, Language, Pie, Signal
 from rocketaudit.model.reader import Buffer
 
@@ -98,8 +97,8 @@ def _read(elf: ElfFile, named: Named, *, search: bool) -> Binary:
     may_run = kind in (BinaryKind.EXECUTABLE, BinaryKind.SHARED_OBJECT) and not is_packed
     acting: tuple[Signal, ...] = ()
     if may_run:
-        imported = names.dynamic.undefined
-        acting = part("what it acts as", lambda: _acting(elf, imported, kind, verdict, crates, go, search), acting)
+        dynamic = names.dynamic
+        acting = part("what it acts as", lambda: _acting(elf, dynamic, kind, verdict, crates, go, search), acting)
     return Binary(
         scope=named.scope,
         path=named.path,
@@ -138,7 +137,7 @@ def _read(elf: ElfFile, named: Named, *, search: bool) -> Binary:
 
 def _acting(
     elf: ElfFile,
-    imported: AbstractSet[bytes],
+    dynamic: SymbolTable,
     kind: BinaryKind,
     verdict: Verdict,
     crates: tuple[Crate, ...],
@@ -149,7 +148,7 @@ def _acting(
     return acts_as(
         elf,
         search_ranges(elf) if search and is_program else (),
-        imported,
+        dynamic,
         is_program=is_program,
         is_managed=verdict.language not in (Language.C, Language.UNKNOWN),
         crates=crates,

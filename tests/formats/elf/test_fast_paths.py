@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from rocketaudit.formats.elf import eh_frame, hardening, language_signals
+from rocketaudit.formats.elf import acts_as, eh_frame, hardening, language_signals
 from rocketaudit.formats.elf.haystack import Haystack
 from rocketaudit.formats.elf.header import parse_header
 from rocketaudit.formats.elf.mangling import Mangling, mangling
 from rocketaudit.formats.elf.runtimes import RUNTIMES
 from rocketaudit.formats.elf.searchable import NEEDLES, RUST_FILE, Text
-from rocketaudit.formats.elf.symbols import CHUNK, TELLING, dynamic_symbols, static_symbols
+from rocketaudit.formats.elf.symbols import CHUNK, OF_RUNTIMES, TELLING, dynamic_symbols, static_symbols
 from tests.formats.elf.programs import program, program_path
 from tests.support import needs_tools
 
@@ -43,7 +43,7 @@ def test_only_so_many_rust_files_are_noted_and_texts_behind_them_are_found() -> 
 
 
 def test_every_name_that_is_asked_for_is_a_telling_one() -> None:
-    asked = {*language_signals._KNOWN_NAMES, *hardening._CANARIES, *hardening._SANITIZERS}
+    asked = {*language_signals._KNOWN_NAMES, *hardening._CANARIES, *hardening._SANITIZERS, *acts_as._ASKED}
     assert {name for name in asked if name[:4] not in TELLING} == set()
 
 
@@ -57,8 +57,20 @@ def test_names_of_runtimes_are_found_where_a_row_refers_to_them() -> None:
         b"_gfortran_x",
     ):
         table = dynamic_symbols(parse_header(table_of([b"other", name, b"my" + name], b"FPC_INIT\0kDartVmSnapshot")))
-        assert table.found_by(language_signals._RUNTIME_NAMES) == {name}
-    assert dynamic_symbols(parse_header(table_of([b"hs_mainly"]))).found_by(language_signals._RUNTIME_NAMES) == set()
+        assert (table.of_runtimes, set(table.telling)) == ({name}, {name})
+        assert language_signals._runtime_among(table.of_runtimes, table) is not None
+    table = dynamic_symbols(parse_header(table_of([b"hs_mainly"])))
+    assert language_signals._runtime_among(table.of_runtimes, table) is None
+
+
+def test_every_name_of_a_runtime_starts_as_one_that_is_looked_for() -> None:
+    """Each alternative of each pattern, groups behind its first letters left out."""
+    leads = set()
+    for runtime in RUNTIMES:
+        whole = "" if runtime.defines is None else runtime.defines.pattern.decode()
+        spelled = whole.replace("_D(?:3std|4core)", "_D3std|_D4core").replace("_?kDart", "_kDart|kDart")
+        leads |= {text[:4].encode() for text in re.sub(r"\(\?:[^()]*\)", "", spelled).split("|") if text}
+    assert leads == OF_RUNTIMES
 
 
 def listed_by_readelf(path: Path, table: str) -> list[tuple[str, bool, bool]]:
@@ -77,7 +89,8 @@ def test_symbols_are_those_that_readelf_lists(name: str) -> None:
     table = dynamic_symbols(parse_header(program(name)))
     assert {text.decode() for text in table.undefined} == {text for text, undefined, _ in rows if undefined}
     named = [text.encode() for text, _, _ in rows]
-    assert table.telling == {text for text in named if text[:4] in TELLING}
+    assert set(table.telling) == {text for text in named if text[:4] in TELLING}
+    assert all(table.text[place:].startswith(text + b"\0") for text, place in table.telling.items())
     spelled = Counter(mangling(text) for text in set(named))
     for kind in (Mangling.CPP, Mangling.RUST):
         assert table.spelled.get(kind, 0) == spelled[kind], kind
@@ -110,14 +123,14 @@ def test_names_of_every_compiler_are_counted_without_cutting_them_out() -> None:
 
 def test_a_name_that_no_row_refers_to_is_text() -> None:
     table = dynamic_symbols(parse_header(table_of([b"plain"], b"__rust_alloc\0_ZN3fooE\0_RNvC3foo3bar")))
-    assert (table.telling, table.spelled) == (set(), {})
+    assert (table.telling, table.spelled) == ({}, {})
 
 
 def test_names_behind_the_first_rows_are_found() -> None:
     names = [b"name_%d" % number for number in range(2 * CHUNK)] + [b"__rust_alloc", b"_ZN3fooE"]
     table = dynamic_symbols(parse_header(table_of(names)))
     assert table.rows == 2 * CHUNK + 3
-    assert table.telling == {b"__rust_alloc"}
+    assert set(table.telling) == {b"__rust_alloc"}
     assert table.spelled == {Mangling.RUST: 0, Mangling.CPP: 1}
 
 

@@ -107,6 +107,37 @@ def test_a_hash_chain_without_an_end_is_bounded() -> None:
     read_elf(bytes(data))
 
 
+def test_names_that_overlap_do_not_fill_the_memory() -> None:
+    """Each of 20,000 rows names another place of 64 KiB without an end: 642 MiB of names, out of 545 KB."""
+    count = 20_000
+    for size, section in ((65_000, 0), (5_000_000, 0), (65_000, 1)):
+        data = overlapping(size, count, section=section)
+        tracemalloc.start()
+        try:
+            said = read_elf(data).error
+        except FormatError as error:
+            said = error.message
+        finally:
+            peak = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+        assert peak < 128 << 20
+        assert said is None if section else "names of symbols overlap" in str(said)
+
+
+def overlapping(size: int, count: int, *, section: int) -> bytes:
+    """A shared object with `count` symbols, each named by what follows its own place in `size` bytes of one letter."""
+    text = b"\0" + b"a" * (size - 2) + b"\0"
+    places = [1 + number * (size - 3) // count for number in range(count)]
+    rows = bytes(24) + b"".join(struct.pack("<IBBHQQ", place, 0x12, 0, section, 0, 0) for place in places)
+    dynamic = struct.pack("<8Q", 5, 0x200 + len(rows), 10, len(text), 6, 0x200, 0, 0).ljust(0x100, b"\0")
+    whole = 0x200 + len(rows) + len(text)
+    segments = struct.pack("<IIQQQQQQ", 1, 4, 0, 0, 0, whole, whole, 4096)
+    segments += struct.pack("<IIQQQQQQ", 2, 4, 0x100, 0x100, 0x100, 64, 64, 8)
+    head = b"\x7fELF\x02\x01\x01" + bytes(9)
+    head += struct.pack("<HHIQQQIHHHHHH", 3, 62, 1, 0, 64, 0, 0, 64, 56, 2, 64, 0, 0)
+    return (head + segments).ljust(0x100, b"\0") + dynamic + rows + text
+
+
 def test_a_map_is_searched_in_place_and_a_part_of_it_copied(tmp_path: Path) -> None:
     path = tmp_path / "data"
     path.write_bytes(b"head" + b"x" * 5000 + b"needle" + b"tail")
