@@ -144,6 +144,7 @@ def judge_evidence(evidence: Evidence, judging: Judging) -> Report:
     from rocketaudit.analysis.policy import policy_problems, unmet_demands
     from rocketaudit.analysis.release_age import unmet_release
     from rocketaudit.analysis.sbom import components, reconcile
+    from rocketaudit.analysis.unread_places import unread_places
 
     chain = () if judging.trust is None else _chain(evidence, judging.trust)
     integrity = judge_integrity(evidence, chain) if judging.trust is None else _trusted(evidence, chain, judging.trust)
@@ -179,7 +180,7 @@ def judge_evidence(evidence: Evidence, judging: Judging) -> Report:
         census=counted,
         components=components(evidence, supplier=judging.policy.sbom.get("sbom:supplier", "")),
         benchmarks=benchmarks,
-        unread=evidence.gaps,
+        unread=unread_places(evidence),
         policy=PolicyResult(
             fail_on=tuple(fail_on),
             exit_code=code,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rocketaudit.errors import RocketauditError, UsageError
+from rocketaudit.errors import FormatError, RocketauditError, UsageError
 
 if TYPE_CHECKING:
     from rocketaudit.source.image import ImageSource
@@ -29,9 +29,13 @@ Form = Annotated[str, typer.Option("-o", "--output", metavar="console|json", hel
 
 @contextmanager
 def opened_image(path: Path, *, tmp_dir: Path | None = None, limits: list[str] | None = None) -> Iterator[ImageSource]:
-    """The opened image, closed again at the end; errors as `open_image`."""
+    """The opened image, closed again at the end; errors as `open_image`.
+
+    FormatError at the end, when all is printed, where what was expanded is not what its packer noted.
+    """
     from rocketaudit.cli.limits import bounds_of
     from rocketaudit.cli.progress import shown_progress
+    from rocketaudit.evidence.identity import begin_content_check
     from rocketaudit.source.image import open_image
     from rocketaudit.source.opening import name_target
 
@@ -42,8 +46,11 @@ def opened_image(path: Path, *, tmp_dir: Path | None = None, limits: list[str] |
     except RocketauditError as error:
         name_target(error, path)
         raise
+    content = begin_content_check(source, 2)
     try:
         yield source
+        for problem in content():
+            raise FormatError(f"{path.name}: {problem.what}")
     finally:
         source.close()
 

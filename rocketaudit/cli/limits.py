@@ -9,7 +9,7 @@ from dataclasses import replace
 from rocketaudit.errors import UsageError
 from rocketaudit.model.budget import Bounds
 
-_NAMES = ("bytes", "entries", "depth", "seconds", "held")
+_NAMES = ("bytes", "entries", "depth", "seconds", "held", "holes")
 
 
 def bounds_of(limits: Sequence[str] | None) -> Bounds:
@@ -29,6 +29,8 @@ def bounds_of(limits: Sequence[str] | None) -> Bounds:
                 bounds = replace(bounds, seconds=value)
             case "held":
                 bounds = replace(bounds, held=int(value))
+            case "holes":
+                bounds = replace(bounds, holes=int(value))
             case _:
                 bounds = replace(bounds, most_bytes=int(value))
     return bounds

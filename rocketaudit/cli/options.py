@@ -57,7 +57,7 @@ Limits = Annotated[
         "--max-bytes",
         metavar="[NAME=]N",
         help="A bound of this scan, repeatable: bytes (that decoding may produce; a bare number means these), "
-        "entries, depth (of folders), seconds, held (bytes of names and attributes).",
+        "entries, depth (of folders), seconds, held (bytes of names and attributes), holes (bytes of sparse files).",
     ),
 ]
 StorePath = Annotated[

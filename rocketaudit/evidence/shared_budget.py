@@ -7,7 +7,7 @@ import os
 import struct
 
 from rocketaudit.errors import BudgetError
-from rocketaudit.model.budget import Budget
+from rocketaudit.model.budget import COLUMNS, Budget
 
 _ROWS = 1024  # processes: more are never forked for one job, those that died included
 _NUMBER = struct.Struct("<H")
@@ -19,7 +19,7 @@ class SharedBudget:
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
         self._parent = os.getpid()
-        self._table = memoryview(mmap.mmap(-1, _ROWS * 16)).cast("Q")
+        self._table = memoryview(mmap.mmap(-1, _ROWS * COLUMNS * 8)).cast("Q")
         self._numbers, writing = os.pipe()
         os.write(writing, b"".join(_NUMBER.pack(number) for number in range(1, _ROWS)))
         os.close(writing)

@@ -222,7 +222,7 @@ class _Opening:
         self.problems += [Problem(what) for what in out.problems]
         self.stated = out.stated
         if out.stated:
-            self.notes.append("the checksum of the LZ4 frame's content is compared during a scan")
+            self.notes.append("the checksum of the LZ4 frame's content is compared while the image is looked at")
         self.expanded.append(f"{packing}: {size} bytes, {out.taken} of them not holes")
 
     def disk(self, identity: Identity) -> Disk:

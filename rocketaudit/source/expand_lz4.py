@@ -1,4 +1,4 @@
-"""LZ4 frames to a sparse file: independent blocks in two processes, everything else as a stream."""
+"""LZ4 frames to a sparse file: independent blocks in several processes, linked ones one after the other."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
 import lz4.block
-import lz4.frame
 import xxhash
 
 from rocketaudit.errors import BudgetError, FormatError
@@ -19,7 +18,7 @@ from rocketaudit.source.raw import RawFile
 from rocketaudit.source.sparse import SparseFile
 
 _SHARE_FROM = 128 << 20
-_STREAM_PIECE = 1 << 20
+_WINDOW = 64 << 10
 _ZEROS = bytes(1 << 20)
 
 
@@ -30,20 +29,23 @@ def expand_lz4(reader: Reader, out: SparseFile, budget: Budget, *, workers: int)
     """
     start = 0
     for frame in index_frames(reader, budget):
-        if frame.is_independent:
-            try:
-                size = _expand_blocks(reader, frame, out, start, workers)
-                if frame.checksum is not None:
-                    out.stated.append((start, start + size, frame.checksum))
-                start += size
-                continue
-            except BudgetError:
-                raise
-            except FormatError:
-                out.cut(start)  # a short block inside, or damage: the stream decoder tells which
-        start += _expand_stream(reader, frame, out, start)
+        size = _expand_frame(reader, frame, out, start, workers)
+        if frame.checksum is not None:
+            out.stated.append((start, start + size, frame.checksum))
+        start += size
     out.finish(start)
     return start
+
+
+def _expand_frame(reader: Reader, frame: Lz4Frame, out: SparseFile, start: int, workers: int) -> int:
+    if frame.is_independent:
+        try:
+            return _expand_blocks(reader, frame, out, start, workers)
+        except BudgetError:
+            raise
+        except FormatError:
+            out.cut(start)  # a short block inside, or damage: one after the other tells which
+    return _expand_in_order(reader, frame, out, start)
 
 
 def _expand_blocks(reader: Reader, frame: Lz4Frame, out: SparseFile, start: int, workers: int) -> int:
@@ -101,14 +103,14 @@ def _run(reader: Reader, jobs: Sequence[tuple[int, Lz4Block]], out: SparseFile) 
         out.put(place, data)
 
 
-def _decode(reader: Reader, block: Lz4Block) -> bytes:
+def _decode(reader: Reader, block: Lz4Block, before: bytes = b"") -> bytes:
     stored = reader.read(block.offset, block.stored)
     if block.checksum is not None and xxhash.xxh32_intdigest(stored) != block.checksum:
         raise FormatError("an LZ4 block does not match its checksum", offset=block.offset)
     if block.is_raw:
         return bytes(stored)
     try:
-        data: bytes = lz4.block.decompress(stored, uncompressed_size=block.room)
+        data: bytes = lz4.block.decompress(stored, uncompressed_size=block.room, dict=before)
     except lz4.block.LZ4BlockError as error:
         raise FormatError(f"LZ4 block does not decode: {error}", offset=block.offset) from error
     return data
@@ -130,27 +132,15 @@ def _is_zero_block(reader: Reader, block: Lz4Block, zeros: frozenset[bytes]) -> 
     return bytes(reader.read(block.offset, block.stored)) in zeros
 
 
-def _expand_stream(reader: Reader, frame: Lz4Frame, out: SparseFile, start: int) -> int:
-    """Linked or short blocks need the ones before them; the library checks the frame's digests on the way."""
-    decoder = lz4.frame.LZ4FrameDecompressor()
+def _expand_in_order(reader: Reader, frame: Lz4Frame, out: SparseFile, start: int) -> int:
+    """Linked blocks need the 64 KiB before them, and where short ones end is known only when they are decoded."""
     out.end = start
-    place = frame.start
-    while not decoder.eof:
-        length = min(_STREAM_PIECE, reader.size - place)
-        data = bytes(reader.read(place, length))
-        place += length
-        if not data and decoder.needs_input:
-            raise FormatError("the LZ4 frame ends too early", offset=place)
-        _drain(decoder, data, out)
-    return out.end - start
-
-
-def _drain(decoder: lz4.frame.LZ4FrameDecompressor, data: bytes, out: SparseFile) -> None:
-    try:
-        piece = decoder.decompress(data, max_length=4 << 20)
-        out.append(piece)
-        while not decoder.needs_input and not decoder.eof:
-            piece = decoder.decompress(b"", max_length=4 << 20)
-            out.append(piece)
-    except RuntimeError as error:
-        raise FormatError(f"LZ4 frame does not decode: {error}") from error
+    window = b""
+    for block in frame.blocks:
+        data = _decode(reader, block, b"" if frame.is_independent else window)
+        out.append(data)
+        window = (window + data)[-_WINDOW:] if len(data) < _WINDOW else data[-_WINDOW:]
+    size = out.end - start
+    if frame.content_size not in (None, size):
+        raise FormatError(f"{size} bytes came out, {frame.content_size} are stated", offset=frame.start)
+    return size

@@ -17,12 +17,12 @@ from tests.support import find_tool, needs_tools
 
 def test_without_limits_the_defaults_of_the_budget_hold() -> None:
     made, default = bounds_of(None).budget(), Budget()
-    for name in ("max_bytes", "max_entries", "max_depth", "max_seconds", "max_held"):
+    for name in ("max_bytes", "max_entries", "max_depth", "max_seconds", "max_held", "max_holes"):
         assert getattr(made, name) == getattr(default, name)
 
 
 def test_every_bound_is_set_by_its_name_and_bytes_by_a_bare_number() -> None:
-    assert bounds_of(["7", "entries=8", "depth=9", "seconds=0.5", "held=6"]) == Bounds(7, 8, 9, 0.5, 6)
+    assert bounds_of(["7", "entries=8", "depth=9", "seconds=0.5", "held=6", "holes=5"]) == Bounds(7, 8, 9, 0.5, 6, 5)
     assert bounds_of(["bytes=1", "bytes=2"]).most_bytes == 2
 
 

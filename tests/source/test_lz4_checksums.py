@@ -8,10 +8,13 @@ from pathlib import Path
 import lz4.frame
 import pytest
 
+from rocketaudit.cli.main import main
 from rocketaudit.errors import FormatError
 from rocketaudit.evidence.identity import begin_content_check, checked_disk
+from rocketaudit.formats.containers.lz4_frame import index_frames
 from rocketaudit.model.budget import Budget
 from rocketaudit.model.progress import NoProgress
+from rocketaudit.model.reader import BytesReader
 from rocketaudit.source.disk import Disk, open_disk
 from rocketaudit.source.image import open_image
 from tests.source.packed import make_disk, run
@@ -41,7 +44,7 @@ def content_problems(path: Path) -> tuple[str, ...]:
         disk.close()
 
 
-@pytest.mark.parametrize("options", [("-9",), ("-1", "--content-size"), ("-B4", "-BX")])
+@pytest.mark.parametrize("options", [("-9",), ("-1", "--content-size"), ("-B4", "-BX"), ("-BD",), ("-BD", "-B4", "-BX")])
 def test_the_checksum_of_an_lz4_frames_content_is_compared(tmp_path: Path, options: tuple[str, ...]) -> None:
     packed = lz4_of(tmp_path, *options)
     assert content_problems(tmp_path / "packed") == ()
@@ -87,6 +90,39 @@ def test_other_checksums_of_an_lz4_frame_are_damage(
     assert run_fails("lz4", "-t", tmp_path / "packed")
     with pytest.raises(FormatError, match=said):
         opened(tmp_path / "packed")
+
+
+def test_damage_among_linked_blocks_names_the_block(tmp_path: Path) -> None:
+    packed = lz4_of(tmp_path, "-BD", "-B4")
+    (frame,) = index_frames(BytesReader(bytes(packed)), Budget())
+    assert not frame.is_independent
+    block = next(block for block in frame.blocks[3:] if not block.is_raw)
+    packed[block.offset : block.offset + 8] = b"\xff" * 8
+    (tmp_path / "packed").write_bytes(packed)
+    assert run_fails("lz4", "-t", tmp_path / "packed")
+    with pytest.raises(FormatError, match=rf"does not decode.*{block.offset}"):
+        opened(tmp_path / "packed")
+
+
+@pytest.mark.parametrize("options", [(), ("-BD",)])
+@pytest.mark.parametrize("command", [("inspect",), ("ls", "-R"), ("cat", "/etc/name")])
+def test_commands_that_look_inside_compare_the_content_too(
+    command: tuple[str, ...], options: tuple[str, ...], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "tree/etc").mkdir(parents=True)
+    (tmp_path / "tree/etc/name").write_bytes(b"what it holds")
+    run("mke2fs", "-q", "-t", "ext4", "-d", tmp_path / "tree", tmp_path / "image", "4M")
+    run("lz4", "-q", *options, tmp_path / "image", tmp_path / "packed")
+    word, *rest = command
+    assert main([word, str(tmp_path / "packed"), *rest]) == 0
+    good = capfd.readouterr().out
+    packed = bytearray((tmp_path / "packed").read_bytes())
+    packed[-1] ^= 1
+    (tmp_path / "packed").write_bytes(packed)
+    assert main([word, str(tmp_path / "packed"), *rest]) == 3
+    said = capfd.readouterr()
+    assert said.out == good
+    assert "not what its packer read" in said.err
 
 
 @pytest.mark.parametrize("workers", [1, 2])

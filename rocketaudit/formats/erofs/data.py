@@ -13,6 +13,7 @@ from rocketaudit.formats.erofs.pieces import How, Piece, chunk_pieces, crossing_
 from rocketaudit.formats.erofs.superblock import INCOMPAT_ZERO_PADDING
 from rocketaudit.formats.erofs.volume import Volume
 from rocketaudit.model.filesystem import Extent
+from rocketaudit.model.reader import stored_bytes
 
 LONGEST_CHUNK = 4 << 20
 # plain numbers, since looking a member up in its enum is felt where every file does it
@@ -37,7 +38,7 @@ class Data:
         self.packed_error = "the volume has no packed inode"
         self.metabox_nid = 0
         self._block_size = volume.superblock.block_size
-        volume.budget.allow(volume.reader.size)
+        volume.budget.allow(stored_bytes(volume.reader))
         self._padded = bool(volume.superblock.incompat & INCOMPAT_ZERO_PADDING)
         self._mapped = isinstance(volume.reader.read(0, 1), memoryview)
         self._decoded: dict[tuple[int, int, int, int], bytes] = {}
@@ -135,8 +136,6 @@ class Data:
     def _plain(self, inode: Inode, piece: Piece) -> Iterator[bytes | memoryview]:
         self._check_plain(inode, piece)
         step = piece.length if self._mapped else LONGEST_CHUNK
-        if inode.layout == Layout.CHUNKED:
-            self.volume.budget.produce(piece.length)
         self.volume.budget.give(piece.length)  # pieces of many files may all be the same
         for start in range(0, piece.length, max(step, 1)):
             yield self._stored(inode, piece, start, min(step, piece.length - start))
@@ -169,9 +168,9 @@ class Data:
         return 0
 
     def _zeros(self, length: int) -> Iterator[bytes | memoryview]:
+        self.volume.budget.skip(length)
         while length:
             step = min(length, len(_ZEROS))
-            self.volume.budget.produce(step)
             self.volume.budget.check_time()
             yield _ZEROS if step == len(_ZEROS) else bytes(step)
             length -= step

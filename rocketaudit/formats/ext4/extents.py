@@ -191,6 +191,7 @@ class _Indirect:
         if not block or logical >= self._blocks or logical + covered <= self._first:
             return
         self._budget.check_time()
+        self._budget.enter()  # blocks of zeros can be named again and again
         if self._visited is not None:
             self._visited.append(block)
         pointers = self._pointers.unpack(self._volume.block(block, "indirect block"))

@@ -21,7 +21,7 @@ from rocketaudit.formats.ext4.superblock import parse_superblock, uuid_text
 from rocketaudit.formats.ext4.volume import Volume
 from rocketaudit.model.budget import Budget
 from rocketaudit.model.filesystem import BadNode, Extent, FileType, Node, Region
-from rocketaudit.model.reader import Reader
+from rocketaudit.model.reader import Reader, stored_bytes
 
 _ROOT_INODE = 2
 _DIRECTORY = FileType.DIRECTORY
@@ -49,8 +49,7 @@ class Ext4:
         self._volume = Volume(reader, superblock)
         self._bits = superblock.block_bits
         self._has_type = bool(superblock.incompatible & features.FILETYPE)
-        self._largest = max(budget.entry_bytes, 4 * reader.size)
-        budget.allow(reader.size)
+        budget.allow(stored_bytes(reader))
         self._attributes: dict[bytes, tuple[tuple[bytes, bytes], ...]] = {}
         self.label = superblock.label
         self.uuid = uuid_text(superblock)
@@ -190,23 +189,16 @@ class Ext4:
         if piece:
             yield piece
         # mke2fs -d leaves files of zeros inline and short: what is not stored is zero
-        self._refuse_size(node)
         yield from self._zeros(end - start - len(piece))
 
     def _zeros(self, count: int) -> Iterator[bytes]:
+        if count > 0:
+            self._budget.skip(count)
         while count > 0:
             piece = min(count, _PIECE)
-            self._budget.produce(piece)
             self._budget.check_time()
             yield _ZEROS if piece == _PIECE else bytes(piece)
             count -= piece
-
-    def _refuse_size(self, node: Node) -> None:
-        if node.size > self._largest:
-            raise BudgetError(
-                f"inode {node.number} claims {node.size} bytes in a file system of {self._reader.size}",
-                offset=inode_of(node).offset,
-            )
 
     def extents(self, node: Node) -> Iterator[Extent]:
         """Where the file's bytes lie; allocated but unwritten blocks count as holes."""
@@ -220,7 +212,6 @@ class Ext4:
         size, bits = node.size, self._bits
         if not size:
             return
-        self._refuse_size(node)
         blocks = (size + self.block_size - 1) >> bits
         position = start >> bits << bits
         for logical, count, physical in runs(self._volume, inode_of(node), blocks, self._budget, first=start >> bits):

@@ -23,7 +23,7 @@ from rocketaudit.formats.fat.directory import (
 )
 from rocketaudit.model.budget import Budget
 from rocketaudit.model.filesystem import BadNode, Extent, FileType, Node, Region
-from rocketaudit.model.reader import Reader
+from rocketaudit.model.reader import Reader, stored_bytes
 
 __all__ = ["Fat", "is_fat", "open_fat"]
 
@@ -61,6 +61,7 @@ class Fat:
             raise FormatError("no FAT boot sector: the signature is missing", offset=510)
         self._reader = reader
         self._budget = budget
+        budget.allow(stored_bytes(reader))
         self.geometry = geometry = parse_boot_sector(boot)
         self._pages: dict[int, bytes] = {}
         self._largest = max(budget.entry_bytes, 4 * reader.size)
@@ -183,6 +184,7 @@ class Fat:
             while at < stop:
                 piece = min(stop - at, _PIECE)
                 self._budget.check_time()
+                self._budget.give(piece)  # chains of many files may be the same
                 yield self._reader.read(extent.physical + at - extent.logical, piece)
                 at += piece
             if stop >= end:

@@ -79,9 +79,10 @@ class Data:
     def chunks(self, inode: Inode) -> Iterator[bytes | memoryview]:
         for block in self.blocks(inode):
             if not block.stored:
-                self._budget.produce(block.length)
+                self._budget.skip(block.length)
                 yield bytes(block.length)
             elif block.is_fragment:
+                self._budget.produce(block.length)  # one block may be the end of any number of files
                 yield self._part(block, self._kept_block(block))
             else:
                 yield self._part(block, self._decoded(block))
@@ -96,8 +97,11 @@ class Data:
             take = min(end - block.logical, block.length) - skip
             if take <= 0:
                 continue
-            whole = self._part(block, self._kept_block(block)) if block.stored else bytes(block.length)
-            parts.append(whole[skip : skip + take])
+            if block.stored:
+                parts.append(self._part(block, self._kept_block(block))[skip : skip + take])
+            else:
+                self._budget.skip(take)
+                parts.append(bytes(take))
         return b"".join(parts)
 
     def fragment(self, number: int) -> tuple[int, int]:
@@ -130,6 +134,7 @@ class Data:
             )
         stored = self._reader.read(block.physical, block.stored)
         if not block.is_compressed:
+            self._budget.give(block.stored)
             return stored
         try:
             decoded = self._decompress(stored, block.limit)

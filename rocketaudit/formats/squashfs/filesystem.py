@@ -20,7 +20,7 @@ from rocketaudit.formats.squashfs.superblock import (
 from rocketaudit.formats.squashfs.xattr import Attributes
 from rocketaudit.model.budget import Budget
 from rocketaudit.model.filesystem import BadNode, Extent, FileType, Node, Region
-from rocketaudit.model.reader import Reader
+from rocketaudit.model.reader import Reader, stored_bytes
 
 _ID = struct.Struct("<I")
 _DEVICE_TYPES = (FileType.CHARACTER, FileType.BLOCK)
@@ -43,6 +43,7 @@ def open_squashfs(reader: Reader, budget: Budget) -> Squashfs:
     except FormatError as error:
         warnings.append(error.message)
         attributes = Attributes(reader, metadata, NO_TABLE)
+    budget.allow(stored_bytes(reader))
     data = Data(reader, budget, superblock, metadata, decompress)
     return Squashfs(superblock, budget, metadata, ids, attributes, data, tuple(warnings))
 
