@@ -18,7 +18,7 @@ from rocketaudit.source.raw import Identity, RawFile, changes_since, open_raw, s
 if TYPE_CHECKING:
     from rocketaudit.formats.containers.extents import DiskMap
     from rocketaudit.formats.containers.tar_members import TarMember
-    from rocketaudit.formats.containers.vmdk import FlatExtent
+    from rocketaudit.formats.containers.vmdk import PartFile
     from rocketaudit.source.sparse import SparseFile
 
 MAX_LAYERS = 4
@@ -146,7 +146,7 @@ class _Opening:
 
                 self._expand_map(packing, map_vmdk(self.reader, self.budget))
             case Packing.VMDK_DESCRIPTOR:
-                self._open_flat()
+                self._open_parts()
             case Packing.TAR:
                 self._open_archive()
             case Packing.RAW:
@@ -174,7 +174,7 @@ class _Opening:
         self.problems += problems
         self.reader = Window(self.reader, disk.offset, disk.size)
 
-    def _open_flat(self) -> None:
+    def _open_parts(self) -> None:
         """Open the files that a VMDK descriptor names, from its own folder only."""
         from rocketaudit.formats.containers.vmdk import MAX_DESCRIPTOR, parse_descriptor
         from rocketaudit.source.expand_map import expand_parts
@@ -182,17 +182,17 @@ class _Opening:
         if self.reader.size > MAX_DESCRIPTOR:
             raise FormatError(f"a VMDK descriptor of {self.reader.size} bytes; at most {MAX_DESCRIPTOR} are read")
         extents = parse_descriptor(bytes(self.reader.read(0, self.reader.size)))
-        parts: list[tuple[FlatExtent, RawFile | None]] = []
+        parts: list[tuple[PartFile, RawFile | None]] = []
         for extent in extents:
             parts.append((extent, self._open_beside(extent.name) if extent.name else None))
         extent, raw = parts[0]
-        if len(parts) == 1 and raw is not None:
+        if len(parts) == 1 and raw is not None and not extent.is_sparse:
             if extent.offset + extent.length > raw.size:
                 raise TruncatedError(f"{extent.name} is shorter than its descriptor says", offset=raw.size)
             self.base = raw
             self.reader = Window(raw, extent.offset, extent.length)
             return
-        self._expand(Packing.VMDK_DESCRIPTOR, lambda out: expand_parts(parts, out))
+        self._expand(Packing.VMDK_DESCRIPTOR, lambda out: expand_parts(parts, out, self.budget))
 
     def _open_beside(self, name: str) -> RawFile:
         if "/" in name or name in ("", ".", "..") or "\0" in name or self.input is not self.base:

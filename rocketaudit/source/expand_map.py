@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import zstandard
 
 from rocketaudit.errors import FormatError
 from rocketaudit.formats.containers.extents import Coding, DiskExtent, DiskMap
-from rocketaudit.formats.containers.vmdk import FlatExtent
+from rocketaudit.formats.containers.vmdk import PartFile, map_vmdk
+from rocketaudit.model.budget import Budget
 from rocketaudit.model.reader import Reader
 from rocketaudit.source.processes import share
 from rocketaudit.source.sparse import SparseFile
@@ -77,14 +79,27 @@ def _decode(data: bytes, extent: DiskExtent) -> bytes:
         raise FormatError(f"a compressed cluster does not decode: {error}", offset=extent.offset) from error
 
 
-def expand_parts(parts: Sequence[tuple[FlatExtent, Reader | None]], out: SparseFile) -> int:
-    """Flat extents of several files, one after the other; an extent without a file is zeros."""
+def expand_parts(parts: Sequence[tuple[PartFile, Reader | None]], out: SparseFile, budget: Budget) -> int:
+    """The extents of several files, one after the other; an extent without a file is zeros."""
     at = 0
-    out.need(sum(extent.length for extent, reader in parts if reader is not None))
-    for extent, reader in parts:
+    for part, reader in parts:
         if reader is not None:
-            out.count(extent.length)
-            _put(reader, DiskExtent(at, extent.length, Coding.RAW, extent.offset, extent.length), out)
-        at += extent.length
+            found = _of_part(part, reader, at, budget)
+            length = sum(extent.length for extent in found)
+            out.need(length)
+            out.count(length)
+            for extent in found:
+                _put(reader, extent, out)
+        at += part.length
     out.finish(at)
     return at
+
+
+def _of_part(part: PartFile, reader: Reader, at: int, budget: Budget) -> Sequence[DiskExtent]:
+    """Where the bytes of a part lie in its file, which begin at byte `at` of the disk."""
+    if not part.is_sparse:
+        return (DiskExtent(at, part.length, Coding.RAW, part.offset, part.length),)
+    disk = map_vmdk(reader, budget)
+    if disk.size != part.length:
+        raise FormatError(f"{part.name} is a part of {disk.size} bytes, its descriptor says {part.length}")
+    return [replace(extent, start=extent.start + at) for extent in disk.extents]

@@ -29,6 +29,7 @@ QEMU = {
     "vmdk-sparse": ("-O", "vmdk", "-o", "subformat=monolithicSparse"),
     "vmdk-flat": ("-O", "vmdk", "-o", "subformat=monolithicFlat"),
     "vmdk-flat-parts": ("-O", "vmdk", "-o", "subformat=twoGbMaxExtentFlat"),
+    "vmdk-sparse-parts": ("-O", "vmdk", "-o", "subformat=twoGbMaxExtentSparse"),
 }
 STREAMS: dict[str, Callable[[Path, Path], object]] = {
     "lz4": lambda raw, out: run("lz4", "-q", "-f", "-9", raw, out),
@@ -331,6 +332,35 @@ def test_vmdk_descriptor_reaches_no_file_outside_its_folder(name: str, tmp_path:
     (tmp_path / "link").symlink_to("/etc/hostname")
     (tmp_path / "d.vmdk").write_text(f'# Disk DescriptorFile\nparentCID=ffffffff\nRW 1 FLAT "{name}" 0\n')
     with pytest.raises(FormatError, match="which is"):
+        opened(tmp_path / "d.vmdk")
+
+
+def test_a_vmdk_of_several_sparse_parts_is_one_disk(tmp_path: Path) -> None:
+    size = (4 << 30) + (300 << 20)
+    places = {5: b"first", (2 << 30) - 3: b"across the border", (3 << 30) + 77: b"second", size - 5: b"-last"}
+    with (tmp_path / "raw").open("wb") as file:
+        file.truncate(size)
+        for place, data in places.items():
+            file.seek(place)
+            file.write(data)
+    run("qemu-img", "convert", "-f", "raw", *QEMU["vmdk-sparse-parts"], tmp_path / "raw", tmp_path / "d.vmdk")
+    parts = sorted(tmp_path.glob("d-s*.vmdk"))
+    assert len(parts) == 3
+    disk = opened(tmp_path / "d.vmdk")
+    assert disk.reader.size == size
+    for place, data in places.items():
+        assert (
+            disk.reader.read(place - 2 if place > 5 else 0, len(data) + 2 if place > 5 else 5 + len(data))[-len(data) :]
+            == data
+        )
+    stored = sum(end - start for start, end in disk._base.stored_extents(0, size))
+    assert stored <= 5 * (64 << 10)
+    disk.close()
+    parts[1].write_bytes(parts[2].read_bytes())
+    with pytest.raises(FormatError, match=r"d-s002.vmdk is a part of \d+ bytes, its descriptor says"):
+        opened(tmp_path / "d.vmdk")
+    parts[1].unlink()
+    with pytest.raises(SourceError, match=r"d-s002.vmdk cannot be opened"):
         opened(tmp_path / "d.vmdk")
 
 

@@ -44,7 +44,9 @@ def content_problems(path: Path) -> tuple[str, ...]:
         disk.close()
 
 
-@pytest.mark.parametrize("options", [("-9",), ("-1", "--content-size"), ("-B4", "-BX"), ("-BD",), ("-BD", "-B4", "-BX")])
+@pytest.mark.parametrize(
+    "options", [("-9",), ("-1", "--content-size"), ("-B4", "-BX"), ("-BD",), ("-BD", "-B4", "-BX")]
+)
 def test_the_checksum_of_an_lz4_frames_content_is_compared(tmp_path: Path, options: tuple[str, ...]) -> None:
     packed = lz4_of(tmp_path, *options)
     assert content_problems(tmp_path / "packed") == ()

@@ -27,12 +27,16 @@ _FLAT_KINDS = frozenset({"FLAT", "VMFS", "VMFSRAW"})
 
 
 @dataclass(frozen=True, slots=True)
-class FlatExtent:
-    """`length` bytes at `offset` of the file `name`, or zeros when there is no name."""
+class PartFile:
+    """`length` bytes of the disk: at `offset` of the file `name`, or zeros when there is no name.
+
+    `is_sparse`: the file is a sparse extent of its own, whose map says where they are.
+    """
 
     name: str
     offset: int
     length: int
+    is_sparse: bool = False
 
 
 def map_vmdk(reader: Reader, budget: Budget) -> DiskMap:
@@ -123,8 +127,8 @@ def _grain(reader: Reader, at: int, start: int, length: int, flags: int) -> Disk
     return DiskExtent(start, length, Coding.ZLIB, at + 12, stored)
 
 
-def parse_descriptor(data: bytes) -> tuple[FlatExtent, ...]:
-    """The extents of a text descriptor, in order; UnsupportedError for kinds that are not flat, or a delta.
+def parse_descriptor(data: bytes) -> tuple[PartFile, ...]:
+    """The extents of a text descriptor, in order; UnsupportedError for kinds that only ESX writes, or a delta.
 
     Names are what the descriptor says: whoever opens them must keep to the descriptor's own folder.
     """
@@ -139,9 +143,11 @@ def parse_descriptor(data: bytes) -> tuple[FlatExtent, ...]:
             continue
         access, sectors, kind, name, offset = match.groups()
         if kind == "ZERO":
-            extents.append(FlatExtent("", 0, int(sectors) * SECTOR))
+            extents.append(PartFile("", 0, int(sectors) * SECTOR))
         elif kind in _FLAT_KINDS and name and access != "NOACCESS":
-            extents.append(FlatExtent(name, int(offset or 0) * SECTOR, int(sectors) * SECTOR))
+            extents.append(PartFile(name, int(offset or 0) * SECTOR, int(sectors) * SECTOR))
+        elif kind == "SPARSE" and name and access != "NOACCESS":
+            extents.append(PartFile(name, 0, int(sectors) * SECTOR, is_sparse=True))
         else:
             raise UnsupportedError(f"a VMDK extent of kind {kind} ({access})")
     if not extents:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rocketaudit.errors import FormatError, UnsupportedError
-from rocketaudit.formats.containers.vmdk import FlatExtent, map_vmdk, parse_descriptor
+from rocketaudit.formats.containers.vmdk import PartFile, map_vmdk, parse_descriptor
 from rocketaudit.model.budget import Budget
 from rocketaudit.model.reader import BytesReader
 
@@ -56,15 +56,17 @@ def test_lies_are_format_errors(grains: tuple[int, ...], fields: dict[str, int],
 def test_descriptor_with_several_extents() -> None:
     text = b'# Disk DescriptorFile\nparentCID=ffffffff\nRW 8 FLAT "a-flat.vmdk" 16\nRW 4 ZERO\nRDONLY 2 VMFS "b"\n'
     assert parse_descriptor(text) == (
-        FlatExtent("a-flat.vmdk", 8192, 4096),
-        FlatExtent("", 0, 2048),
-        FlatExtent("b", 0, 1024),
+        PartFile("a-flat.vmdk", 8192, 4096),
+        PartFile("", 0, 2048),
+        PartFile("b", 0, 1024),
     )
 
 
 def test_descriptor_of_other_kinds_is_refused_by_name() -> None:
-    with pytest.raises(UnsupportedError, match="SPARSE"):
-        parse_descriptor(b'RW 8 SPARSE "a"\n')
+    assert parse_descriptor(b'RW 8 SPARSE "a"\n') == (PartFile("a", 0, 4096, is_sparse=True),)
+    for kind in (b"VMFSSPARSE", b"SESPARSE"):
+        with pytest.raises(UnsupportedError, match=kind.decode()):
+            parse_descriptor(b'RW 8 %s "a"\n' % kind)
     with pytest.raises(FormatError, match="no extent"):
         parse_descriptor(b"# Disk DescriptorFile\n")
 
