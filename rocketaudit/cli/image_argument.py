@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +13,7 @@ import typer
 from rocketaudit.errors import FormatError, RocketauditError, UsageError
 
 if TYPE_CHECKING:
+    from rocketaudit.model.disk import Partition
     from rocketaudit.source.image import ImageSource
     from rocketaudit.source.tree import Tree
 
@@ -21,7 +22,7 @@ ImageArgument = Annotated[
     typer.Argument(
         metavar="IMAGE[@PARTITION]",
         help="A disk image in any container; PARTITION is a number, a scope (bank-a, boot-a, efi-a, private ...) "
-        "or a name. Default: the root that boots next.",
+        "a name, a label or a GUID. Default: the root that boots next.",
     ),
 ]
 Form = Annotated[str, typer.Option("-o", "--output", metavar="console|json", help="How to print.")]
@@ -65,20 +66,34 @@ def split_argument(text: str) -> tuple[Path, str]:
 
 
 def choose_tree(source: ImageSource, wanted: str) -> Tree:
-    """The tree of a partition by number, scope, GPT name or label; UsageError that lists what there is."""
+    """The tree of a partition by number, scope, GUID or UUID, GPT name or label; UsageError that lists what there is.
+
+    In this order, so that nobody can name a partition like the number or the scope of another.
+    """
     if not wanted:
         tree = next((tree for tree in source.trees if tree.scope == source.judged), None)
         if tree is not None:
             return tree
         raise UsageError("no root file system was found; name a partition", hint=_offers(source))
-    for partition in source.disk.partitions:
-        if wanted in (str(partition.number), partition.scope, partition.name, partition.label):
-            tree = next((tree for tree in source.trees if tree.scope == partition.scope), None)
-            if tree is not None:
-                return tree
-            what = partition.detail or f"{partition.content.value}, which is no file system that we read"
-            raise UsageError(f"partition {wanted} holds {what}", hint=_offers(source))
+    for partition in _called(source.disk.partitions, wanted):
+        tree = next((tree for tree in source.trees if tree.scope == partition.scope), None)
+        if tree is not None:
+            return tree
+        what = partition.detail or f"{partition.content.value}, which is no file system that we read"
+        raise UsageError(f"partition {wanted} holds {what}", hint=_offers(source))
     raise UsageError(f"there is no partition {wanted}", hint=_offers(source))
+
+
+def _called(partitions: Sequence[Partition], wanted: str) -> Iterator[Partition]:
+    """The partitions that `wanted` may mean, the likeliest first."""
+    for names in (
+        lambda one: (str(one.number),),
+        lambda one: (one.scope,),
+        lambda one: (one.unique_guid.upper(), one.uuid.upper()),
+        lambda one: (one.name,),
+        lambda one: (one.label,),
+    ):
+        yield from (one for one in partitions if wanted in names(one) or wanted.upper() in names(one))
 
 
 def path_of(text: str) -> str:

@@ -130,6 +130,26 @@ def test_partition_by_number_scope_or_name(
     assert paths == ["/grub/grub.cfg"]
 
 
+def test_partition_by_guid_uuid_or_label_and_no_name_stands_for_a_number_or_scope(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parts = []
+    for word in ("first", "second"):
+        (tmp_path / word).mkdir()
+        (tmp_path / word / word).write_bytes(b"x")
+        uuid = f"{len(word):08}-1111-2222-3333-444444444444"
+        options = ("-q", "-t", "ext4", "-L", f"label-{word}", "-U", uuid)
+        run("mke2fs", *options, "-d", tmp_path / word, tmp_path / f"{word}.image", "1M")
+        parts.append(Part("BOOT", (tmp_path / f"{word}.image").read_bytes(), {"first": "2", "second": "boot-a"}[word]))
+    path = disks.put_together(tmp_path / "disk", *parts, Part("DATA"))
+    shown = json.loads(out_of(capsys, "inspect", path, "-o", "json"))["partitions"]
+    wanted = {"1": "first", "2": "second", "boot-a": "first", "boot-b": "second", "label-second": "second"}
+    for one, word in zip(shown, ("first", "second"), strict=False):
+        wanted |= {one["unique_guid"].lower(): word, one["unique_guid"].upper(): word, one["uuid"]: word}
+    for name, word in wanted.items():
+        assert f"/{word}" in [row["path"] for row in rows_of(capsys, f"{path}@{name}")], name
+
+
 def test_below_a_folder_recursively(small_erofs_image: Built, capsys: pytest.CaptureFixture[str]) -> None:
     rows = rows_of(capsys, f"{small_erofs_image.path}@boot-a", "/grub", "-R")
     assert [row["path"] for row in rows] == ["/grub", "/grub/grub.cfg"]

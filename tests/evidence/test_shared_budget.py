@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from rocketaudit.errors import BudgetError
@@ -13,13 +15,26 @@ pytestmark = pytest.mark.own_process
 MIB = 1 << 20
 
 
+def counting(budget: Budget, how: str) -> Callable[[int], None]:
+    return {"produced": budget.produce, "given": budget.give, "holes": budget.skip}[how]
+
+
+def budget_of_20_mib(how: str) -> Budget:
+    if how == "holes":
+        return Budget(max_holes=20 * MIB)
+    budget = Budget(max_bytes=20 * MIB)
+    if how == "given":
+        budget.allow(5 * MIB)
+    return budget
+
+
 def spend(budget: Budget, counts: list[int], *, how: str, workers: int) -> list[int | WorkerFailure]:
     """What each task gave: it produces its count in steps of 1 KiB, in one of the workers."""
     shared = SharedBudget(budget)
 
     def work(_: None, count: int) -> int:
         for _step in range(count >> 10):
-            (budget.produce if how == "produced" else budget.give)(1 << 10)
+            counting(budget, how)(1 << 10)
         return count
 
     try:
@@ -28,16 +43,16 @@ def spend(budget: Budget, counts: list[int], *, how: str, workers: int) -> list[
         shared.close()
 
 
-@pytest.mark.parametrize("how", ["produced", "given"])
+@pytest.mark.parametrize("how", ["produced", "given", "holes"])
 @pytest.mark.parametrize("workers", [1, 2, 3])
 def test_what_all_workers_count_together_meets_the_bound(how: str, workers: int) -> None:
-    budget = Budget(max_bytes=20 * MIB)
+    budget = budget_of_20_mib(how)
     assert spend(budget, [MIB] * 16, how=how, workers=workers) == [MIB] * 16
     failed = [one for one in spend(budget, [MIB] * 16, how=how, workers=workers) if isinstance(one, WorkerFailure)]
     assert failed
     assert {(one.kind, one.error) for one in failed} == {(FailureKind.RAISED, "BudgetError")}
     with pytest.raises(BudgetError):
-        (budget.produce if how == "produced" else budget.give)(8 * MIB)
+        counting(budget, how)(8 * MIB)
 
 
 def test_what_the_parent_has_spent_counts_for_its_workers() -> None:
