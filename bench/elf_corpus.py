@@ -10,6 +10,7 @@ import csv
 import hashlib
 import io
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -19,12 +20,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 REPO = Path(__file__).resolve().parent.parent
 CACHE = REPO / ".cache" / "elf_corpus"
 SHARED = Path(os.environ.get("ROCKETAUDIT_SHARED_DATA", REPO.parent / "shared" / "data"))
 LIST = SHARED / "elf_corpus_tune.csv"
 HOLDOUT = Path(__file__).with_name("elf_holdout.csv")
+FRESH = Path(__file__).with_name("elf_fresh.csv")
 DEBIAN = {"bw": "bookworm", "tx": "trixie"}
 WHEEL_TAGS = {
     "pypi-mx64": [f"manylinux{x}_x86_64" for x in ("1", "2010", "2014", *(f"_2_{n}" for n in range(5, 42)))],
@@ -110,10 +113,10 @@ def members(archive: Path) -> Iterator[bytes]:
     """The ELF files inside a .deb, .whl or .tgz."""
     if archive.suffix == ".deb":
         raw = subprocess.run(["dpkg-deb", "--fsys-tarfile", archive], check=True, capture_output=True).stdout
-        yield from _tar(io.BytesIO(raw))
+        yield from (data for _, data in elf_members(io.BytesIO(raw)))
     elif archive.suffix == ".tgz":
         with archive.open("rb") as handle:
-            yield from _tar(handle)
+            yield from (data for _, data in elf_members(handle))
     elif archive.suffix == ".whl":
         with zipfile.ZipFile(archive) as wheel:
             for info in wheel.infolist():
@@ -122,17 +125,18 @@ def members(archive: Path) -> Iterator[bytes]:
                         yield wheel.read(info)
 
 
-def _tar(handle) -> Iterator[bytes]:  # type: ignore[no-untyped-def]
+def elf_members(handle: BinaryIO) -> Iterator[tuple[str, bytes]]:
+    """(path, bytes) of the ELF files in a tar archive."""
     with tarfile.open(fileobj=handle) as tar:
         for entry in tar:
             member = tar.extractfile(entry) if entry.isreg() else None
             if member is not None and (start := member.read(4)) == b"\x7fELF":
-                yield start + member.read()
+                yield entry.name.removeprefix("./"), start + member.read()
 
 
 def _pip(origin: str, name: str, version: str, folder: Path) -> None:
     tags = [part for tag in WHEEL_TAGS[origin] for part in ("--platform", tag)]
-    _run(
+    run(
         [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:", *tags,
          "--implementation", "cp", "--python-version", "3.12", "--abi", "cp312", "--abi", "abi3", "--abi", "none",
          f"{name}=={version}", "-d", str(folder)]
@@ -140,25 +144,25 @@ def _pip(origin: str, name: str, version: str, folder: Path) -> None:
 
 
 def _npm(name: str, version: str, folder: Path) -> None:
-    _run(["npm", "pack", "--silent", f"{name}@{version}", "--pack-destination", str(folder)])
+    run(["npm", "pack", "--silent", f"{name}@{version}", "--pack-destination", str(folder)])
 
 
 def _debian(origin: str, packages: dict[tuple[str, str], list[Labelled]]) -> None:
     release, architecture = origin.split("-")
-    root = _apt_root(DEBIAN[release], architecture)
+    root = apt_root(DEBIAN[release], architecture)
     names = sorted(packages)
     for start in range(0, len(names), 20):
         batch = names[start : start + 20]
         with tempfile.TemporaryDirectory(dir=CACHE) as folder:
             wanted = [f"{name}:{architecture}={version}" for name, version in batch]
-            if not _run(["apt-get", "-q", *root, "download", *wanted], folder):
+            if not run(["apt-get", "-q", *root, "download", *wanted], folder):
                 for one in wanted:
-                    _run(["apt-get", "-q", *root, "download", one], folder)
+                    run(["apt-get", "-q", *root, "download", one], folder)
             shas = {file.sha256 for key in batch for file in packages[key]}
             _keep(Path(folder), shas, f"{origin} {batch[0][0]}..{batch[-1][0]}")
 
 
-def _apt_root(suite: str, architecture: str) -> list[str]:
+def apt_root(suite: str, architecture: str, *, sources: bool = False) -> list[str]:
     """Options for an apt of its own: this machine's Debian sources with another suite and architecture."""
     root = CACHE / f"apt-{suite}-{architecture}"
     for folder in ("lists/partial", "cache/archives/partial", "etc"):
@@ -166,20 +170,23 @@ def _apt_root(suite: str, architecture: str) -> list[str]:
     (root / "status").touch()
     system = Path("/etc/os-release").read_text()
     here = next(line.split("=")[1].strip('"') for line in system.splitlines() if line.startswith("VERSION_CODENAME="))
-    sources = Path("/etc/apt/sources.list.d/debian.sources").read_text().replace(here, suite)
-    (root / "etc" / "corpus.sources").write_text(sources)
+    listed = Path("/etc/apt/sources.list.d/debian.sources").read_text().replace(here, suite)
+    if sources:
+        listed = re.sub(r"^Types: .*", "Types: deb deb-src", listed, flags=re.MULTILINE)
+    (root / "etc" / "corpus.sources").write_text(listed)
     options = {
         "Dir::State": root, "Dir::State::lists": root / "lists", "Dir::State::status": root / "status",
         "Dir::Cache": root / "cache", "Dir::Etc::sourcelist": "-", "Dir::Etc::sourceparts": root / "etc",
         "APT::Architecture": architecture, "APT::Architectures": architecture, "APT::Sandbox::User": "root",
     }  # fmt: skip
     flags = [part for key, value in options.items() for part in ("-o", f"{key}={value}")]
-    if not any((root / "lists").glob("*Packages*")):
-        _run(["apt-get", "-q", *flags, "update"])
+    if not any((root / "lists").glob("*Sources*" if sources else "*Packages*")):
+        run(["apt-get", "-q", *flags, "update"])
     return flags
 
 
-def _run(command: list[str], folder: str | None = None) -> bool:
+def run(command: list[str], folder: str | None = None) -> bool:
+    """Whether the command ended well; its last line is shown where it did not."""
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=1800, check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]

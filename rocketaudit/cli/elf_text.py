@@ -16,7 +16,7 @@ from rocketaudit.cli.elf import report_gaps
 from rocketaudit.cli.elf_kernels import foreign_modules, kernel_lines, kernel_row
 from rocketaudit.cli.elf_targets import Found, Placed, Places
 from rocketaudit.cli.output import print_bytes
-from rocketaudit.model.binary import Binary, Hardening
+from rocketaudit.model.binary import Binary, Confidence, Hardening, Language
 from rocketaudit.model.codec import encode
 from rocketaudit.model.evidence import Gap
 from rocketaudit.report.escape import csv_cell, json_text, terminal
@@ -176,6 +176,8 @@ def explained(binary: Binary, placed: Placed | None = None) -> list[str]:
         lines.append(f"  {signal.kind}: {signal.value}{place}")
     if not binary.signals:
         lines.append("  no evidence of any language")
+    if binary.language is Language.C and binary.confidence is Confidence.LOW:
+        lines.append("  C only because nothing else shows: C++ without its library and Rust without std leave no more")
     for language, share, method in binary.shares:
         bound = "" if method == "symbols" else "at least "
         lines.append(f"  {language}: {bound}{share:.1%} of the code, by {method}")

@@ -6,6 +6,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from rocketaudit.formats.elf import language_text as evidence
+from rocketaudit.formats.elf.c_evidence import c_exports, c_habits
 from rocketaudit.formats.elf.header import PF_X, ElfFile
 from rocketaudit.formats.elf.language import Shares, Sign, Verdict, classify, holds_rust
 from rocketaudit.formats.elf.language_signals import (
@@ -104,16 +105,27 @@ def _search_others(at: _Looked, signals: list[Signal]) -> list[Signal]:
         found += evidence.runtime_text(at.text, imports)
     if with_rust or classify(signals + found).language not in (Language.C, Language.UNKNOWN):
         return found
-    if not any(signal.kind == Sign.C_PATH for signal in found):
-        if kinds >= {Sign.CPP_CONSTRUCTORS, Sign.CPP_DESTRUCTORS}:
-            # C has either too, but seldom both: 1 of 1,055 C files and 166 of 244 C++ files
-            found.append(Signal(Sign.CPP_STATIC_OBJECTS, "constructors and destructors"))
-        if Sign.C_NAMES not in kinds:
-            found += evidence.vtable_signals(at.elf)
+    found += c_habits(imports)
+    spoken = {signal.kind for signal in (*signals, *found)} & {Sign.C_PATH, Sign.C_FILES, Sign.C_HABITS}
+    if not spoken:
+        found += _untold_cpp(at, kinds)
     if Sign.C_LIBRARY not in kinds:
         found += evidence.static_library_text(at.text)
     if not any(signal.kind == Sign.C_PATH for signal in found):
-        found += evidence.unwind_signals(at.elf)
+        found += [*evidence.unwind_signals(at.elf), *c_exports(at.elf, at.dynamic)]
+    return found
+
+
+def _untold_cpp(at: _Looked, kinds: AbstractSet[str]) -> list[Signal]:
+    """C++ by what its compiler makes of it, where nothing speaks for C."""
+    found: list[Signal] = []
+    if kinds >= {Sign.CPP_CONSTRUCTORS, Sign.CPP_DESTRUCTORS}:
+        # C has either too, but seldom both: 1 of 1,055 C files and 166 of 244 C++ files
+        found.append(Signal(Sign.CPP_STATIC_OBJECTS, "constructors and destructors"))
+    if Sign.C_NAMES not in kinds:
+        found += evidence.vtable_signals(at.elf)
+    if b"__assert_fail" in at.imports:
+        found += evidence.cpp_function_text(at.text)
     return found
 
 

@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from rocketaudit.model.binary import Confidence, Language, Signal
 
-CLASSIFIER = "2026.12"
+CLASSIFIER = "2026.13"
 
 Shares = tuple[tuple[str, float, str], ...]
 
@@ -32,6 +32,7 @@ class Sign(StrEnum):
     RUST_LIBRARY = "rust-library"
     RUST_SECTION = "rust-section"
     RUST_COMMENT = "rust-comment"
+    RUST_UNITS = "rust-codegen-units"
     RUST_DYNAMIC_NAMES = "rust-dynamic-names"
     RUST_NAMES = "rust-names"
     RUST_PATH = "rust-source-path"
@@ -55,6 +56,8 @@ class Sign(StrEnum):
     CPP_RUNTIME = "c++-runtime-text"
     CPP_VTABLES = "c++-vtables"
     CPP_PATH = "c++-source-path"
+    CPP_FILES = "c++-source-files"
+    CPP_FUNCTION_TEXT = "c++-function-text"
     CPP_CONSTRUCTORS = "constructors"
     CPP_DESTRUCTORS = "destructors"
     CPP_STATIC_OBJECTS = "c++-static-objects"
@@ -71,6 +74,10 @@ class Sign(StrEnum):
     C_COMMENT = "c-compiler-comment"
     C_NAMES = "c-names"
     C_PATH = "c-source-path"
+    C_FILES = "c-source-files"
+    C_HABITS = "c-habits"
+    C_EXPORTS = "c-exports"
+    OTHER_FILES = "other-source-files"
     KERNEL_MODULE = "kernel-module"
     UNCOVERED_CODE = "code-without-unwind-entries"
 
@@ -90,6 +97,7 @@ _RUST_PROOF: Mapping[Sign, int] = {
     Sign.RUST_SECTION: 6,
     Sign.RUST_NAMES: 6,
     Sign.RUST_COMMENT: 4,
+    Sign.RUST_UNITS: 5,
     Sign.RUST_LOCATION: 6,
 }
 _RUST_TEXT: Mapping[Sign, int] = {
@@ -113,14 +121,17 @@ _CPP_PROOF: Mapping[Sign, int] = {
     Sign.CPP_LIBRARY: 2,
     Sign.CPP_PATH: 2,
     Sign.CPP_STATIC_OBJECTS: 3,
+    Sign.CPP_FILES: 3,
+    Sign.CPP_FUNCTION_TEXT: 3,
 }
 # what C may have, but seldom has
 _DOUBTS_OF_C = frozenset({
     Sign.CPP_LIBRARY, Sign.CPP_PATH, Sign.CPP_CONSTRUCTORS, Sign.RUST_PATH, Sign.GO_RUNTIME,
 })  # fmt: skip
 _C_LIBRARIES = frozenset({Sign.C_LIBRARY, Sign.C_STATIC_LIBRARY})
-_C_SOURCES = frozenset({Sign.C_PATH, Sign.C_NAMES})
-_HINTS_OF_C = _C_SOURCES | {Sign.C_STARTUP, Sign.C_COMMENT, Sign.C_IMPORTS}
+_C_LEFTOVERS = frozenset({Sign.C_HABITS, Sign.C_EXPORTS})
+_HINTS_OF_C = frozenset({Sign.C_PATH, Sign.C_FILES, Sign.C_NAMES, Sign.C_STARTUP, Sign.C_COMMENT, Sign.C_IMPORTS})
+_START_UP_NAMES = 16  # functions with plain names that every program has: start-up code, `main` and their kin
 # runtimes whose programs may embed Rust, or whose markers Rust programs carry as data
 _WEAKER_THAN_RUST = frozenset({"haskell", "nim", "pascal", "zig", "lisp", "crystal"})
 
@@ -143,8 +154,8 @@ class _Found:
         return None if signal is None else signal.value
 
     def count(self, sign: Sign) -> int:
-        value = self.value(sign)
-        return int(value) if value is not None and value.isdecimal() else 0
+        value = (self.value(sign) or "").partition(" ")[0]
+        return int(value) if value.isdecimal() else 0
 
     def score(self, weights: Mapping[Sign, int]) -> int:
         """The weights of the signs found, each counted once."""
@@ -201,7 +212,7 @@ def classify(signals: Iterable[Signal], shares: Shares = ()) -> Verdict:
         sure = Sign.RUNTIME_LIBRARY in found or Sign.RUNTIME_NAME in found
         return _verdict(Language.OTHER, runtime, inside, Confidence.HIGH if sure else Confidence.MEDIUM)
     if "rust" in inside:
-        return _rust(rust, inside, dict_of(shares))
+        return _rust(found, rust, inside, dict_of(shares))
     if "c++" in inside:
         return _verdict(Language.CPP, None, inside, _cpp_confidence(found))
     return _c_or_unknown(found)
@@ -221,7 +232,7 @@ def _verdict(language: Language, runtime: str | None, inside: list[str], confide
 
 
 def _runtime(found: _Found, *, contains_rust: bool) -> str | None:
-    for sign in (Sign.RUNTIME_LIBRARY, Sign.RUNTIME_NAME, Sign.RUNTIME_TEXT):
+    for sign in (Sign.RUNTIME_LIBRARY, Sign.RUNTIME_NAME, Sign.RUNTIME_TEXT, Sign.OTHER_FILES):
         name = found.value(sign)
         if name is not None:
             name = name.split(":", 1)[0]
@@ -229,9 +240,11 @@ def _runtime(found: _Found, *, contains_rust: bool) -> str | None:
     return None
 
 
-def _rust(score: int, inside: list[str], shares: dict[str, dict[str, float]]) -> Verdict:
+def _rust(found: _Found, score: int, inside: list[str], shares: dict[str, dict[str, float]]) -> Verdict:
     """Rust is inside; the larger part names the file where the parts can be measured."""
     confidence = Confidence.HIGH if score >= 7 else Confidence.MEDIUM
+    if Sign.RUST_UNITS in found and Sign.C_FILES not in found:  # all of it, however its functions are named
+        return _verdict(Language.RUST, None, inside, confidence)
     symbols = shares.get("symbols") or shares.get("mini-debug-info")
     if symbols is not None:
         rust, cpp, c = (symbols.get(name, 0.0) for name in ("rust", "c++", "c"))
@@ -254,18 +267,30 @@ def _cpp_confidence(found: _Found) -> Confidence:
 
 
 def _c_or_unknown(found: _Found) -> Verdict:
-    """What is left is C when a C library or C start-up code shows; nothing at all is unknown, not C."""
+    """What is left is C when a C library or C start-up code shows; nothing at all is unknown, not C.
+
+    That nothing else shows is no more than a low confidence: C++ which uses none of its library, Rust without `std` and
+    assembler leave the same behind. What speaks for C itself raises it.
+    """
     c = [Language.C.value]
     if Sign.KERNEL_MODULE in found:
         return _verdict(Language.C, None, c, Confidence.HIGH)
-    shown = found.any_of(_C_LIBRARIES)
-    if shown and not found.any_of(_DOUBTS_OF_C) and found.any_of(_C_SOURCES):
-        return _verdict(Language.C, None, c, Confidence.HIGH)
-    if shown:
-        # g++ links its library whether anything of it is used or not, as some that build C do
-        may_be_cpp = Sign.CPP_LIBRARY in found or found.count(Sign.CPP_CONSTRUCTORS) > 2
-        doubted = (may_be_cpp and not found.any_of(_C_SOURCES)) or Sign.UNCOVERED_CODE in found
-        return _verdict(Language.C, None, c, Confidence.LOW if doubted else Confidence.MEDIUM)
+    if found.any_of(_C_LIBRARIES):
+        return _verdict(Language.C, None, c, _c_confidence(found))
     if found.any_of(_HINTS_OF_C):
         return _verdict(Language.C, None, c, Confidence.LOW)
     return Verdict(Language.UNKNOWN, None, (), Confidence.LOW)
+
+
+def _c_confidence(found: _Found) -> Confidence:
+    # a C library that is linked in names its own files: what they are of the program is not known
+    is_static = Sign.STATIC in found
+    named = Sign.C_FILES in found or (Sign.C_PATH in found and not is_static)
+    many = not is_static and found.count(Sign.C_NAMES) > _START_UP_NAMES
+    if named and not is_static and not found.any_of(_DOUBTS_OF_C):
+        return Confidence.HIGH
+    # g++ links its library whether anything of it is used or not, as some that build C do
+    may_be_cpp = Sign.CPP_LIBRARY in found or found.count(Sign.CPP_CONSTRUCTORS) > 2
+    if Sign.UNCOVERED_CODE in found or not (named or many or found.any_of(_C_LEFTOVERS)):
+        return Confidence.LOW
+    return Confidence.LOW if may_be_cpp and not (named or many) else Confidence.MEDIUM

@@ -23,6 +23,7 @@ from rocketaudit.formats.elf.header import (
 from rocketaudit.formats.elf.language import Shares, Sign
 from rocketaudit.formats.elf.mangling import Mangling
 from rocketaudit.formats.elf.runtimes import RUNTIMES
+from rocketaudit.formats.elf.source_files import source_files
 from rocketaudit.formats.elf.symbols import SymbolTable
 from rocketaudit.model.binary import Signal
 
@@ -43,6 +44,7 @@ _KNOWN_NAMES: Mapping[bytes, tuple[Sign, int]] = {
     b"dl_iterate_phdr": (Sign.UNWINDER, 1),
     b"_dl_find_object": (Sign.UNWINDER, 1),
     b"__cxa_atexit": (Sign.CPP_DESTRUCTORS, 1),
+    b"__aeabi_atexit": (Sign.CPP_DESTRUCTORS, 1),
     b"__gmon_start__": (Sign.C_STARTUP, 1),
     b"_ITM_registerTMCloneTable": (Sign.C_STARTUP, 1),
     b"_ITM_deregisterTMCloneTable": (Sign.C_STARTUP, 1),
@@ -52,6 +54,7 @@ STARTUP_NAMES = frozenset(name for name, (sign, _) in _KNOWN_NAMES.items() if si
 # gABI: RELA, HASH, REL, DYNSYM; RELR, GNU_HASH, versym, X86_64_UNWIND
 _TEXTLESS_TYPES = frozenset({4, 5, 9, 11, 19, 0x6FFFFFF6, 0x6FFFFFFF, 0x70000001})
 _UNWIND_SECTIONS = (".eh_frame", ".eh_frame_hdr", ".gcc_except_table")
+_DECIDED_BY_NAMES = frozenset({Sign.RUST_NAMES, Sign.CPP_NAMES, Sign.GO_NAMES, Sign.GO_SECTION, Sign.KERNEL_MODULE})
 _MANGLED: Mapping[Mangling, Sign] = {
     Mangling.RUST: Sign.RUST_DYNAMIC_NAMES,
     Mangling.CPP: Sign.CPP_DYNAMIC_NAMES,
@@ -80,6 +83,8 @@ def metadata_signals(elf: ElfFile, names: Names) -> list[Signal]:
     found += _dynamic_name_signals(names.dynamic)
     for where, table, functions in names.functions():
         found += _name_signals(table, where, functions)
+    if names.static.has_names and not {signal.kind for signal in found} & _DECIDED_BY_NAMES:
+        found += source_files(names.static)
     if not elf.dynamic_strings(DT_NEEDED) and elf.type in (ET_EXEC, ET_DYN):
         found.append(Signal(Sign.STATIC, "no needed libraries"))
     return found

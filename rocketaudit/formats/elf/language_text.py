@@ -22,6 +22,8 @@ from rocketaudit.model.binary import Signal
 
 SMALL = 64 << 10
 MAX_STANDARD_NAMES = 10_000  # places of type names of std:: that are looked at
+MAX_ABI_NAMES = 64  # exception types of the ABI may come before its type_info classes
+MAX_SIGNATURES = 2_000
 WEAK_SEARCH = 4 << 20  # bytes looked at for evidence that only tips the confidence
 
 _RUST_LIBRARY_PATH = re.compile(rb"[\x21-\x7e]{0,120}?(?:core|alloc|std)/src/[a-z0-9_/]+\.rs")
@@ -39,6 +41,11 @@ _FUNCTION_TABLE = re.compile(
 _GO_1_2 = 0xFB  # the oldest layout, until Go 1.15: functions follow without a table of offsets
 _CPP_SOURCE = re.compile(rb"[\w.-]*/[\w/.+-]*\.(?:cpp|cxx|cc|hpp|hh)\0")
 _CPP_TYPE = re.compile(rb"N10__cxxabiv1\d+__[a-z_]+_type_infoE\0")
+# what __PRETTY_FUNCTION__ is made of: result and name, parameters, and what may follow them
+_FUNCTION_NAME = re.compile(rb"[A-Za-z_][\w:<>,*&~ ]*(?:operator\W{1,3})?")
+_PARAMETERS = re.compile(rb"[\w:<>,*&.() \[\]]*")
+_TEMPLATE_ARGUMENTS = re.compile(rb" \[(?:with )?\w+ = .*\]")
+_QUALIFIED = re.compile(rb"\w::[\w~]")
 _C_SOURCE = re.compile(rb"[\w/-]{2,}\.c\0")
 
 
@@ -179,10 +186,10 @@ def cpp_text(text: Text, *, unwinds: bool) -> Iterator[Signal]:
 
     The whole runtime throws, so its texts need no search in a file that does not unwind.
     """
-    at = text.find(b"N10__cxxabiv1")
-    if at >= 0 and (name := _CPP_TYPE.match(text.window(at, at + 64))) is not None:
-        yield Signal(Sign.CPP_TYPES, name[0][:-1].decode(), at)
-        return
+    for at in text.find_all(b"N10__cxxabiv1", MAX_ABI_NAMES):
+        if (name := _CPP_TYPE.match(text.window(at, at + 64))) is not None:
+            yield Signal(Sign.CPP_TYPES, name[0][:-1].decode(), at)
+            return
     if unwinds and (found := _cpp_runtime(text)) is not None:
         yield Signal(Sign.CPP_RUNTIME, found[0].decode(), found[1])
 
@@ -200,6 +207,30 @@ def _cpp_runtime(text: Text) -> tuple[bytes, int] | None:
         return bad_alloc
     at = text.find(b"basic_string::")
     return (b"basic_string::", at) if at >= 0 else None
+
+
+def cpp_function_text(text: Text) -> Iterator[Signal]:
+    """The name of a function as assert() gives it in C++, and cannot in C: `int q::V::at(int) const`."""
+    for end in (b")\0", b") const\0", b"]\0"):
+        for at in text.find_all(end, MAX_SIGNATURES):
+            name = text.window(at - 300, at + len(end) - 1).rpartition(b"\0")[2]
+            if _is_cpp_function(name):
+                place = at + len(end) - 1 - len(name)
+                yield Signal(Sign.CPP_FUNCTION_TEXT, name[-100:].decode("latin-1"), place)
+                return
+
+
+def _is_cpp_function(name: bytes) -> bool:
+    """A qualified name, template arguments or a const method; a plain function could be one of C to Clang."""
+    head, opened, rest = name.partition(b"(")
+    parameters, closed, tail = rest.rpartition(b") const" if name.endswith(b" const") else b")")
+    if b" [" in rest:
+        parameters, closed, tail = rest.partition(b") [")
+        tail = b" [" + tail
+    shaped = opened and closed and _FUNCTION_NAME.fullmatch(head) and _PARAMETERS.fullmatch(parameters)
+    if not shaped or (tail and not _TEMPLATE_ARGUMENTS.fullmatch(tail)):
+        return False
+    return bool(tail) or name.endswith(b" const") or _QUALIFIED.search(head) is not None
 
 
 def vtable_signals(elf: ElfFile) -> Iterator[Signal]:

@@ -49,7 +49,14 @@ RUNTIMES: tuple[Runtime, ...] = (
         _UNWINDING,
     ),
     Runtime(
-        "ada", ("libgnat-", "libgnarl-"), re.compile(rb"__gnat_rcheck|ada_main$"), ((b"__gnat_rcheck",),), _UNWINDING
+        "ada",
+        ("libgnat-", "libgnarl-"),
+        re.compile(rb"__gnat_rcheck|ada_main$"),
+        (
+            (b"__gnat_rcheck",),
+            (b"\0TASKING_ERROR\0", b"\0STORAGE_ERROR\0", b"\0PROGRAM_ERROR\0"),
+        ),  # of a static program
+        _UNWINDING,
     ),
     Runtime("pascal", (), re.compile(rb"FPC_"), ((b"FPC 3.",), (b"FPC 2.",))),
     Runtime("nim", (), re.compile(rb"NimMain"), ((b"fatal.nim",),)),
@@ -61,7 +68,7 @@ RUNTIMES: tuple[Runtime, ...] = (
         _ENVIRONMENT,
     ),
     Runtime("objc", ("libobjc.so", "libgnustep-base"), re.compile(rb"__objc_class_name_|_OBJC_")),
-    Runtime("swift", ("libswiftCore",)),
+    Runtime("swift", ("libswiftCore",), None, ((b"SWIFT_DETERMINISTIC_HASHING=", b"SWIFT_DEBUG_HELP="),), _ENVIRONMENT),
     Runtime("crystal", (), re.compile(rb"__crystal_"), ((b"CRYSTAL_",),), _UNWINDING),
     Runtime(
         "dart",

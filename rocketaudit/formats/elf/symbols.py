@@ -44,7 +44,7 @@ OF_RUNTIMES = frozenset(
 )
 # ... those that are asked for by name, and what shells and interpreters call and offer
 TELLING = OF_RUNTIMES | frozenset(
-    b"__gx __ru rust dl_i _dl_ _Unw __cx __gm _ITM __st __in __as __ub __ts __ms __cf __sa "
+    b"__gx __ru rust dl_i _dl_ _Unw __cx __gm _ITM __st __in __as __ub __ts __ms __cf __sa __ae "
     b"exec fexe posi tcse tcge pope syst Py_B Py_R pypy perl ruby Tcl_ Expe exp_ scm_ php_ node napi JNI_ JLI_ Rf_m "
     b"mono luaL".split()
 )
