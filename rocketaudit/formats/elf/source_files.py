@@ -64,4 +64,4 @@ def _names(table: SymbolTable) -> Iterator[bytes]:
         if at < 0:
             return
         place = int.from_bytes(raw[at * size :][:4], "little" if table.elf.order == "<" else "big")
-        yield bytes(table.text[place : place + MAX_NAME]).partition(b"\0")[0]
+        yield table.text[place : place + MAX_NAME].partition(b"\0")[0]
