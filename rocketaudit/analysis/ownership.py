@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import translate
+from functools import cache
 
 from rocketaudit.model.binary import Binary
 from rocketaudit.model.evidence import Evidence
@@ -41,9 +42,11 @@ _KNOWN = (
     ("libstd-rust", ("libstd-*.so",)),
 )  # fmt: skip
 
-_KNOWN_NAMES = re.compile(
-    "|".join(f"(?P<k{number}>{'|'.join(map(translate, patterns))})" for number, (_, patterns) in enumerate(_KNOWN))
-)
+
+@cache
+def _known_names() -> re.Pattern[str]:
+    names = (f"(?P<k{number}>{'|'.join(map(translate, patterns))})" for number, (_, patterns) in enumerate(_KNOWN))
+    return re.compile("|".join(names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,7 @@ def _candidates(binary: Binary) -> Iterator[tuple[str, str, float]]:
     """(package name, method, confidence), the surest first."""
     base = binary.path.rpartition("/")[2]
     yield base, "file-name", 0.7
-    known = _KNOWN_NAMES.match(base)
+    known = _known_names().match(base)
     if known is not None:
         yield _KNOWN[int(str(known.lastgroup)[1:])][0], "known-file-name", 0.7
     library = _LIBRARY.match(base)

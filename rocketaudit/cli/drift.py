@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -20,6 +20,8 @@ from rocketaudit.cli.options import (
 from rocketaudit.errors import UsageError
 
 if TYPE_CHECKING:
+    from rocketaudit.audit import Judging
+    from rocketaudit.cli.drift_ahead import Ahead
     from rocketaudit.cli.drift_sides import Opened
     from rocketaudit.cli.running import Run
     from rocketaudit.model.advisory import Advisory
@@ -48,6 +50,18 @@ def drift(
         list[Path] | None,
         typer.Option("--key", metavar="FILE", help="Public key that must have signed the baseline; repeatable."),
     ] = None,
+    expect: Annotated[
+        str | None,
+        typer.Option("--expect", metavar="WORD", help="What CURRENT may be: a version, `upgrade`, or `none`."),
+    ] = None,
+    expect_root_hash: Annotated[
+        str | None,
+        typer.Option("--expect-root-hash", metavar="HEX", help="The root hash that CURRENT must state."),
+    ] = None,
+    current_key: Annotated[
+        list[Path] | None,
+        typer.Option("--current-key", metavar="FILE", help="Public key that must have signed CURRENT's evidence."),
+    ] = None,
     advisories: Annotated[
         list[Path] | None,
         typer.Option(
@@ -64,7 +78,9 @@ def drift(
 ) -> int:
     """What changed from BASELINE to CURRENT, and whether it may: expected, unexpected, or nobody can say.
 
-    Exit codes: 0 nothing unexpected, 1 something is, 2 usage, 3 parts could not be compared.
+    Another release explains its changes only if you declare it: --expect VERSION.
+    Exit codes: 0 nothing unexpected, 1 something is, 2 usage, 3 parts could not be compared or nobody declared the
+    update.
     """
     from rocketaudit.cli.running import Run
 
@@ -80,42 +96,90 @@ def drift(
         limits=limits,
         quiet=quiet,
     )
-    found = compare_sides(baseline, current, run, tuple(key or ()), fail_on, tuple(advisories or ()))
+    said = Said(tuple(key or ()), tuple(current_key or ()), expect, expect_root_hash)
+    found = compare_sides(baseline, current, run, said, fail_on, tuple(advisories or ()))
     write_drift(found, outputs, no_color=no_color, verbose=verbose)
     return found.exit_code
+
+
+class Said(NamedTuple):
+    """What the user said of the two sides: who must have signed them, and what the current one is."""
+
+    keys: tuple[Path, ...] = ()
+    current_keys: tuple[Path, ...] = ()
+    update: str | None = None
+    root_hash: str | None = None
+
+    def of(self, judging: Judging) -> Judging:
+        """The command line wins over the policy; UsageError for what can be no version and no root hash."""
+        if self.update is self.root_hash is None:
+            return judging
+        from dataclasses import replace
+
+        from rocketaudit.formats import policy_toml
+
+        found = judging.policy.drift
+        if self.update is not None:
+            wrong = UsageError(f"--expect {self.update!r:.80}", hint=f"expected {policy_toml.DECLARED_WORDS}")
+            found = replace(found, declared_update=policy_toml.declared_update(self.update, wrong))
+        if self.root_hash is not None:
+            wrong = UsageError(f"--expect-root-hash {self.root_hash!r:.80}", hint=policy_toml.ROOT_HASH_WORDS)
+            found = replace(found, declared_root_hash=policy_toml.declared_root_hash(self.root_hash, wrong))
+        return (
+            judging if found is judging.policy.drift else replace(judging, policy=replace(judging.policy, drift=found))
+        )
+
+
+NOTHING_SAID = Said()
 
 
 def compare_sides(
     baseline: str,
     current: str,
     run: Run,
-    keys: tuple[Path, ...] = (),
+    said: Said = NOTHING_SAID,
     fail_on: str | None = None,
     advisories: tuple[Path, ...] = (),
 ) -> Drift:
     """The judged drift of two sides as the user named them, with the exit code in it."""
+    from rocketaudit.cli.drift_ahead import read_ahead
+    from rocketaudit.model.codec import without_collection
+
+    with read_ahead(baseline, current) as ahead, without_collection():  # evidence is records that live to the end
+        return _compare_sides(baseline, current, run, said, fail_on, advisories, ahead)
+
+
+def _compare_sides(
+    baseline: str,
+    current: str,
+    run: Run,
+    said: Said,
+    fail_on: str | None,
+    advisories: tuple[Path, ...],
+    ahead: Ahead | None,
+) -> Drift:
+    """As `compare_sides`; all that judges is loaded here, while another process parses large files."""
     from dataclasses import replace
 
     from rocketaudit.analysis.drift.judge import decide
     from rocketaudit.cli.drift_compare import compare_opened
-    from rocketaudit.cli.drift_sides import open_both, open_side, read_ahead
+    from rocketaudit.cli.drift_sides import open_both, open_side
     from rocketaudit.cli.key_files import read_public_keys
     from rocketaudit.cli.running import read_judging
-    from rocketaudit.model.codec import without_collection
 
-    with without_collection():  # evidence is a tree of records that live to the end
-        judging = read_judging(run)
-        public = read_public_keys(list(keys))
-        known = _read_advisories(advisories)
-        ahead = read_ahead(baseline, current)
-        if ahead is not None:
-            before, after = open_both(ahead, current, public)
-        else:
-            before = open_side(baseline, run, judging.benchmarks, public)
-            if public and not before.side.signed_by:
-                raise UsageError(f"--key: {baseline} is no evidence file, so nobody can have signed it")
-            after = open_side(current, run, judging.benchmarks, ())
-        found = compare_opened(before, after, judging, known)
+    judging = said.of(read_judging(run))
+    public, others = read_public_keys(list(said.keys)), read_public_keys(list(said.current_keys))
+    known = _read_advisories(advisories)
+    if ahead is not None:
+        before, after = open_both(ahead, public, others)
+    else:
+        before = open_side(baseline, run, judging.benchmarks, public)
+        if public and not before.side.signed_by:
+            raise UsageError(f"--key: {baseline} is no evidence file, so nobody can have signed it")
+        after = open_side(current, run, judging.benchmarks, others)
+        if others and not after.side.signed_by:
+            raise UsageError(f"--current-key: {current} is no evidence file, so nobody can have signed it")
+    found = compare_opened(before, after, judging, known)
     word = fail_on or judging.policy.drift.fail_on or "unexpected"
     code, reasons = decide(found, word)
     policy = f"{judging.policy_path} {judging.policy_digest}".strip()

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
-from rocketaudit.analysis.advisories import compare_advisories, installed
 from rocketaudit.analysis.benchmark import judge
 from rocketaudit.analysis.binaries import census
 from rocketaudit.analysis.drift.components import NOT_HELD, compare_components, compare_releases, not_held
 from rocketaudit.analysis.drift.conditions import Case
+from rocketaudit.analysis.drift.declared import Claim, compare_declared, standing_of
 from rocketaudit.analysis.drift.judge import assemble, judge_drift, lower_assurance
 from rocketaudit.analysis.drift.relation import relate_targets
 from rocketaudit.analysis.drift.results import Judged, compare_results, compare_verdicts
@@ -38,6 +38,8 @@ def compare_opened(before: Opened, after: Opened, judging: Judging, advisories: 
     if before.evidence is None or after.evidence is None:
         note = "advisories were not judged: one side has no package inventory, only a report or a bill of materials"
         return replace(found, notes=(*found.notes, note))
+    from rocketaudit.analysis.advisories import compare_advisories, installed
+
     moves = compare_advisories(installed(before.evidence), installed(after.evidence), advisories)
     return replace(found, advisories=moves)
 
@@ -83,10 +85,22 @@ def _compare_less(before: Opened, after: Opened, judging: Judging) -> Drift:
     """Where a side is only a report or a bill of materials: components, and verdicts where both have them."""
     one, two = _report(before, judging), _report(after, judging)
     relation = relate_targets(before.target, after.target)
-    cases = (Case(change, relation) for change in _less(before, after, one, two))
-    lower = lower_assurance(before.side.assurance, after.side.assurance)
     policy = judging.policy.drift
-    return assemble(before.target, after.target, relation, lower, cases, policy=policy, today=judging.today)
+    claim = Claim(after.target, after.side.assurance, _root_hash(two), is_tree=after.side.kind != "sbom")
+    standing = standing_of(relation, claim, policy)
+    where = (Locator(before.target.name), Locator(after.target.name))
+    changes = (*compare_declared(claim, policy, where), *_less(before, after, one, two))
+    cases = (Case(change, relation, standing=standing, share_fall=policy.share_fall) for change in changes)
+    lower = lower_assurance(before.side.assurance, after.side.assurance)
+    return assemble(
+        before.target, after.target, relation, lower, cases, policy=policy, today=judging.today, standing=standing
+    )
+
+
+def _root_hash(report: Report | None) -> str | None:
+    """The one root hash that a report states; None when it is no report, or states several."""
+    stated = set() if report is None else {bank.root_hash for bank in report.integrity.banks if bank.root_hash}
+    return stated.pop() if len(stated) == 1 else None
 
 
 def _less(before: Opened, after: Opened, one: Report | None, two: Report | None) -> Iterator[Change]:

@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rocketaudit.cli.drift_ahead import MAX_FILE, Ahead
 from rocketaudit.cli.input_file import read_input
-from rocketaudit.errors import FormatError, RocketauditError, SourceError, TrustError
-from rocketaudit.evidence.background import can_fork, in_background
+from rocketaudit.errors import FormatError, SourceError, TrustError
 from rocketaudit.formats.evidence_file import (
-    EVIDENCE_SCHEMA,
-    build_evidence,
     evidence_digest,
     load_evidence,
-    parse_evidence,
     stated_digest,
 )
-from rocketaudit.formats.evidence_pair import pack, unpack
+from rocketaudit.formats.evidence_pair import unpack
 from rocketaudit.model.change import DriftSide
 from rocketaudit.model.component import Component
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import Assurance
 from rocketaudit.model.records import dataclass
 from rocketaudit.model.report import REPORT_SCHEMA, Report
+from rocketaudit.model.schemas import EVIDENCE_SCHEMA
 from rocketaudit.model.target import Target
 
 if TYPE_CHECKING:
@@ -36,8 +33,6 @@ if TYPE_CHECKING:
 
 NODE = "node"
 NODE_RATE = 100e6  # bytes per second, as `rocketaudit node` does unless told otherwise
-MAX_FILE = 1 << 30
-LARGE = 1 << 20  # bytes of JSON, which take longer to parse than a process to start
 MAX_ENVELOPE = 1 << 20
 SIGNATURE_SUFFIX = ".dsse"
 
@@ -54,44 +49,11 @@ class Opened:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Ahead:
-    """A large evidence file that another process parses: its bytes, and what gives its values, packed."""
-
-    path: Path
-    data: bytes
-    packed: Callable[[], bytes]
-
-
-def read_ahead(baseline: str, current: str) -> Ahead | None:
-    """Begin to parse the baseline elsewhere, where both sides are large evidence files; None in other cases."""
-    one, two = (None if is_node(word) else _large_evidence(Path(word)) for word in (baseline, current))
-    if one is None or two is None or not can_fork():
-        return None
-    data = one
-    return Ahead(Path(baseline), data, in_background(lambda: pack(*parse_evidence(data))))
-
-
-def _large_evidence(path: Path) -> bytes | None:
-    if not path.is_file() or path.stat().st_size < LARGE or not _is_json(path):
-        return None
-    data = read_input(path, MAX_FILE)
-    return data if _schema(data) == EVIDENCE_SCHEMA else None
-
-
-def open_both(ahead: Ahead, current: str, keys: Sequence[PublicKey]) -> tuple[Opened, Opened]:
-    """Both sides, where `read_ahead` began with the baseline; errors as `open_side`."""
-    path = Path(current)
-    try:
-        data = read_input(path, MAX_FILE)
-        header, body = parse_evidence(data)
-        evidence = build_evidence(header, body)
-    except RocketauditError:
-        with suppress(RocketauditError):
-            ahead.packed()  # so that nobody waits for ever to hand it over
-        raise
-    before = _of_evidence_file(ahead.path, ahead.data, keys, unpack(ahead.packed(), body, evidence))
-    return before, _of_evidence_file(path, data, (), evidence)
+def open_both(ahead: Ahead, keys: Sequence[PublicKey], current_keys: Sequence[PublicKey]) -> tuple[Opened, Opened]:
+    """Both sides, which `read_ahead` began with; errors as `open_side`."""
+    before, after = unpack(ahead.packed())
+    (baseline, current), (one, two) = ahead.paths, ahead.data
+    return _of_evidence_file(baseline, one, keys, before), _of_evidence_file(current, two, current_keys, after)
 
 
 def open_side(word: str, run: Run, benchmarks: tuple[Benchmark, ...], keys: Sequence[PublicKey]) -> Opened:
@@ -209,7 +171,7 @@ def verify_signature(path: Path, digest: str, keys: Sequence[PublicKey], thresho
     try:
         envelope = parse_envelope(read_input(path, MAX_ENVELOPE))
     except SourceError as error:
-        raise TrustError(f"the baseline has no signature: {error.message}") from error
+        raise TrustError(f"the evidence has no signature: {error.message}") from error
     if envelope.payload_type != PAYLOAD_TYPE:
         raise TrustError(f"{path} signs something else: {envelope.payload_type!r:.80}")
     signers = verify_envelope(envelope, keys, threshold)

@@ -13,7 +13,7 @@ from rocketaudit.formats.dsse import Envelope, dump_envelope, key_id, load_priva
 from rocketaudit.formats.dsse import verify_envelope as verify_dsse
 from rocketaudit.formats.jsf import sign_document, verify_document
 from rocketaudit.formats.strict_json import loads
-from rocketaudit.report.report_json import lay_out
+from rocketaudit.report.layout import lay_out
 
 PAYLOAD_TYPE = "application/vnd.cyclonedx+json"
 MAX_DOCUMENT = 512 << 20

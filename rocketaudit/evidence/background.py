@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import TypeVar
 
-from rocketaudit.evidence.schedule import threads_run
+from rocketaudit.evidence.threads import threads_run
 
 R = TypeVar("R")
 

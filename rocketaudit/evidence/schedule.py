@@ -13,7 +13,6 @@ import pickle
 import selectors
 import signal
 import struct
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -21,6 +20,7 @@ from dataclasses import field
 from enum import StrEnum
 from typing import Generic, NoReturn, TypeVar
 
+from rocketaudit.evidence.threads import threads_run
 from rocketaudit.model.records import dataclass
 
 T = TypeVar("T")
@@ -95,16 +95,6 @@ def run_tasks(
             if progress is not None:
                 progress(done)
             yield outcome
-
-
-def threads_run() -> bool:
-    """Whether this process has more than one thread, also one that C code started."""
-    if threading.active_count() > 1:
-        return True
-    try:
-        return len(os.listdir("/proc/self/task")) > 1
-    except OSError:
-        return False
 
 
 def _run_serially(

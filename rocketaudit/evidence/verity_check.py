@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
+from hashlib import sha256
 from typing import TYPE_CHECKING, overload
 
 from rocketaudit.errors import FormatError
@@ -150,7 +151,13 @@ def check_range(job: VerityJob, task: Task) -> Range:
     reader = job.data if device == "data" else job.hashes
     extents = stored_extents(reader, start, end)
     found = [slack for begin, finish in extents if (slack := find_slack(reader, begin, finish, text)) is not None]
-    return SlackResult(Slack(text, found[0].first, found[-1].last, sum(s.count for s in found)) if found else None)
+    return SlackResult(_joined(text, found) if found else None)
+
+
+def _joined(what: str, found: Sequence[Slack]) -> Slack:
+    """Several stretches as one."""
+    digest = found[0].sha256 if len(found) == 1 else sha256("".join(one.sha256 for one in found).encode()).hexdigest()
+    return Slack(what, found[0].first, found[-1].last, sum(one.count for one in found), digest)
 
 
 def finish_jobs(jobs: Sequence[VerityJob], checked: CheckedRanges, walked: Sequence[Walked]) -> tuple[BankVerity, ...]:

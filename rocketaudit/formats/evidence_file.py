@@ -15,9 +15,9 @@ from rocketaudit.model import codec
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import Assurance
 from rocketaudit.model.records import dataclass
+from rocketaudit.model.schemas import EVIDENCE_SCHEMA
 from rocketaudit.model.target import Tool
 
-EVIDENCE_SCHEMA = "rocketaudit-evidence-1.0"
 MAX_SIZE = 1 << 30
 HEADER_FIELDS = {"when", "host", "assurance", "collected_by"}  # at their defaults in the body, so not written
 _BODY_START = b',"body":\n'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -21,6 +22,10 @@ SBOM_NAMES = (
     "author-name", "author-email", "manufacturer", "manufacturer-url", "supplier", "supplier-url", "contact-email",
     "licence",
 )  # fmt: skip
+DECLARED_WORDS = "upgrade, none, or a version such as 1.57.0"
+ROOT_HASH_WORDS = "a root hash in hexadecimal, of 64 digits as sha256 gives"
+_VERSION = re.compile(r"v?\d[\w.+~-]{0,99}", re.ASCII)
+_DIGEST_DIGITS = (40, 56, 64, 96, 128)
 _ATTESTED = {"pass": Verdict.PASS, "fail": Verdict.FAIL, "not_applicable": Verdict.NOT_APPLICABLE}
 
 
@@ -49,6 +54,20 @@ def parse_policy(data: bytes) -> Policy:
     )
     table.end()
     return policy
+
+
+def declared_update(value: object, wrong: UsageError) -> str:
+    """A declaration of what a drift may be: "upgrade", "none" or a version; raises `wrong` for all else."""
+    if not isinstance(value, str) or (value not in ("upgrade", "none") and not _VERSION.fullmatch(value)):
+        raise wrong
+    return value
+
+
+def declared_root_hash(value: object, wrong: UsageError) -> str:
+    """A root hash in lower case; raises `wrong` for what is none of any digest that dm-verity may use."""
+    if not isinstance(value, str) or len(value) not in _DIGEST_DIGITS or set(value.lower()) - set("0123456789abcdef"):
+        raise wrong
+    return value.lower()
 
 
 class _Table:
@@ -134,6 +153,14 @@ class _Table:
         if value is not None and (not isinstance(value, str) or release_numbers(value) is None):
             raise self.wrong(name, value, "a release such as 1.57.0")
         return value
+
+    def declared(self, name: str) -> str | None:
+        value = self.take(name)
+        return None if value is None else declared_update(value, self.wrong(name, value, DECLARED_WORDS))
+
+    def root_hash(self, name: str) -> str | None:
+        value = self.take(name)
+        return None if value is None else declared_root_hash(value, self.wrong(name, value, ROOT_HASH_WORDS))
 
     def scores(self) -> Mapping[str, float]:
         value = self.take("min_score")
@@ -225,6 +252,9 @@ def _drift(table: _Table) -> DriftPolicy:
         ignore=tuple(_exception(one) for one in inner.tables("ignore")),
         severities={name: Severity(word) for name, word in severities.items()},
         fail_on=fail_on,
+        declared_update=inner.declared("declared_update"),
+        declared_root_hash=inner.root_hash("declared_root_hash"),
+        share_fall=1.0 if (fall := inner.percent("share_fall")) is None else fall,
     )
     inner.end()
     return policy

@@ -7,6 +7,7 @@ wrong bounded lists and totals (`verity_findings`). Ranges that come early wait 
 from __future__ import annotations
 
 from dataclasses import field, replace
+from hashlib import sha256
 
 from rocketaudit.formats.verity import Layout
 from rocketaudit.formats.verity_findings import Findings, State, Subtree, judge, subtree_of
@@ -235,7 +236,7 @@ def find_slack(reader: Reader, start: int, end: int, what: str) -> Slack | None:
     """Bytes other than zero from `start` to `end` (excluded), where no digest looks; None when there are none."""
     zeros = bytes(1 << 20)
     first = last = -1
-    count = 0
+    count, digest = 0, sha256()
     for offset in range(start, end, len(zeros)):
         piece = bytes(reader.read(offset, min(len(zeros), end - offset)))
         if piece == zeros[: len(piece)]:
@@ -244,4 +245,5 @@ def find_slack(reader: Reader, start: int, end: int, what: str) -> Slack | None:
         first = offset + len(piece) - len(stripped) if first < 0 else first
         last = offset + len(piece.rstrip(b"\0")) - 1
         count += len(piece) - piece.count(0)
-    return None if first < 0 else Slack(what, first, last, count)
+        digest.update(offset.to_bytes(8, "little") + piece)
+    return None if first < 0 else Slack(what, first, last, count, digest.hexdigest())

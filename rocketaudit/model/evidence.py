@@ -18,7 +18,11 @@ from rocketaudit.model.package import Package
 from rocketaudit.model.records import dataclass
 from rocketaudit.model.target import Target, Tool
 
+RAW = "raw"  # facts: digests of bytes of a disk that no hash tree covers
 NOT_COLLECTED = "not collected"
+# starts the reason of a gap that is a layer which every boot lays over the system: what it lies over is read there,
+# and what it adds is told by name
+LAYER = "a layer of every boot: "
 OUTSIDE = "outside the system: "  # starts the reason of a gap that hides no file of the operating system itself
 
 

@@ -48,12 +48,20 @@ class DriftException:
 
 @dataclass(frozen=True, slots=True)
 class DriftPolicy:
-    """`allow` makes unexpected changes expected, `ignore` leaves changes out; `severities` by ruling or area."""
+    """`allow` makes unexpected changes expected, `ignore` leaves changes out; `severities` by ruling or area.
+
+    `declared_update` is "upgrade", "none" or the version that the current side must have, `declared_root_hash` the
+    root hash (lower-case hex) that it must state. `share_fall`: by how many points (of per cent) a share of
+    memory-safe code may fall in a declared update.
+    """
 
     allow: tuple[DriftException, ...] = ()
     ignore: tuple[DriftException, ...] = ()
     severities: Mapping[str, Severity] = field(default_factory=dict)
     fail_on: str | None = None
+    declared_update: str | None = None
+    declared_root_hash: str | None = None
+    share_fall: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

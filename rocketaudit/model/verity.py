@@ -100,12 +100,16 @@ class UnreadRange:
 
 @dataclass(frozen=True, slots=True)
 class Slack:
-    """Bytes other than zero where nothing should be and no digest looks: `first` and `last` are byte offsets."""
+    """Bytes other than zero where nothing should be and no digest looks: `first` and `last` are byte offsets.
+
+    `sha256` is over the bytes and their places ("": not known).
+    """
 
     what: str
     first: int
     last: int
     count: int
+    sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)

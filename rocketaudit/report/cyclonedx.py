@@ -17,7 +17,7 @@ from rocketaudit.report.cyclonedx_completeness import compositions, name_of, unr
 from rocketaudit.report.cyclonedx_component import component_object, entity, nest
 from rocketaudit.report.cyclonedx_declarations import declarations, standards
 from rocketaudit.report.document import digest_of, timestamp
-from rocketaudit.report.report_json import lay_out
+from rocketaudit.report.layout import lay_out
 
 SPEC_VERSIONS = ("1.6", "1.7")
 ROOT = "os"

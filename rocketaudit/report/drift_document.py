@@ -11,7 +11,7 @@ from rocketaudit.model.change import Change, Drift, DriftSide, Relation
 from rocketaudit.model.fact import Assurance
 from rocketaudit.model.records import dataclass
 from rocketaudit.model.target import Target, Tool
-from rocketaudit.report.report_json import lay_out
+from rocketaudit.report.layout import lay_out
 
 DRIFT_SCHEMA = "rocketaudit-drift-1.0"
 

@@ -11,6 +11,7 @@ from rocketaudit.model.change import Change, ChangeKind, Drift, Judgement, Relat
 from rocketaudit.model.fact import JsonValue
 from rocketaudit.model.records import dataclass
 from rocketaudit.model.target import Target
+from rocketaudit.model.verdict import Severity
 from rocketaudit.report.summary import Headline, target_line, value_text
 
 AREAS = (
@@ -26,6 +27,7 @@ _RELATION = {
     Relation.UNRELATED: "systems that do not follow from each other",
 }
 _AROUND = 16
+OF_THE_UPDATE = ("update-undeclared", "update-unvouched")
 JUDGEMENTS = (Judgement.UNEXPECTED, Judgement.CANNOT_SAY, Judgement.EXPECTED)
 _MOVES = {
     AdvisoryMove.OPENED: "opened",
@@ -61,6 +63,11 @@ def headline(drift: Drift) -> Headline:
     if found:
         reasons = tuple(reason for reason in drift.reasons if "unexpected" not in reason)
         return Headline("bad", f"{found} unexpected {'change' if found == 1 else 'changes'}", reasons)
+    if all(one.decided_by in OF_THE_UPDATE or one.severity is Severity.INFO for one in drift.changes
+           if one.judgement is Judgement.CANNOT_SAY):  # fmt: skip
+        return Headline(
+            "open", "Nothing unexpected in an update, but only the current side says that it is one", drift.reasons
+        )
     return Headline("open", "Cannot be decided: not everything could be compared", drift.reasons)
 
 

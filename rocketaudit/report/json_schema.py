@@ -10,12 +10,13 @@ from datetime import date
 from enum import Enum
 from typing import Any, Union
 
-from rocketaudit.formats.evidence_file import EVIDENCE_SCHEMA, HEADER_FIELDS, EvidenceHeader
+from rocketaudit.formats.evidence_file import HEADER_FIELDS, EvidenceHeader
 from rocketaudit.model import codec
 from rocketaudit.model.codec_hints import is_json
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import Key
 from rocketaudit.model.report import REPORT_SCHEMA
+from rocketaudit.model.schemas import EVIDENCE_SCHEMA
 from rocketaudit.report.document import ReportDocument
 from rocketaudit.report.drift_document import DRIFT_SCHEMA, DriftDocument
 

@@ -15,7 +15,7 @@ from rocketaudit.errors import UsageError
 from rocketaudit.model.component import Component
 from rocketaudit.model.report import Report
 from rocketaudit.report.cyclonedx_component import is_hash
-from rocketaudit.report.report_json import lay_out
+from rocketaudit.report.layout import lay_out
 from rocketaudit.report.spdx_bill import (
     Bill,
     Licence,

@@ -15,7 +15,7 @@ from rocketaudit.model.records import dataclass
 from rocketaudit.model.report import Report
 from rocketaudit.model.target import TargetKind
 from rocketaudit.report.cyclonedx_component import CPE, is_hash
-from rocketaudit.report.report_json import lay_out
+from rocketaudit.report.layout import lay_out
 from rocketaudit.report.spdx_bill import Bill, bill_of, element_id, found_text, licence_of, needs_library, own_licence
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rocketaudit.errors import FormatError, SourceError
+from rocketaudit.model.evidence import LAYER
 from rocketaudit.model.filesystem import BadNode, FileType, Node
 from rocketaudit.model.records import dataclass
 from rocketaudit.source.device_mapper import block_device
@@ -44,12 +45,14 @@ WORKLOADS = (
 # what a boot puts over the system's own folders by design; anything else there is worth a look
 _EXPECTED = {
     "/lib/modules": "overlay",
+    "/opt/cni": "overlay",
+    "/opt/csi": "overlay",
     "/usr/lib/modules": "overlay",
     "/usr/share/licenses": "squashfs",
     "/usr/src/kernels": "overlay",
 }
 _FIPS = ("/usr/bin", "/usr/libexec")  # programs of FIPS variants, in an overlay without an upper layer
-_SYSTEM = ("/bin", "/lib", "/lib64", "/sbin", "/usr")
+_SYSTEM = ("/bin", "/lib", "/lib64", "/sbin", "/usr", "/opt/cni", "/opt/csi")  # and plugins that nodes run
 _SYS_ROOT = "-bottlerocket-linux-gnu/sys-root"
 
 
@@ -88,11 +91,11 @@ def _without_entering(places: Places, mount: Mount, protected: str) -> Graft | N
     if mount.fstype.startswith(_REMOTE):
         return _outside(f"a remote or user-space file system ({mount.fstype}) may hang its reader")
     if mount.fstype == "overlay":
-        return Graft(None, "an overlay: its lower layer is read through the verity device")
+        return Graft(None, f"{_layer(mount)}an overlay: its lower layer is read through the verity device")
     if mount.device == protected:
         return Graft(None, "the protected root under another name")
     if _is_loop(places, mount.device):
-        return Graft(None, "a file mounted as a disk: its bytes may come through the verity device")
+        return Graft(None, f"{_layer(mount)}a file mounted as a disk: its bytes may come through the verity device")
     return None
 
 
@@ -132,7 +135,7 @@ def _is_loop(places: Places, number: str) -> bool:
 
 
 def find_covers(mounts: Iterable[Mount], protected: str) -> Iterator[Cover]:
-    """Mounts on the system's own programs and libraries, and on what the kernel itself shows in /proc and /sys."""
+    """Mounts on the system's own programs, libraries and plugins, and on what the kernel shows in /proc and /sys."""
     for mount in visible(tuple(mounts)):
         path = _short(mount.point)
         if _hides_kernel(mount):
@@ -157,6 +160,10 @@ def _is_expected(mount: Mount, path: str) -> bool:
     if path in _FIPS:
         return mount.fstype == "overlay" and mount.is_read_only and not mount.super_option("upperdir")
     return _EXPECTED.get(path) == mount.fstype and (mount.fstype != "squashfs" or mount.is_read_only)
+
+
+def _layer(mount: Mount) -> str:
+    return LAYER if _is_expected(mount, _short(mount.point)) else ""
 
 
 def _short(path: str) -> str:

@@ -13,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
-from rocketaudit.cli import drift_sides
+from rocketaudit.cli import drift_ahead
 from rocketaudit.cli.main import main
 from rocketaudit.formats.evidence_file import dump_evidence
 from rocketaudit.model.evidence import Evidence, Gap
@@ -284,6 +284,8 @@ def sbom(name: str, version: str, package: str) -> str:
 def test_bills_of_materials_of_two_releases_follow_from_each_other() -> None:
     older, newer = sbom("a.json", "1.62.0", "2.43-1"), sbom("b.json", "1.63.0", "2.44-1")
     code, document = drift(older, newer)
+    assert (code, document["relation"], areas(document)) == (3, "upgrade", set())
+    code, document = drift(older, newer, "--expect", "1.63.0")
     assert (code, document["relation"], areas(document)) == (0, "upgrade", set())
     code, document = drift(newer, older)
     assert (code, document["relation"], areas(document)) == (1, "downgrade", {"identity"})
@@ -337,7 +339,7 @@ def test_large_files_are_read_by_two_processes_and_judged_as_small_ones(
     one, two = put("one.json", SAME), put("two.json", swap(SAME, SAME.files[0].path, mode=0o4755))
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1790000000")
     alone = drift(one, two)
-    monkeypatch.setattr(drift_sides, "LARGE", 0)
+    monkeypatch.setattr(drift_ahead, "LARGE", 0)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     assert drift(one, two) == alone
     whole = Path("two.json").read_text()

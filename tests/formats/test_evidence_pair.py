@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rocketaudit.errors import FormatError
-from rocketaudit.formats.evidence_file import build_evidence, dump_evidence, load_evidence, parse_evidence
+from rocketaudit.formats.evidence_file import dump_evidence, load_evidence, parse_evidence
 from rocketaudit.formats.evidence_pair import pack, unpack
 from rocketaudit.model import codec
 from rocketaudit.model.evidence import Evidence
@@ -22,8 +22,10 @@ OTHER = replace(sample(300, 30), facts=sound().facts, walked=("bank-a",))
 
 
 def beside(data: bytes, other: bytes) -> Evidence:
-    header, body = parse_evidence(other)
-    return unpack(pack(*parse_evidence(data)), body, build_evidence(header, body))
+    """`data` as the first of both; that what it was read beside is as alone is checked here."""
+    first, second = unpack(pack(parse_evidence(data), parse_evidence(other)))
+    assert second == load_evidence(other)
+    return first
 
 
 def signed_anew(change: Callable[[dict[str, Any]], object]) -> bytes:
@@ -48,9 +50,7 @@ def test_evidence_is_the_same_beside_another_as_alone(evidence: Evidence) -> Non
 
 def test_records_that_both_tell_alike_are_made_once() -> None:
     data = dump_evidence(replace(OTHER, files=(replace(OTHER.files[0], uid=7), *OTHER.files[1:])))
-    header, body = parse_evidence(dump_evidence(OTHER))
-    known = build_evidence(header, body)
-    found = unpack(pack(*parse_evidence(data)), body, known)
+    found, known = unpack(pack(parse_evidence(data), parse_evidence(dump_evidence(OTHER))))
     shared = {id(one) for one in known.files} & {id(one) for one in found.files}
     assert len(shared) == len(OTHER.files) - 1
     assert {id(one) for one in known.binaries} == {id(one) for one in found.binaries}
@@ -98,4 +98,4 @@ def test_values_that_are_nested_too_deeply_are_refused(where: str) -> None:
     for _ in range(3000):
         value = [value]
     with pytest.raises(FormatError, match="nested too deeply"):
-        pack({}, {where: [value]})
+        pack(({}, {where: [value]}), ({}, {}))

@@ -302,8 +302,8 @@ def _documents(data: bytes) -> None:
 
 def _evidence_pair(data: bytes) -> None:
     """The same evidence twice: handed on from the process that parsed it, and held against itself."""
-    header, body = evidence_file.parse_evidence(data)
-    evidence_pair.unpack(evidence_pair.pack(header, body), body, evidence_file.build_evidence(header, body))
+    parsed = evidence_file.parse_evidence(data)
+    evidence_pair.unpack(evidence_pair.pack(parsed, parsed))
 
 
 def _containers(data: bytes) -> None:

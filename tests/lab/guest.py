@@ -20,7 +20,8 @@ from tests.support import CACHE, REPO, find_tool
 
 KERNEL_PACKAGE = "linux-image-cloud-amd64"
 MODULES = ("virtio_pci", "virtio_blk", "dm-mod", "dm-verity", "erofs")
-TOOLS = ("dmsetup", "veritysetup", "jq", "runc")
+FIREWALL_MODULES = ("nf_tables", "nft_ct")  # what the rules of tests/netfilter need of the kernel
+TOOLS = ("dmsetup", "veritysetup", "jq", "runc", "nft")
 NEEDED = ("qemu-system-x86_64", "busybox", "mke2fs", "apt-get", "apt-cache", "dpkg-deb", *TOOLS)
 _LEFT_OUT = ("test", "tests", "idlelib", "tkinter", "lib2to3", "ensurepip", "turtledemo", "pydoc_data", "site-packages")
 HERE = Path(__file__).parent

@@ -15,9 +15,9 @@ from tests.images.filesystems import make_ext4
 from tests.images.release import Release
 from tests.images.spec import SMALL, Bank
 from tests.images.tree import Tree, manifest_of
-from tests.lab.guest import kernel_tree, module_files, run
+from tests.lab.guest import FIREWALL_MODULES, kernel_tree, module_files, run
 
-MORE_MODULES = ("overlay", "nf_conntrack")  # which a node loads as it runs
+MORE_MODULES = ("overlay", "nf_conntrack", *FIREWALL_MODULES)  # which a node loads as it runs
 POLICY_VERSION = 31
 HERE = Path(__file__).parent
 
@@ -33,6 +33,9 @@ def make_release(folder: Path, arguments: str, *, name: str = "release") -> Buil
     policies = f"{usr}/share/factory/etc/selinux/fortified/policy"
     tree.remove(policies)
     tree.file(f"{policies}/policy.{POLICY_VERSION}", compile_policy(folder))
+    tree.directory("/opt/cni")  # where the release's own unit mounts an overlay of this folder
+    tree.directory(f"{usr}/libexec/cni")
+    tree.file(f"{usr}/libexec/cni/README", "plugins\n")
     label(tree)
     spec = ImageSpec(root_fs="erofs", sizes=replace(SMALL, boot=24), release=release)
     made = folder / name

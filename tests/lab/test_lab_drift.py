@@ -22,13 +22,12 @@ from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import Key, Plane
 from rocketaudit.model.policy import DriftException, DriftPolicy
 from rocketaudit.model.verdict import Severity
-from tests.analysis.drift.image_mutations import Disk
 from tests.fake_node import command_line_of
-from tests.images import Built
-from tests.lab.guest import NEEDED, kernel_tree, module_file
+from tests.lab.guest import NEEDED, kernel_tree, module_file, module_files
 from tests.lab.machine import LAB_ARGUMENTS, boot, make_kit
-from tests.lab.release import POLICY_VERSION, make_release
+from tests.lab.release import MORE_MODULES, POLICY_VERSION, make_release
 from tests.lab.started import at_start
+from tests.netfilter.scenarios import NATIVE
 from tests.support import needs_tools
 
 pytestmark = pytest.mark.lab_node
@@ -41,9 +40,16 @@ $B ln -s ../usr/share/factory/etc/selinux /etc/selinux
 $B ln -s ../usr/lib/os-release /etc/os-release
 $B dd if=/etc/selinux/fortified/policy/policy.31 of=/sys/fs/selinux/load bs=16M
 echo "policy: $?, enforcing $($B cat /sys/fs/selinux/enforce)"
-for module in nf_defrag_ipv4 nf_defrag_ipv6 nf_conntrack overlay; do
+for module in MODULES; do
     $B insmod "$($B find /lib/modules/ -name $module.ko)"
 done
+$B mkdir -p /etc/cni /var/lib/cni-plugins/upper /var/lib/cni-plugins/work
+$B mount -t tmpfs -o nosuid,nodev,noexec,noatime,mode=0755 tmpfs /etc/cni
+upper=/var/lib/cni-plugins/upper work=/var/lib/cni-plugins/work
+$B mount -t overlay -o nosuid,nodev,noatime,lowerdir=/usr/libexec/cni,upperdir=$upper,workdir=$work overlay /opt/cni
+$B mount -t ext4 -o nosuid,nodev,noexec,noatime /dev/vdaPRIVATE /var/lib/bottlerocket
+$B grep -q "overlay /opt/cni overlay" /proc/mounts && $B ls /opt/cni
+native nft -f /mnt/audit/firewall.nft && echo "packet filters set"
 $B cat /mnt/audit/settings.json >/run/settings.json
 $B sysctl -e -q -p /mnt/audit/sysctl.conf
 $B mkdir -p /etc/containerd
@@ -70,6 +76,7 @@ $B cat /mnt/audit/changed.json >/run/settings.json
 """
     + PROBE.format("after.json")
 )
+LOWERED = PROBE.format("lowered.json")
 MODULES = ("dummy.ko",)
 SYSTEM = "/x86_64-bottlerocket-linux-gnu/"
 API = """import json, os, socket
@@ -91,15 +98,15 @@ while True:
 class Lab:
     """Evidence of one node: before, again without a change, and after ten changes; and its release.
 
-    The release holds all that the node boots and loads; `stricter` is the same one, locked down for confidentiality.
-    Only `before` has digests and programs.
+    The release holds all that the node boots and loads. Only `before` has digests and programs. `lowered` is another
+    boot of it, without the lockdown that its boot text asks for.
     """
 
     image: Path
     before: Path
     moments: dict[str, Evidence]
     release: Evidence
-    stricter: Evidence
+    lowered: Evidence
 
 
 def as_probed(release: Evidence) -> Evidence:
@@ -112,22 +119,17 @@ def look_at(path: Path) -> Evidence:
     return look(path, Looking(workers=1), read_benchmarks(SHIPPED))
 
 
-def with_other_text(image: Built, path: Path, old: str, new: str) -> Path:
-    """A copy with another word in its boot text."""
-    disk = Disk(image, path)
-    text = path.with_suffix(".cfg")
-    text.write_text(image.grub_cfg.replace(old, new, 1))
-    file = "/grub/grub.cfg"
-    disk.debugfs("BOOT-A", f"rm {file}", f"write {text} {file}", f"set_inode_field {file} mode 0100600")
-    return path
+def loaded_later(tree: Path) -> list[str]:
+    """The modules that the node loads as it runs, in their order, without those that its initramfs has loaded."""
+    early = module_files(tree)
+    return [path.stem for path in module_files(tree, MORE_MODULES) if path not in early]
 
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
-    needs_tools(*NEEDED, "debugfs")
+    needs_tools(*NEEDED)
     folder = tmp_path_factory.mktemp("lab")
     image = make_release(folder, f"lockdown=integrity {LAB_ARGUMENTS}")
-    stricter = with_other_text(image, folder / "stricter.img", "lockdown=integrity", "lockdown=confidentiality")
     release = look_at(image.path)
     keys = json.dumps([str(key) for key in needs(read_benchmarks(SHIPPED))])
     probe = Path(__file__).with_name("probe.py").read_text()
@@ -137,14 +139,25 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
     changed = json.loads(extra["settings.json"])
     changed["host-containers"]["admin"]["enabled"] = True
     changed["updates"]["metadata-base-url"] = "https://elsewhere.example/"
+    extra["firewall.nft"] = NATIVE
     extra |= {"keys.json": keys, "probe.py": probe, "api.py": API, "changed.json": json.dumps(changed)}
     kit = make_kit(folder, extra)
-    ended = boot(kit, "drift", image.path, command_line_of(image.path), SCRIPT, arguments="")
-    assert "policy: 0, enforcing 1" in ended.log
+    private = str(list(image.partitions).index("PRIVATE") + 1)
+    line, modules = command_line_of(image.path), " ".join(loaded_later(tree))
+    ended = boot(
+        kit,
+        "drift",
+        image.path,
+        line,
+        SCRIPT.replace("MODULES", modules, 1).replace("PRIVATE", private, 1),
+        arguments="",
+    )
+    assert "policy: 0, enforcing 1" in ended.log and "README\npacket filters set" in ended.log, ended.log
+    lowered = boot(kit, "lowered", image.path, line.replace("lockdown=integrity ", ""), LOWERED, arguments="")
     moments = {name: load_evidence(ended.text(f"{name}.json").encode()) for name in ("before", "again", "after")}
     before = folder / "before.json"
     before.write_bytes(ended.files["before.json"])
-    return Lab(image.path, before, moments, release, look_at(stricter))
+    return Lab(image.path, before, moments, release, load_evidence(lowered.text("lowered.json").encode()))
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +207,9 @@ def test_a_file_that_a_node_made_in_etc_is_documented_behaviour(moments: dict[st
     assert (made.judgement, made.decided_by) == (Judgement.EXPECTED, "run-time-folder")
 
 
-OUTSIDE = {f"judged-root:{path}" for path in ("/dev", "/local", "/mnt", "/proc", "/sys", "/var/lib/bottlerocket")}
+OUTSIDE = {
+    f"judged-root:{path}" for path in ("/dev", "/local", "/mnt", "/opt/cni", "/proc", "/sys", "/var/lib/bottlerocket")
+}
 
 
 def test_a_clean_node_has_only_expected_changes_from_its_release(lab: Lab) -> None:
@@ -207,7 +222,7 @@ def test_a_clean_node_has_only_expected_changes_from_its_release(lab: Lab) -> No
     unstated = {c.subject for c in untold.values() if c.why.startswith("no release states it")}
     assert unstated >= {"node:listening", "node:units", "node:secure_boot"}
     assert untold.keys() - unstated == OUTSIDE | {"node:kconfig"}
-    assert {c.decided_by for c in found.changes if c.judgement is Judgement.EXPECTED} == {"run-time-folder"}
+    assert {c.decided_by for c in found.changes if c.judgement is Judgement.EXPECTED} == {"run-time-folder", "mounted"}
     assert decide(found, "unexpected") == (0, ())
     compared = [one for one in lab.moments["before"].files if one.sha256 is not None and one.path.startswith(SYSTEM)]
     assert len(compared) > 50 and len(lab.moments["before"].binaries) > 20
@@ -220,9 +235,9 @@ def test_the_command_finds_no_drift_of_a_clean_node_from_its_image(lab: Lab, tmp
     document = json.loads(out.read_text())
     told = document["changes"]
     assert [one for one in told if one["judgement"] == "unexpected"] == []
-    assert any("rules fail on the current side" in note for note in document["notes"])  # it has no packet filter
     assert {one["decided_by"] for one in told} == {
-        "run-time-folder", "not-comparable", "another-kind", "rule-turned",
+        "run-time-folder", "not-comparable", "another-kind", "rule-turned", "score-moved",
+        "mounted",
     }  # fmt: skip
 
 
@@ -267,9 +282,14 @@ def test_what_was_changed_at_run_time_is_told_against_the_release_too(lab: Lab) 
 
 
 def test_a_lockdown_lower_than_the_release_asks_for_is_unexpected(lab: Lab) -> None:
-    found = unexpected(drift(lab.stricter, lab.moments["before"]))
+    """A kernel that booted without it, as /sys/kernel/security/lockdown says; nobody can lower it later."""
+    found = unexpected(drift(as_probed(lab.release), lab.lowered))
     (lowered,) = [c for c in found if c.area == "lockdown"]
-    assert (lowered.decided_by, lowered.before, lowered.after) == ("kernel-protection", "confidentiality", "integrity")
+    assert (lowered.decided_by, lowered.before, lowered.after) == ("kernel-protection", "integrity", "none")
+    (argument,) = [c for c in found if c.area == "kernel-arguments"]
+    assert (argument.decided_by, argument.subject) == ("boot-text", "node:kernel_arg:lockdown")
+    (against_itself,) = [c for c in unexpected(drift(lab.moments["again"], lab.lowered)) if c.area == "lockdown"]
+    assert (against_itself.before, against_itself.after) == ("integrity", "none")
     assert [c for c in unexpected(drift(lab.release, lab.moments["before"])) if c.area == "lockdown"] == []
 
 

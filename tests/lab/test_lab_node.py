@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -34,8 +35,9 @@ from tests import api_double
 from tests.conftest import SMALL_EROFS, SMALL_EXT4, built
 from tests.fake_node import command_line_of, open_it
 from tests.lab.containers import configurations
-from tests.lab.guest import NEEDED
+from tests.lab.guest import FIREWALL_MODULES, NEEDED, kernel_tree, module_files
 from tests.lab.machine import Boot, Kit, boot, make_kit
+from tests.netfilter.scenarios import NATIVE
 from tests.support import REPO, needs_tools
 
 pytestmark = pytest.mark.lab_node
@@ -76,9 +78,19 @@ def kit(tmp_path_factory: pytest.TempPathFactory) -> Kit:
         "keys.json": keys,
         "probe.py": probe_text,
         "collect.sh": collector,
+        "firewall.nft": NATIVE,
+        **firewall_modules(),
         **configurations(),
     }
     return make_kit(folder, texts)
+
+
+def firewall_modules() -> dict[str, bytes]:
+    """What packet filters need of the kernel, named in the order in which they load; this image has none."""
+    tree = kernel_tree()
+    early = module_files(tree)
+    later = [path for path in module_files(tree, FIREWALL_MODULES) if path not in early]
+    return {f"filter-{number:02}-{path.name}": path.read_bytes() for number, path in enumerate(later)}
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +98,9 @@ def clean(kit: Kit) -> Boot:
     """EROFS, locked down, the whole command."""
     image = built(SMALL_EROFS).path
     script = f"""{VERITYSETUP}
+for module in /mnt/audit/filter-*; do $B insmod "$module"; done
+native nft -f /mnt/audit/firewall.nft
+native nft -j list ruleset >/run/out/ruleset
 python /mnt/audit/api_double.py /run/api.sock /run/out/orders /mnt/audit/replies.json &
 while [ ! -S /run/api.sock ]; do $B usleep 100000; done
 native dmsetup table root >/run/out/table
@@ -215,12 +230,32 @@ def test_full_report_stands_on_every_kind_of_fact(clean: Boot) -> None:
         "lockdown", "modules", "mount", "mounted_view", "node", "os_release", "secure_boot", "security_modules",
         "selinux", "sight", "sysctl", "unit", "units", "update_root",
     }  # fmt: skip
-    asked_elsewhere = {"setting", "settings", "update", "os", "own_check", "iptables", "ip6tables", "kconfig", "units"}
+    asked_elsewhere = {"setting", "settings", "update", "os", "own_check", "kconfig", "units"}
     unread = {str(fact.key): fact.reason for fact in runtime if fact.state is State.UNREAD}
     no_policy = {"selinux:type", "selinux:policy#version", "selinux:policy#permissive_types"}  # this boot loads none
     assert {key for key in unread if key.partition(":")[0] not in asked_elsewhere} <= no_policy, unread
     assert {one.scope for one in evidence.binaries} >= {"node"}
     assert len([one for one in evidence.files if one.scope == "node" and one.sha256]) > 20
+
+
+def test_packet_filters_are_what_nft_lists_and_decide_their_six_rules(clean: Boot) -> None:
+    evidence = evidence_of(clean)
+    objects = clean.json("ruleset")["nftables"]
+    listed = [item["chain"] for item in objects if "chain" in item]
+    rules = Counter(item["rule"]["chain"] for item in objects if "rule" in item)
+    assert rules == {"in": 5, "out": 2}
+    for table in ("iptables", "ip6tables"):
+        for chain in listed:
+            told = value(evidence, f"{table}:{chain['hook'].upper()}#chains")
+            assert isinstance(told, tuple)
+            (one,) = told
+            assert isinstance(one, Mapping)
+            assert (one["table"], one["chain"]) == (f"{chain['family']} {chain['table']} (nf_tables)", chain["name"])
+            assert (one["priority"], one["policy"]) == (chain["prio"], chain["policy"].upper())
+            assert bool(one["rules"]) == bool(rules[chain["name"]])
+    found = verdicts(judged(evidence))
+    names = ("firewall-denies-by-default", "loopback-is-filtered", "established-connections-are-accepted")
+    assert {found[f"{family}-{name}"] for family in ("ipv4", "ipv6") for name in names} == {"pass"}
 
 
 def test_api_of_the_node_is_asked_and_its_own_checks_are_explained(

@@ -55,9 +55,7 @@ COMMAND -A OWN -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
 COMMAND -A OWN -j RETURN
 """
 
-_NFT = """
-nft -f - <<'RULES'
-table inet fw {
+NATIVE = """table inet fw {
     set inside { type ipv4_addr; flags interval; elements = { 10.0.0.0/8, 192.168.0.0/16 } }
     chain in {
         type filter hook input priority filter; policy drop;
@@ -74,8 +72,8 @@ table inet fw {
         meta l4proto { tcp, udp, icmp, icmpv6 } ct state { new, established } accept
     }
 }
-RULES
 """
+_NFT = f"\nnft -f - <<'RULES'\n{NATIVE}RULES\n"
 
 SCENARIOS = (
     Scenario("nothing", "true", (FAIL, FAIL, FAIL), (FAIL, FAIL, FAIL)),

@@ -9,6 +9,10 @@ RUN_TIME_FOLDERS = tuple(
     f"/{name}" for name in ("etc", "var", "run", "local", "tmp", "mnt", "media", "home", "root", "proc", "sys", "dev",
                             ".bottlerocket", "boot", "srv")
 )  # fmt: skip
+# what every boot lays over the protected root, as it is known without Bottlerocket's sysroot in front
+LAYERS = ("/lib/modules", "/usr/lib/modules", "/usr/src/kernels", "/usr/share/licenses", "/usr/bin", "/usr/libexec",
+          "/opt/cni", "/opt/csi")  # fmt: skip
+_SYS_ROOT = "-bottlerocket-linux-gnu/sys-root"
 # in the order in which a reader wants them
 AREAS = (
     "identity", "integrity", "banks", "boot", "signed-texts", "partitions", "tuf-root", "trust-store",
@@ -84,3 +88,9 @@ def rank(area: str) -> int:
 def is_below_run_time_folder(path: str) -> bool:
     """Whether an absolute path is one of the folders that a running node fills, or below one."""
     return any(f"{path}/".startswith(f"{folder}/") for folder in RUN_TIME_FOLDERS)
+
+
+def is_layer(path: str) -> bool:
+    """Whether a path is one that every boot lays a layer over."""
+    first, mark, rest = path.partition(_SYS_ROOT)
+    return (rest if mark and "/" not in first.lstrip("/") else path) in LAYERS

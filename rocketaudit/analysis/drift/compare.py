@@ -10,6 +10,7 @@ from rocketaudit.analysis.drift.files import compare_files
 from rocketaudit.analysis.drift.identities import compare_identities
 from rocketaudit.analysis.drift.packages import compare_packages
 from rocketaudit.analysis.drift.programs import compare_binaries
+from rocketaudit.analysis.drift.raw import compare_raw
 from rocketaudit.analysis.drift.running import compare_running
 from rocketaudit.analysis.drift.sides import Sides, line_up
 from rocketaudit.analysis.drift.texts import compare_blobs
@@ -34,4 +35,5 @@ COMPARISONS: tuple[Callable[[Sides], Iterator[Change]], ...] = (
 def compare(before: Evidence, after: Evidence) -> tuple[Change, ...]:
     """All changes in a fixed order; empty when the two are equal and fully read."""
     sides = line_up(before, after)
-    return tuple(change for comparison in COMPARISONS for change in comparison(sides))
+    found = [change for comparison in COMPARISONS for change in comparison(sides)]
+    return (*found, *compare_raw(sides, found))

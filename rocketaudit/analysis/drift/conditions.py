@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from rocketaudit.analysis.drift.areas import is_below_run_time_folder
+from rocketaudit.analysis.drift.declared import DECLARED, Standing
 from rocketaudit.analysis.drift.mapped import met_corruption
 from rocketaudit.analysis.drift.sides import NOT_COMPARABLE, NOT_LOOKED_AT, UNREAD_ALIKE
 from rocketaudit.formats.rpm_version import compare_evr, without_commit
 from rocketaudit.model.change import Change, ChangeKind, Relation
 from rocketaudit.model.fact import Plane
 from rocketaudit.model.records import dataclass
-from rocketaudit.model.verdict import Verdict
 
 REBUILT = frozenset({
     "root_hash", "recomputed_root_hash", "stored_root", "salt", "data_blocks", "verity_table", "kernel_version",
@@ -20,6 +20,11 @@ REBUILT = frozenset({
 RELEASE_AREAS = frozenset({
     "files", "binaries", "packages", "licences", "sysctls", "units", "mounts", "modules", "kernel", "configuration",
     "settings", "sockets", "trust-store", "signed-texts", "identity",
+})  # fmt: skip
+# what an ext4 superblock says while it is mounted for writing, in a partition's `warnings` and `features`
+MOUNTED = frozenset({
+    "needs_recovery: the journal holds changes that are not applied here", "not cleanly unmounted",
+    "deleted files wait for clean-up", "needs_recovery", "orphan_present",
 })  # fmt: skip
 _UNSAFE_LANGUAGES = ("c", "c++")
 _NO_PROTECTION = ("stripped", "debug_info", "mini_debug_info", "section_headers", "static", "fortified", "fortifiable",
@@ -43,7 +48,8 @@ class Case:
     """A change and what it is seen against. `same_root`: its bank states the same root hash on both sides.
 
     `has_node`: one side at least is a running node; `node_against_release`: exactly one is.
-    `in_place` is None but for an upgrade into the other bank.
+    `in_place` is None but for an upgrade into the other bank. `standing` says whether a move was declared;
+    `share_fall` by how many points a share may fall in an update.
     """
 
     change: Change
@@ -53,11 +59,13 @@ class Case:
     has_node: bool = False
     same_kind: bool = True
     in_place: InPlace | None = None
+    standing: Standing = Standing.DECLARED
+    share_fall: float = 0.0
 
     @property
     def moves(self) -> bool:
-        """Whether another release was declared, in either direction."""
-        return self.relation in (Relation.UPGRADE, Relation.DOWNGRADE)
+        """Whether another release is what the current side says, in either direction, and nobody said otherwise."""
+        return self.relation in (Relation.UPGRADE, Relation.DOWNGRADE) and self.standing is not Standing.REFUTED
 
 
 def area(*names: str) -> Callable[[Case], bool]:
@@ -211,58 +219,41 @@ def marks_first_boot(case: Case) -> bool:
     return False
 
 
-def turned(before: Verdict, *after: Verdict) -> Callable[[Case], bool]:
-    values = [one.value for one in after]
-    return lambda case: (
-        case.change.area == "rules" and case.change.before == before.value and case.change.after in values
-    )
+def is_release_version(case: Case) -> bool:
+    """The one change that tells the move to another release."""
+    return case.change.area == "identity" and case.change.attribute == "version" and not is_declaration(case)
 
 
-def falls(end: str) -> Callable[[Case], bool]:
-    """The score's upper end ("best") falls when more fails, its lower end also when less could be decided."""
-
-    def applies(case: Case) -> bool:
-        before, after = case.change.before, case.change.after
-        if case.change.area != "score" or not isinstance(before, Mapping) or not isinstance(after, Mapping):
-            return False
-        old, new = before.get(end), after.get(end)
-        return isinstance(old, int | float) and (not isinstance(new, int | float) or new < old)
-
-    return applies
+def stands(standing: Standing) -> Callable[[Case], bool]:
+    """The change that tells the move, where only so much stands behind it."""
+    return lambda case: case.standing is standing and is_release_version(case)
 
 
-def needs_another_kind(case: Case) -> bool:
-    """A rule, or a score, of which an image, a folder and a node do not show the same: more decided is no change.
-
-    That a rule fails on a node which its image could not be asked about is a finding of the node, not drift.
-    """
-    change = case.change
-    if case.same_kind:
-        return False
-    return is_asked_of_one(change) or (change.area == "score" and (falls("worst")(case) or falls("best")(case)))
-
-
-def is_asked_of_one(change: Change) -> bool:
-    """A verdict of a rule that the other side left open, but for one that passes."""
-    is_open = Verdict.UNKNOWN.value in (change.before, change.after)
-    return change.area == "rules" and is_open and change.after != Verdict.PASS.value
-
-
-def share_falls(case: Case) -> bool:
-    change = case.change
-    if change.area != "languages":
-        return False
-    return (
-        isinstance(change.before, int | float)
-        and isinstance(change.after, int | float)
-        and change.after < change.before
-    ) or change.after is None
+def is_declaration(case: Case) -> bool:
+    """What the user said that the current side is, and it is not."""
+    return case.change.area == "identity" and case.change.subject == DECLARED
 
 
 def is_of_workloads(case: Case) -> bool:
     """What comes and goes with the workloads of a running node."""
     fact = (case.change.area, path_of(case.change))
     return case.has_node and fact in (("mounts", "mounts:all#count"), ("updates", "update:status#state"))
+
+
+def is_mounted(case: Case) -> bool:
+    """What a file system says of itself while a running node has it mounted for writing."""
+    change = case.change
+    if not case.has_node or change.area != "partitions" or change.attribute not in ("warnings", "features"):
+        return False
+    before, after = (set(side) if isinstance(side, tuple) else set() for side in (change.before, change.after))
+    return before ^ after <= MOUNTED
+
+
+def is_data(case: Case) -> bool:
+    """The bytes of the partition that a node keeps its data in."""
+    change = case.change
+    scope = change.where_before.partition or ""
+    return (change.area, change.attribute) == ("partitions", "bytes") and scope.startswith("data")
 
 
 def is_table_argument(case: Case) -> bool:

@@ -8,13 +8,13 @@ from dataclasses import replace
 from rocketaudit.analysis.drift.areas import area_of
 from rocketaudit.analysis.drift.sides import NOT_LOOKED_AT, UNREAD_ALIKE, Sides, difference, is_empty_bank, unreadable
 from rocketaudit.model.change import Change
-from rocketaudit.model.evidence import Evidence
+from rocketaudit.model.evidence import RAW, Evidence
 from rocketaudit.model.fact import Fact, JsonValue, Key, Plane, State
 from rocketaudit.model.target import TargetKind
 
 # derived from other evidence that is compared itself (files and the notices in licence texts, what partitions hold,
 # verity, the arguments one by one and the boot entries), or about whoever looked
-DERIVED = frozenset({"copyright", "integrity", "file", "kernel_command_line", "node", "partition", "sight"})
+DERIVED = frozenset({"copyright", "integrity", "file", "kernel_command_line", "node", "partition", RAW, "sight"})
 # drawn at random when a node first boots: it says when that node updates, and nothing else
 OF_ONE_NODE = frozenset({Key("setting", ("updates", "seed"))})
 NOT_ASKED = "not collected: evidence of `collect`, `baseline create`, or kept by `-o evidence` holds every fact"

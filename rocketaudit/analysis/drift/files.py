@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rocketaudit.analysis.drift.areas import is_below_run_time_folder
+from rocketaudit.analysis.drift.areas import is_below_run_time_folder, is_layer
 from rocketaudit.analysis.drift.pairing import by_path
 from rocketaudit.analysis.drift.sides import Sides, difference, is_empty_bank, not_comparable, place, unreadable
 from rocketaudit.model.change import Change
-from rocketaudit.model.evidence import OUTSIDE, Evidence
+from rocketaudit.model.evidence import LAYER, OUTSIDE, Evidence
 from rocketaudit.model.fact import JsonValue, Locator
 from rocketaudit.model.files import FileRecord
 from rocketaudit.model.filesystem import FileType
@@ -65,8 +65,10 @@ def _is_outside(evidence: Evidence, path: str, reason: str | None) -> bool:
     """Whether a gap hides nothing of the system itself: only a node has such, in folders that it fills as it runs."""
     if reason is None:
         return True
-    is_node = evidence.target.kind is TargetKind.NODE
-    return is_node and reason.startswith(OUTSIDE) and is_below_run_time_folder(path)
+    if evidence.target.kind is not TargetKind.NODE:
+        return False
+    is_run_time = reason.startswith(OUTSIDE) and is_below_run_time_folder(path)
+    return is_run_time or (reason.startswith(LAYER) and is_layer(path))
 
 
 def _is_labelled(records: dict[str, FileRecord]) -> bool:

@@ -11,16 +11,18 @@ from fnmatch import fnmatchcase
 from rocketaudit.analysis.drift.areas import rank
 from rocketaudit.analysis.drift.compare import compare
 from rocketaudit.analysis.drift.conditions import Case, InPlace
+from rocketaudit.analysis.drift.declared import Claim, Standing, compare_declared, standing_of
 from rocketaudit.analysis.drift.relation import relate, same_roots
 from rocketaudit.analysis.drift.rulings import ruling_for
 from rocketaudit.analysis.drift.sides import line_up
+from rocketaudit.analysis.drift.trees import root_hash
 from rocketaudit.model.change import Change, Drift, Judgement, Relation
 from rocketaudit.model.disk import Bank
 from rocketaudit.model.evidence import Evidence
-from rocketaudit.model.fact import Assurance
+from rocketaudit.model.fact import Assurance, Locator
 from rocketaudit.model.policy import DriftException, DriftPolicy
 from rocketaudit.model.target import Target, TargetKind
-from rocketaudit.model.verdict import Severity, Verdict
+from rocketaudit.model.verdict import Severity
 
 FAIL_ON = ("unexpected", "cannot-say", "never")
 _ASSURANCE = (Assurance.ASSERTED, Assurance.SIGNED_EVIDENCE, Assurance.DIRECT)
@@ -31,7 +33,19 @@ GUARDED = frozenset({"integrity", "boot", "banks", "signed-texts", "tuf-root", "
 SAME_ROOT = (
     "the root hash is the same on both sides, yet protected files differ: one of the sides is not what it states"
 )
-OWN_WORD = "that this is an update is the current side's own word: judge its integrity by an anchor of yours"
+_OF_AN_UPDATE = {
+    Standing.UNDECLARED: "that this is an update is the current side's own word: say that you expect it (--expect)",
+    Standing.UNVOUCHED: (
+        "nothing vouches for the root hash of this update: whoever can write the unsigned evidence can state any"
+        " (--expect-root-hash, or signed evidence and --current-key)"
+    ),
+    Standing.REFUTED: "this is not the release that was declared, so nothing in it follows from an update",
+    Standing.DECLARED: "the update was declared; who built it is for a scan with an anchor of yours to say",
+}
+_REASONS = {
+    "update-undeclared": "nobody declared the update",
+    "update-unvouched": "nothing vouches for the root hash of the update",
+}
 
 
 def judge_drift(
@@ -51,13 +65,16 @@ def judge_drift(
     nodes = [side.target.kind is TargetKind.NODE for side in (before, after)]
     same_kind = before.target.kind is after.target.kind
     in_place = _in_place(before, after) if relation is Relation.UPGRADE and same_kind else None
+    claim = Claim(after.target, after.assurance, root_hash(after, after.judged))
+    standing = standing_of(relation, claim, policy)
+    declared = compare_declared(claim, policy, (Locator(before.target.name), Locator(after.target.name)))
     cases = (
         Case(change, relation, change.subject.partition(":")[0] in roots, nodes[0] != nodes[1], any(nodes), same_kind,
-             in_place)
-        for change in (*compare(before, after), *results)
+             in_place, standing, policy.share_fall)
+        for change in (*declared, *compare(before, after), *results)
     )  # fmt: skip
     lower = lower_assurance(before.assurance, after.assurance)
-    return assemble(before.target, after.target, relation, lower, cases, policy=policy, today=today)
+    return assemble(before.target, after.target, relation, lower, cases, policy=policy, today=today, standing=standing)
 
 
 def _in_place(before: Evidence, after: Evidence) -> InPlace | None:
@@ -84,6 +101,7 @@ def assemble(
     *,
     policy: DriftPolicy,
     today: date,
+    standing: Standing = Standing.DECLARED,
 ) -> Drift:
     """A Drift of judged cases, the gravest first, without what the policy ignores."""
     judged = [_judge(case, policy, today) for case in cases]
@@ -97,7 +115,7 @@ def assemble(
         assurance,
         tuple(shown),
         {judgement.value: counted.get(judgement.value, 0) for judgement in Judgement},
-        tuple(_notes(relation, shown, ignored, policy, today)),
+        tuple(_notes(relation, standing, shown, ignored, policy, today)),
         ignored,
     )
 
@@ -106,7 +124,7 @@ def decide(drift: Drift, fail_on: str) -> tuple[int, tuple[str, ...]]:
     """(exit code, reasons): 1 when something selected was found, 3 when only parts could not be compared."""
     unexpected = sum(1 for change in drift.changes if change.judgement is Judgement.UNEXPECTED)
     unread = [change for change in drift.changes if change.judgement is Judgement.CANNOT_SAY]
-    damaged = sum(1 for change in unread if change.severity is not Severity.INFO)
+    weighing = [change for change in unread if change.severity is not Severity.INFO]
     if fail_on == "never":
         return 0, ()
     reasons = []
@@ -116,7 +134,16 @@ def decide(drift: Drift, fail_on: str) -> tuple[int, tuple[str, ...]]:
         reasons.append(f"of {len(unread)} things nobody can say whether they changed")
     if reasons:
         return 1, tuple(reasons)
-    return (3, (f"of {damaged} things nobody can say whether they changed",)) if damaged else (0, ())
+    return (3, tuple(_open(weighing))) if weighing else (0, ())
+
+
+def _open(weighing: Sequence[Change]) -> Iterable[str]:
+    """Why nobody can say: what was not declared in words of its own, the rest as a number."""
+    named = {change.decided_by for change in weighing} & _REASONS.keys()
+    yield from (_REASONS[name] for name in sorted(named))
+    damaged = sum(1 for change in weighing if change.decided_by not in _REASONS)
+    if damaged:
+        yield f"of {damaged} things nobody can say whether they changed"
 
 
 def lower_assurance(one: Assurance, two: Assurance) -> Assurance:
@@ -177,21 +204,18 @@ def _fits(text: str, pattern: str) -> bool:
     return fnmatchcase(text, pattern.replace("[", "[[]"))
 
 
-def _fails_where_asked(change: Change) -> bool:
-    return (change.area, change.decided_by, change.after) == ("rules", "another-kind", Verdict.FAIL.value)
-
-
 def _notes(
-    relation: Relation, changes: Sequence[Change], ignored: int, policy: DriftPolicy, today: date
+    relation: Relation,
+    standing: Standing,
+    changes: Sequence[Change],
+    ignored: int,
+    policy: DriftPolicy,
+    today: date,
 ) -> Iterable[str]:
     if any(change.decided_by == "same-root-hash" for change in changes):
         yield SAME_ROOT
-    if relation is Relation.UPGRADE:
-        yield OWN_WORD
-    failing = sum(1 for change in changes if _fails_where_asked(change))
-    if failing:
-        rules = "1 rule fails" if failing == 1 else f"{failing} rules fail"
-        yield f"{rules} on the current side that the baseline could not be asked about: findings of it, no drift"
+    if relation in (Relation.UPGRADE, Relation.DOWNGRADE):
+        yield _OF_AN_UPDATE[standing]
     if ignored:
         yield f"{ignored} {'change was' if ignored == 1 else 'changes were'} left out because the policy ignores them"
     for exception in (*policy.allow, *policy.ignore):

@@ -31,6 +31,7 @@ _STRENGTH = ("none", "integrity", "confidentiality")
 _ARGUMENTS = ("kernel_arg", "init_arg")  # every one is told by a node, so that one that is missing is known to be
 _ASKED = (*_ARGUMENTS, "sysctl", "selinux", "setting")  # what a release states and every node is asked for
 _SAYS_ALL = (*_ARGUMENTS, "setting", "selinux")  # what a node does not have of these is gone, and what it has is all
+_NOT_MOUNTED = "the release has a unit for this mount, and the node has not mounted it"
 _NO_OPINION = "no release states it: keep evidence of the node as baseline to see what changes"
 
 
@@ -82,13 +83,15 @@ def _untold(release: Evidence, node: Evidence, told: set[Key]) -> Iterator[Fact]
     keys = {fact.key for fact in stated if fact.state is State.PRESENT and _is_asked(fact.key)}
     for key in (keys | {LOADED, LOCKDOWN}) - told:
         fact = node.get(key, Plane.RUNTIME)
-        if fact.state is State.UNREAD or key.namespace in (*_ARGUMENTS, "setting") or key == LOCKDOWN:
+        if fact.state is State.UNREAD or key.namespace in (*_ARGUMENTS, "setting", "mount") or key == LOCKDOWN:
             yield fact
 
 
 def _is_asked(key: Key) -> bool:
     """Not a pattern over kernel parameters, and not where the release keeps its policy."""
     is_pattern = key.namespace == "sysctl" and any(char in key.subject[0] for char in "*?[")
+    if key.namespace == "mount":
+        return key.attribute == "options"  # once per mount
     return key.namespace in _ASKED and not is_pattern and key not in _OF_FILES
 
 
@@ -196,12 +199,20 @@ def _overlays(release: Evidence, fact: Fact) -> Iterator[Change]:
 
 
 def _mounts(release: Evidence, fact: Fact) -> Iterator[Change]:
-    """A protecting option that the release's mount unit asks for and the node does not have."""
+    """A protecting option, or a kind of file system, that the release's mount unit asks for and the node lacks."""
     shipped = release.get(fact.key, Plane.STATIC)
-    if fact.key.attribute != "options" or shipped.state is not State.PRESENT or fact.state is State.ABSENT:
+    if fact.key.attribute not in ("options", "fstype") or shipped.state is not State.PRESENT:
         return
     if fact.state is State.UNREAD:
         yield _unread(fact, shipped)
+        return
+    if fact.state is State.ABSENT:  # as of a unit that nothing starts
+        places = (shipped.where, fact.where)
+        yield not_comparable("mounts", f"{SUBJECT}:{fact.key}", Plane.RUNTIME.value, places, _NOT_MOUNTED)
+        return
+    if fact.key.attribute == "fstype":
+        if shipped.value != "auto":
+            yield from _change(fact, shown(shipped), shown(fact), shipped.where)
         return
     asked, has = _options(shipped.value), _options(fact.value)
     if asked - has:

@@ -164,7 +164,13 @@ def _hidden(check: TreeCheck) -> JsonValue:
 
 
 def _slack(check: TreeCheck) -> JsonValue:
-    return tuple(f"{slack.count} bytes in {slack.what}, {slack.first} to {slack.last}" for slack in check.slack) or None
+    return (
+        tuple(
+            f"{slack.count} bytes in {slack.what}, {slack.first} to {slack.last}, {slack.sha256[:16]}"
+            for slack in check.slack
+        )
+        or None
+    )
 
 
 def root_hash(evidence: Evidence, scope: str) -> str | None:

@@ -287,12 +287,59 @@ def boot_file(disk: Disk, chance: random.Random) -> Made:
     return Made("kernel", "files", "boot-a:/vmlinuz", "content", "boot-files")
 
 
+def _raw(disk: Disk, place: str, at: int, chance: random.Random) -> Made:
+    disk.flip(at, 1 << chance.randrange(8))
+    return Made("raw bytes", "partitions", place, "bytes", "raw-bytes")
+
+
+def boot_code(disk: Disk, chance: random.Random) -> Made:
+    """The first sector, and the partition that it goes on in."""
+    if chance.random() < 0.5:
+        return _raw(disk, "outside of all partitions", chance.randrange(446), chance)
+    part = disk.partition("BIOS-BOOT")
+    return _raw(disk, part.label, part.start + chance.randrange(part.length), chance)
+
+
+def gap(disk: Disk, chance: random.Random) -> Made:
+    """Between the table and the first partition, or in what a header does not use of its sector."""
+    first = min(part.start for part in disk.built.partitions.values())
+    places = chance.randrange(40 * 512, first), 512 + chance.randrange(92, 512)
+    return _raw(disk, "outside of all partitions", chance.choice(places), chance)
+
+
+def free_block(disk: Disk, chance: random.Random) -> Made:
+    """A byte in the second half of a small partition, which no file fills."""
+    part = disk.partition(chance.choice(["EFI-A", "PRIVATE"]))
+    return _raw(disk, part.label, part.start + chance.randrange(part.length * 3 // 4, part.length), chance)
+
+
+def modified(disk: Disk, chance: random.Random) -> Made:
+    disk.debugfs("BOOT-A", f"set_inode_field /grub/grub.cfg mtime 2020010{chance.randrange(1, 10)}000000")
+    return Made("raw bytes", "partitions", disk.partition("BOOT-A").label, "bytes", "raw-bytes")
+
+
+def xattr(disk: Disk, chance: random.Random) -> Made:
+    path = _choose(disk, chance)
+    name = chance.choice(["user.note", "security.ima", "trusted.overlay.opaque"])
+    disk.debugfs("ROOT-A", f"ea_set {path} {name} x{chance.randrange(10)}")
+    return Made("xattr", "files", f":{path}", "xattrs", "same-root-hash")
+
+
+def file_type(disk: Disk, chance: random.Random) -> Made:
+    path = _choose(disk, chance)
+    folder, _, name = path.rpartition("/")
+    made = (f"symlink {path} /etc/passwd", f"mkdir {path}")
+    device = (f"cd {folder}", f"mknod {name} c 1 3")
+    disk.debugfs("ROOT-A", f"rm {path}", *chance.choice([*((one,) for one in made), device]))
+    return Made("file type", "files", f":{path}", "type", "same-root-hash")
+
+
 KINDS: tuple[Callable[[Disk, random.Random], Made], ...] = (
     added, removed, byte, mode, owner, label, capability, target, unit, sysctl, sysctl_value, module, root_json,
     boot_line, verity_option, root_hash, gpt_bit, other_bit, swap_banks, partition_name, partition_guid, hash_block,
-    superblock, slack, boot_file,
+    superblock, slack, boot_file, boot_code, gap, free_block, modified, xattr, file_type,
 )  # fmt: skip
-IN_THE_ROOT = KINDS[:13]
+IN_THE_ROOT = (*KINDS[:13], xattr, file_type)
 
 
 def sealed(kind: Callable[[Disk, random.Random], Made], disk: Disk, chance: random.Random) -> Made:

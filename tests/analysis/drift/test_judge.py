@@ -46,6 +46,7 @@ def with_tree(evidence: Evidence, parameters: object) -> Evidence:
 
 
 NEXT = with_tree(BROKEN, REBUILT)
+DECLARED = DriftPolicy(declared_update="1.63.0")
 
 
 def swap(evidence: Evidence, path: str, **changes: object) -> Evidence:
@@ -88,10 +89,11 @@ def test_within_one_release_another_tree_and_another_file_are_critical() -> None
 
 
 def test_an_upgrade_expects_new_content_and_a_new_tree() -> None:
-    drift = judged(with_tree(SAME, PARAMETERS), swap(with_tree(NEXT, REBUILT), "/usr/bin/a", sha256="99" * 32, size=7))
+    after = swap(with_tree(NEXT, REBUILT), "/usr/bin/a", sha256="99" * 32, size=7)
+    drift = judged(with_tree(SAME, PARAMETERS), after, DECLARED)
     assert drift.relation is Relation.UPGRADE
     assert {change.judgement for change in drift.changes} == {Judgement.EXPECTED}
-    assert any("own word" in note for note in drift.notes)
+    assert any("was declared" in note for note in drift.notes)
     assert decide(drift, "unexpected") == (0, ())
 
 
@@ -246,6 +248,20 @@ def test_a_rule_that_another_kind_of_side_cannot_decide_weighs_nothing(kind: Tar
     fails = replace(turned, after="fail")
     (change,) = [c for c in judged(RELEASE, other, results=(fails,)).changes if c.area == "rules"]
     assert change.decided_by == "rule-broken"
+
+
+@pytest.mark.parametrize("kind", TargetKind)
+def test_a_rule_that_fails_where_the_baseline_could_not_decide_it_costs(kind: TargetKind) -> None:
+    where = Locator("x")
+    turned = Change("rules", "b:r", "verdict", ChangeKind.CHANGED, "unknown", "fail", where, where)
+    other = replace(RELEASE, target=replace(RELEASE.target, kind=kind))
+    found = judged(RELEASE, other, results=(turned,))
+    (change,) = [c for c in found.changes if c.area == "rules"]
+    assert (change.judgement, change.decided_by) == (Judgement.UNEXPECTED, "rule-fails")
+    assert decide(found, "unexpected")[0] == 1
+    allow = DriftException("default of the release", "ada", date(2099, 1, 1), area="rules", subject="b:r")
+    (change,) = [c for c in judged(RELEASE, other, DriftPolicy(allow=(allow,)), (turned,)).changes if c.area == "rules"]
+    assert (change.judgement, change.decided_by) == (Judgement.EXPECTED, "policy-allow")
 
 
 def test_the_table_ends_with_a_line_that_takes_all_and_names_are_unique() -> None:

@@ -23,6 +23,7 @@ from rocketaudit.report.drift_text import headline
 from tests.analysis.drift.samples import BANK, PARAMETERS, file
 from tests.analysis.drift.test_judge import (
     CLEAN,
+    DECLARED,
     NEXT,
     REBUILT,
     RELEASE,
@@ -277,7 +278,7 @@ def test_a_node_that_was_updated_into_its_other_bank_runs_what_the_update_brough
     newer = replace(newer, target=replace(newer.target, version="1.63.0", build="x"))
     statement = replace(newer.verity[0].statements[0], parameters=REBUILT)
     newer = replace(newer, verity=(replace(newer.verity[0], statements=(statement,)),))
-    drift = judged(at(NODE, first=True), newer)
+    drift = judged(at(NODE, first=True), newer, DECLARED)
     assert drift.relation is Relation.UPGRADE
     assert [c for c in drift.changes if c.judgement is not Judgement.EXPECTED] == []
     assert {"updated-in-place", "remapped"} <= {c.decided_by for c in drift.changes}

@@ -55,16 +55,18 @@ def test_what_no_release_can_state_is_said_once_and_weighs_nothing(key: str) -> 
     assert of(changes, name) == (Judgement.CANNOT_SAY, "not-comparable")
 
 
-def test_a_rule_that_fails_where_only_a_node_could_be_asked_is_a_finding_and_no_drift() -> None:
+def test_a_rule_that_fails_where_only_a_node_could_be_asked_is_unexpected() -> None:
     where = Locator("x")
     rule = Change("rules", "b:r", "verdict", ChangeKind.CHANGED, "unknown", "fail", where, where)
     score = Change("score", "b", "score", ChangeKind.CHANGED, {"worst": 50, "best": 80}, {"worst": 50, "best": 60},
                    where, where)  # fmt: skip
     found = judged(RELEASE, node(*CLEAN), results=(rule, score))
     told = {c.area: c.decided_by for c in found.changes if c.area in ("rules", "score")}
-    assert told == {"rules": "another-kind", "score": "another-kind"}
-    assert any("1 rule fails on the current side" in note for note in found.notes)
-    assert decide(found, "unexpected") == (0, ())
+    assert told == {"rules": "rule-fails", "score": "score-fell"}
+    assert decide(found, "unexpected") == (1, ("2 unexpected changes",))
+    less = replace(score, after={"worst": 40, "best": 80})
+    undecided = judged(RELEASE, node(*CLEAN), results=(replace(rule, before="fail", after="unknown"), less))
+    assert {c.decided_by for c in undecided.changes if c.area in ("rules", "score")} == {"another-kind"}
     alike = judged(RELEASE, RELEASE, results=(rule, score))
     assert {c.decided_by for c in alike.changes} == {"rule-fails", "score-fell"}
     broken = judged(RELEASE, node(*CLEAN), results=(replace(rule, before="pass"),))
