@@ -130,6 +130,8 @@ def rows(architecture: str, taken: set[str]) -> Iterator[list[str]]:
             open_ones.append(package)
     open_ones.sort(key=lambda one: one.language is None)
     while wanted.total() and open_ones:
+        for language in ("rust", "go"):  # an architecture may have fewer than are wanted
+            wanted[language] *= any(package.language == language for package in open_ones)
         batch = []
         while open_ones and len(batch) < BATCH:
             package = open_ones.pop(0)

@@ -41,6 +41,8 @@ def detect(elf: ElfFile, names: Names, *, search: bool) -> Detected:
     signals += metadata_signals(elf, names)
     kinds = {signal.kind for signal in signals}
     shares = symbol_shares(names)
+    if kinds & {Sign.CPP_FILES, Sign.RUST_UNITS}:
+        shares = ()  # what plain names are of is not known
     searched = search and not kinds & {Sign.PACKER, Sign.INCOMPRESSIBLE, Sign.GUILE, Sign.KERNEL_MODULE}
     if searched:
         signals = _search(_Looked(elf, Text(elf.haystack, search_ranges(elf)), names.dynamic), signals)

@@ -175,7 +175,7 @@ class SymbolTable:
         rust = sum(of_r)
         if b"17h" in text and LEGACY_HASH.search(text):
             rust += len(self._found(LEGACY_NAMES) & places)
-            rust += len(self._found(LEGACY_CLONES) & places) if b".llvm." in text else 0
+            rust += len(self._found(LEGACY_CLONES) & places) if b"E." in text else 0
         plain = len(of_r) - sum(of_r) + (len(self._found(VECTOR_NAMES) & places) if b"_ZGV" in text else 0)
         return {Mangling.RUST: rust, Mangling.CPP: len(places) - rust - plain}
 

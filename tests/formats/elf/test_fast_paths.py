@@ -113,12 +113,18 @@ def table_of(names: list[bytes], unused: bytes = b"") -> bytes:
 def test_names_of_every_compiler_are_counted_without_cutting_them_out() -> None:
     names = [
         b"_ZN3fooE", b"_ZGVbN4v_sin", b"_ZGVZ4mainE1x", b"_ZN4core3fmt17h0123456789abcdefE", b"_RNvC3foo3bar", b"_Rest",
-        b"_ZN4core3fmt17h0123456789abcdefE.llvm.77", b"_ZN17hasALongIdentifierE", b"plain", b"_ZN1a17h0123456789abcdeE",
+        b"_ZN4core3fmt17h0123456789abcdefE.llvm.77", b"_ZN4core3fmt17h0123456789abcdefE.0.llvm.6385",
+        b"_ZN4core3fmt17h0123456789abcdefE.2321", b"_ZN17hasALongIdentifierE", b"plain", b"_ZN1a17h0123456789abcdeE",
     ]  # fmt: skip
     table = dynamic_symbols(parse_header(table_of(names)))
     expected = Counter(map(mangling, names))
-    assert expected[Mangling.RUST] == 3 and expected[Mangling.CPP] == 4
+    assert expected[Mangling.RUST] == 5 and expected[Mangling.CPP] == 4
     assert table.spelled == {kind: expected[kind] for kind in (Mangling.RUST, Mangling.CPP)}
+
+
+def test_an_underscore_and_a_z_are_not_all_that_cpp_writes() -> None:
+    names = [b"_ZoneDelegate", b"_Zulu", b"_Z", b"_ZN1aE", b"_ZaSRK1a", b"_Znwm", b"_ZngRK1a", b"_ZTV1a", b"_Z4mainv"]
+    assert [name for name in names if mangling(name) is Mangling.NONE] == names[:3]
 
 
 def test_a_name_that_no_row_refers_to_is_text() -> None:

@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from rocketaudit.formats.elf import read_elf
 from rocketaudit.formats.elf.language import Sign
 from rocketaudit.model.binary import Binary, Confidence, Language
 from tests.formats.elf.programs import Recipe, program, stripped_by_tools
-from tests.support import CACHE
+from tests.support import CACHE, needs_tools
 
 _LOOPS = "\n".join(f"f{n}: mov $9,%ecx\n1: add %ecx,%eax\n xor $0x55,%eax\n loop 1b\n ret" for n in range(200))
 ASSEMBLER_WITH_C = Recipe(
@@ -117,3 +118,30 @@ def test_a_zig_library_without_its_runtime_is_not_guessed_with_confidence(mode: 
 def test_c_that_the_zig_compiler_made_is_c(target: str) -> None:
     binary = read_elf(zig(["cc", "-target", target, "-O2", "-s"], C_PART, ".c"))
     assert binary.language in (Language.C, Language.UNKNOWN), binary.signals
+
+
+def dart(package: str) -> Path:
+    """The folder of a program that the Dart compiler made ahead of time, as npm ships it: its runtime and its code."""
+    home = CACHE / "dart" / package.replace("@", "-")
+    if not home.exists():
+        needs_tools("npm", "tar")
+        home.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=home.parent) as folder:
+            command = ["npm", "pack", "--silent", package, "--pack-destination", folder]
+            if subprocess.run(command, check=False, capture_output=True).returncode:
+                pytest.skip(f"{package} could not be fetched")
+            archive = next(Path(folder).glob("*.tgz"))
+            subprocess.run(["tar", "-xzf", archive, "-C", folder], check=True)
+            (Path(folder) / "package").rename(home)
+    return home / "dart-sass" / "src"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("machine", ["x64", "arm64", "arm", "musl-x64"])
+def test_what_the_dart_compiler_made_is_dart(machine: str) -> None:
+    folder = dart(f"sass-embedded-linux-{machine}@1.105.0")
+    for name, contains in (("sass.snapshot", ("dart",)), ("dart", ("dart", "c++"))):
+        data = (folder / name).read_bytes()
+        for binary in (read_elf(data), read_elf(stripped(data))):
+            assert (binary.language, binary.runtime) == (Language.OTHER, "dart"), binary.signals
+            assert binary.contains == contains
