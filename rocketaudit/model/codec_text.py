@@ -43,6 +43,9 @@ def writer(hint: Any, canonical: bool) -> Writer:
 
 
 def _write_tuple(arguments: tuple[Any, ...], canonical: bool) -> Writer:
+    if arguments == (tuple[str, str], Ellipsis):  # attributes, properties and digests: most of all text
+        quote = writer(str, canonical)
+        return lambda value: f"[{','.join([f'[{quote(name)},{quote(text)}]' for name, text in value])}]"
     if len(arguments) == 2 and arguments[1] is Ellipsis:
         item = writer(arguments[0], canonical)
         return lambda value: f"[{','.join([item(part) for part in value])}]" if value else "[]"
