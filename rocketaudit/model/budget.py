@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from rocketaudit.errors import BudgetError
+from rocketaudit.model.records import dataclass
 
 GIB = 1 << 30
 COLUMNS = 3  # numbers that processes share: bytes produced, given, and of holes

@@ -22,6 +22,8 @@ else:
             return lambda made: dataclass(made, **options)
         if options != {"frozen": True, "slots": True}:
             return dataclasses.dataclass(cls, **options)
+        if not cls.__doc__:
+            cls.__doc__ = f"{cls.__name__}({', '.join(cls.__annotations__)})"  # as the library, but not by inspection
         return _add_methods(dataclasses.dataclass(cls, init=False, repr=False, eq=False, slots=True))
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from rocketaudit.model.records import dataclass
 from rocketaudit.model.report import Report
 from rocketaudit.model.rule import Result
 from rocketaudit.model.verdict import Verdict

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 
 import xxhash
 
 from rocketaudit.errors import FormatError, TruncatedError, UnsupportedError
 from rocketaudit.model.budget import Budget
 from rocketaudit.model.reader import Reader
+from rocketaudit.model.records import dataclass
 
 MAX_BLOCKS = 1 << 19
 MAX_FRAMES = 1 << 14

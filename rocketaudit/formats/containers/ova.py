@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from itertools import islice
 
 from rocketaudit.errors import FormatError
 from rocketaudit.formats.containers.tar_members import TarMember
+from rocketaudit.model.records import dataclass
 
 MAX_TEXT = 1 << 20
 MAX_FILES = 256

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from rocketaudit.errors import FormatError, TruncatedError, UnsupportedError
 from rocketaudit.formats.containers.extents import Coding, DiskExtent, DiskMap, collect_extents
 from rocketaudit.model.budget import Budget
 from rocketaudit.model.reader import Reader
+from rocketaudit.model.records import dataclass
 
 _HEADER = struct.Struct(">4sIQIIQIIQQIIQ")
 _MAX_L1_BYTES = 32 << 20  # QEMU's own bound

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from rocketaudit.errors import FormatError, TruncatedError
 from rocketaudit.model.budget import Budget
 from rocketaudit.model.reader import Reader
+from rocketaudit.model.records import dataclass
 
 BLOCK = 512
 MAX_MEMBERS = 4096

@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from rocketaudit.errors import FormatError, TruncatedError, UnsupportedError
 from rocketaudit.formats.containers.extents import Coding, DiskExtent, DiskMap, collect_extents
 from rocketaudit.model.budget import Budget
 from rocketaudit.model.reader import Reader
+from rocketaudit.model.records import dataclass
 
 SECTOR = 512
 _HEADER = struct.Struct("<4sIIQQQQIQQQB4sH")

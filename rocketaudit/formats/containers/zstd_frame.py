@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rocketaudit.errors import FormatError, TruncatedError, UnsupportedError
 from rocketaudit.model.budget import Budget
 from rocketaudit.model.reader import Reader
+from rocketaudit.model.records import dataclass
 
 _MAGIC = 0xFD2FB528
 MAX_FRAMES = 1 << 14

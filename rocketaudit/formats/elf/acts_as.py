@@ -8,12 +8,12 @@ shell must. So a program that merely names these words in a message or a manual 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from rocketaudit.formats.elf.haystack import Ranges
 from rocketaudit.formats.elf.header import ElfFile
 from rocketaudit.formats.elf.symbols import SymbolTable
 from rocketaudit.model.binary import ACTS_AS, Crate, Signal
+from rocketaudit.model.records import dataclass
 
 SHELL, INTERPRETER = "shell", "interpreter"
 _STARTS = (b"execve", b"execv", b"execvp", b"execl", b"execlp", b"fexecve", b"posix_spawn", b"posix_spawnp")

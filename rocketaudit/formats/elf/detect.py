@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 
 from rocketaudit.formats.elf import language_text as evidence
 from rocketaudit.formats.elf.c_evidence import c_exports, c_habits
@@ -21,6 +20,7 @@ from rocketaudit.formats.elf.searchable import Text
 from rocketaudit.formats.elf.symbols import SymbolTable
 from rocketaudit.formats.elf.unwind import LOCAL, frames
 from rocketaudit.model.binary import Confidence, Language, Signal
+from rocketaudit.model.records import dataclass
 
 SMALL = 256 << 10
 DATA_CODE = 8 << 10  # bytes of executable segments, linker's stubs included

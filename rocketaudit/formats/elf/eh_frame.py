@@ -9,11 +9,11 @@ import re
 import struct
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import accumulate
 from operator import itemgetter
 
 from rocketaudit.formats.elf.header import PT_GNU_EH_FRAME, ElfFile
+from rocketaudit.model.records import dataclass
 
 MAX_RECORDS = 400_000
 BLOCK = 8_192  # rows of the sorted table that are read at once

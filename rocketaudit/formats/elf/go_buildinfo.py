@@ -7,13 +7,13 @@ strings, before that it held pointers to two Go string headers.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from rocketaudit.errors import FormatError
 from rocketaudit.formats.elf.go_settings import version_settings
 from rocketaudit.formats.elf.haystack import Ranges
 from rocketaudit.formats.elf.header import ElfFile
 from rocketaudit.model.binary import GoModule
+from rocketaudit.model.records import dataclass
 
 MAGIC = b"\xff Go buildinf:"
 MAX_TEXT = 4 << 20

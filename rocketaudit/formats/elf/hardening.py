@@ -6,7 +6,6 @@ A canary or FORTIFY is not asked of Rust and Go, whose compilers do not use them
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 
 from rocketaudit.formats.elf.fortify import FORTIFIABLE
 from rocketaudit.formats.elf.header import (
@@ -30,6 +29,7 @@ from rocketaudit.formats.elf.header import (
 )
 from rocketaudit.formats.elf.language_signals import Names, search_ranges
 from rocketaudit.model.binary import Canary, Fortify, Hardening, Language, Nx, Pie, Relro
+from rocketaudit.model.records import dataclass
 
 _DF_TEXTREL, _DF_BIND_NOW, _DF_1_NOW, _DF_1_PIE = 4, 8, 1, 0x08000000
 _PROPERTY_X86, _PROPERTY_AARCH64 = 0xC0000002, 0xC0000000

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from enum import StrEnum
 
 from rocketaudit.model.binary import Confidence, Language, Signal
+from rocketaudit.model.records import dataclass
 
 CLASSIFIER = "2026.13"
 

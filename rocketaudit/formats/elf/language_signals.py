@@ -6,7 +6,6 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from rocketaudit.formats.elf.haystack import Ranges
 from rocketaudit.formats.elf.header import (
@@ -26,6 +25,7 @@ from rocketaudit.formats.elf.runtimes import RUNTIMES
 from rocketaudit.formats.elf.source_files import source_files
 from rocketaudit.formats.elf.symbols import SymbolTable
 from rocketaudit.model.binary import Signal
+from rocketaudit.model.records import dataclass
 
 MAX_COMMENT = 1 << 16
 MAX_HOLES = 256  # sections looked at for bytes that need no search

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+
+from rocketaudit.model.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from operator import itemgetter
 
 from rocketaudit.formats.elf.eh_frame import USUAL_HEADER, frame_region, functions, joined, read_cie, sorted_runs
 from rocketaudit.formats.elf.header import PF_W, PF_X, PT_GNU_EH_FRAME, SHF_EXECINSTR, SHT_NOBITS, ElfFile
 from rocketaudit.formats.elf.relocations import named_slots
 from rocketaudit.formats.elf.symbols import SymbolTable
+from rocketaudit.model.records import dataclass
 
 NEIGHBOURS = 24  # functions in a row without a personality that still count as their neighbours' language
 MAX_PERSONALITIES = 16

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import struct
 import uuid
-from dataclasses import dataclass
 
 from rocketaudit.errors import FormatError, TruncatedError, UnsupportedError
 from rocketaudit.formats.crc32c import crc32c
 from rocketaudit.model.reader import Reader
+from rocketaudit.model.records import dataclass
 
 MAGIC = b"\xe2\xe1\xf5\xe0"
 SUPERBLOCK_AT = 1024

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import struct
 import uuid
-from dataclasses import dataclass
 
 from rocketaudit.errors import FormatError, TruncatedError
 from rocketaudit.formats.crc32c import crc32c
 from rocketaudit.formats.ext4 import features
 from rocketaudit.model.reader import Reader
+from rocketaudit.model.records import dataclass
 
 SUPERBLOCK_AT = 1024
 SUPERBLOCK_SIZE = 1024

@@ -5,9 +5,9 @@ from __future__ import annotations
 import calendar
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from rocketaudit.errors import FormatError
+from rocketaudit.model.records import dataclass
 
 ENTRY_SIZE = 32
 ATTRIBUTE_READ_ONLY = 0x01

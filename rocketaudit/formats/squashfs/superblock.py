@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from enum import IntEnum
 
 from rocketaudit.errors import FormatError, TruncatedError, UnsupportedError
 from rocketaudit.model.reader import Reader
+from rocketaudit.model.records import dataclass
 
 MAGIC = b"hsqs"
 SUPERBLOCK_SIZE = 96
