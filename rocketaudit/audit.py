@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -21,8 +23,6 @@ from rocketaudit.model.rule import Benchmark
 from rocketaudit.model.target import Tool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from rocketaudit.analysis.trust.judge import TrustInputs
     from rocketaudit.model.integrity import Integrity
     from rocketaudit.model.trust import ChainLink
@@ -51,6 +51,7 @@ class Looking:
     signatures: bool = False
     extra_keys: tuple[Key, ...] = ()
     data_disk: Path | None = None
+    later: tuple[Callable[[], object], ...] = ()  # what judging and writing can do before there is evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ def look_at(source: Source, looking: Looking, benchmarks: Rules, progress: Progr
         tool=TOOL,
         when=looking.when,
         host=looking.host,
-        needed_later=JUDGES,
+        later=(*(partial(import_module, name) for name in JUDGES), *looking.later),
     )
     from rocketaudit.formats.evidence_file import in_order
 

@@ -75,6 +75,7 @@ def run_audit(run: Run) -> int:
         sha512=wants_sha512(outputs),
         target_digest=keeps or run.trust.tuf_root is not None,
         signatures=keeps or run.trust.are_given,
+        later=tuple(output.writer.prepare for output in outputs),
     )
 
     def asking() -> tuple[Benchmark, ...]:

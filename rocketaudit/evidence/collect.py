@@ -77,13 +77,13 @@ def collect(
     tool: Tool,
     when: str,
     host: str = "",
-    needed_later: Sequence[str] = (),
+    later: Sequence[Callable[[], object]] = (),
     keys: Callable[[], tuple[Key, ...]] | None = None,
 ) -> Evidence:
     """Everything that `wants` asks of `source`; what could not be read is in the evidence as unread or as a gap.
 
-    `needed_later` are modules of the caller's, loaded while the workers are busy; `keys` is asked then for the keys
-    that are wanted.
+    `later` is called, one after the other, while the workers are busy: what the caller needs afterwards. `keys` is
+    asked then for the keys that are wanted.
     """
     content = begin_content_check(source, workers)
     reader: Reader | None = getattr(source, "reader", None)
@@ -106,7 +106,7 @@ def collect(
     if take_verity is not None:
         take_verity(verity)
     seen: list[Seen] = []
-    steps = chain(map(seen.append, _ask(collectors, source, wants)), map(import_module, needed_later))
+    steps = chain(map(seen.append, _ask(collectors, source, wants)), (step() for step in later))
     reads = _read_files(source, walked, wants, workers, progress, steps)
     files, binaries = _assemble(walked, reads)
     seen.extend(language_facts(walked, reads.files))

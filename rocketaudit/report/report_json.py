@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from rocketaudit.errors import UnsupportedError
 from rocketaudit.model import codec
+from rocketaudit.model.component import Component
+from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.report import REPORT_SCHEMA, Report
 from rocketaudit.report.document import ReportDocument, encode_document, from_document, to_document
 from rocketaudit.report.layout import lay_out
+
+
+def prepare() -> None:
+    """Compile what writing a report takes while there is none yet."""
+    codec.compile_for(ReportDocument, text=Evidence, line=Component)
 
 
 def write_json(report: Report) -> bytes:

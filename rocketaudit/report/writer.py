@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from rocketaudit.model.records import dataclass
@@ -28,6 +29,14 @@ class Writer:
 
     def write(self, report: Report) -> bytes:
         """Pure: the same bytes for the same report."""
-        module, _, name = self.function.partition(":")
-        write: Callable[[Report], bytes] = getattr(importlib.import_module(f"rocketaudit.report.{module}"), name)
+        write: Callable[[Report], bytes] = getattr(self._module(), self.function.partition(":")[2])
         return write(report)
+
+    def prepare(self) -> None:
+        """Load what writes this format, and let it do what needs no report; nothing changes but the time it takes."""
+        prepare: Callable[[], None] | None = getattr(self._module(), "prepare", None)
+        if prepare is not None:
+            prepare()
+
+    def _module(self) -> ModuleType:
+        return importlib.import_module(f"rocketaudit.report.{self.function.partition(':')[0]}")
