@@ -85,6 +85,7 @@ class _Recorder:
 
     def __init__(self, tree: Tree, budget: Budget) -> None:
         self._scope, self._fs, self._hold = tree.scope, tree.fs, budget.hold
+        self._is_folder = tree.fs.kind == "directory"  # whose inode numbers are the host's: a copy has others
         self._known: dict[tuple[tuple[bytes, bytes], ...], _Attributes] = {(): _NONE}
 
     def record(self, path: bytes, node: Node) -> FileRecord:
@@ -100,6 +101,8 @@ class _Recorder:
             unread = str(error)
         self._hold(len(path) + len(target or "") + found.held)
         number, kind, mode, uid, gid, size, mtime, _, nlink, rdev, _, _ = node
+        if self._is_folder:
+            number = 0
         return FileRecord(
             self._scope, bytepath.encode(path), kind, mode, uid, gid, size, mtime, nlink, number, target, rdev,
             found.xattrs, found.selinux, found.capability, None, None, "", None, unread,

@@ -22,7 +22,8 @@ class FileRecord:
 
     `sha256` is None for what is not a regular file, and where reading failed: then `unread` says why.
     `content` is "elf", "script", "" (nothing that we name) or "image" (a disk image inside the tree).
-    `interpreter` is the program of a `#!` line. `xattrs` maps names to base64 text of the value.
+    `interpreter` is the program of a `#!` line. `xattrs` maps names to base64 text of the value. `inode` is
+    the number in the image's file system, 0 in a folder of the host.
     """
 
     scope: str

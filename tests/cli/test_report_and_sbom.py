@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -107,6 +109,28 @@ def test_missing_elements_are_printed_with_their_reason(
     text = capsysbinary.readouterr().out.decode()
     assert "NTIA 2021:" in text
     assert "author of the SBOM data: 0 of 1 (nobody stated it" in text
+
+
+def test_copies_of_a_folder_give_the_same_bytes_whatever_the_order_the_place_and_the_hash_seed(tmp_path: Path) -> None:
+    names = [f"/usr/bin/{letter}" for letter in "abcdef"]
+    written = []
+    for seed, order in (("1", names), ("4242", names[::-1])):
+        root = tmp_path / seed / "root"
+        (root / "usr/bin").mkdir(parents=True)
+        (root / "usr/lib").mkdir()
+        (root / "usr/lib/os-release").write_text("ID=bottlerocket\nVERSION_ID=1.57.0\n")
+        for name in order:
+            (root / name[1:]).write_text(f"#!/bin/sh\n# {name}\n")
+        for path in (*root.rglob("*"), root):
+            os.utime(path, (1_700_000_000, 1_700_000_000))
+        documents = [tmp_path / seed / name for name in ("cyclonedx", "spdx3")]
+        environment = os.environ | {"PYTHONHASHSEED": seed, "SOURCE_DATE_EPOCH": "1790000000"}
+        outputs = [f"-o{path.name}={path}" for path in documents]
+        command = [sys.executable, "-m", "rocketaudit", "sbom", "root", "-q", "--workers", seed[0], *outputs]
+        subprocess.run(command, cwd=root.parent, env=environment, check=True)
+        written.append([path.read_bytes() for path in documents])
+    assert written[0] == written[1]
+    assert b"/usr/bin/a" in written[0][0]
 
 
 def test_documents_of_any_format_are_compared_with_the_target_that_they_are_of(

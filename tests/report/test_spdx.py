@@ -26,6 +26,7 @@ from rocketaudit.report.spdx_3 import write_spdx3
 from rocketaudit.report.spdx_bill import NO_TEXT, element_id
 from tests.images import Built
 from tests.report.samples import HOSTILE, clean, hostile, ordinary
+from tests.report.spdx_schema import check_with_schema
 from tests.report.test_cyclonedx import full
 
 every_report = pytest.mark.parametrize("make", [ordinary, clean, hostile, full], ids=lambda make: make.__name__)
@@ -98,6 +99,19 @@ def test_the_validator_of_3_refuses_what_is_wrong(damage: Callable[[dict[str, An
     damage(next(one for one in document["@graph"] if one["type"] == "software_File"))
     with pytest.raises(ValueError, match=r"purpose|creationInfo|hashValue"):
         read_3(json.dumps(document).encode())
+
+
+def test_the_schema_of_3_accepts_what_is_written_and_refuses_what_is_wrong(tmp_path: Path) -> None:
+    """Generated from the model as the bindings are, and stricter about what it does not name."""
+    paths = []
+    for make in (ordinary, clean, hostile, full):
+        paths.append(tmp_path / f"{make.__name__}.json")
+        paths[-1].write_bytes(write_spdx3(make()))
+    assert check_with_schema(*paths) == ""
+    document = json.loads(paths[-1].read_bytes())
+    next(one for one in document["@graph"] if one["type"] == "software_File")["surprise"] = "x"
+    paths[-1].write_text(json.dumps(document))
+    assert "surprise" in check_with_schema(*paths)
 
 
 def test_the_validator_of_2_refuses_what_is_wrong() -> None:
@@ -356,4 +370,5 @@ def test_the_documents_of_a_real_image(
     assert written[0] == written[1]
     assert problems_2(written[0]["spdx"]) == []
     read_3(written[0]["spdx3"])
+    assert check_with_schema(tmp_path / "1.spdx3.json") == ""
     assert json.loads(written[0]["spdx"])["creationInfo"]["created"] == "2026-09-21T14:13:20Z"
