@@ -177,9 +177,10 @@ def open_store(path: Path, *, create: bool = False) -> Iterator[Store]:
     Only `create` makes a store, and never through a link; one that may only be read is read as it lies there.
     """
     check_place(path, create=create)
-    connection = connect(path, read_only=not create and not is_writable(path))
+    read_only = not create and not is_writable(path)
+    connection = connect(path, read_only=read_only)
     try:
-        prepare(path, connection)
+        prepare(path, connection, read_only=read_only)
         yield Store(path, connection)
     finally:
         connection.close()

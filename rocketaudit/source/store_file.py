@@ -27,8 +27,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         plane TEXT NOT NULL, scope TEXT NOT NULL, scan INTEGER NOT NULL, state TEXT NOT NULL, value TEXT NOT NULL,
         PRIMARY KEY (target, key, plane, scope, scan)) WITHOUT ROWID""",
     ),
+    (  # scans stand in the order in which they were kept: the newest are found without sorting all of a target
+        "DROP INDEX scan_of_target",
+        "CREATE INDEX scan_in_order ON scan (target, id, moment)",
+    ),
 )
 SCHEMA_VERSION = len(MIGRATIONS)
+READ_FROM = 1  # the oldest schema that is read as it lies there, where nobody may bring it up
 
 
 def check_place(path: Path, *, create: bool) -> None:
@@ -57,14 +62,15 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
         raise told(path, error) from error
 
 
-def prepare(path: Path, connection: sqlite3.Connection) -> None:
+def prepare(path: Path, connection: sqlite3.Connection, *, read_only: bool = False) -> None:
+    """Make the tables, or bring them up, in one transaction; errors as `open_store`."""
     try:
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("BEGIN")  # one view of it: another process may be making it just now
-        is_ready = _is_ready(path, connection)
+        is_ready = _is_ready(path, connection, oldest=READ_FROM if read_only else SCHEMA_VERSION)
         if is_ready:
-            _check_schema(path, connection)
+            _check_schema(path, connection, _version(connection))
         connection.execute("COMMIT")
         if is_ready:
             return
@@ -76,7 +82,7 @@ def prepare(path: Path, connection: sqlite3.Connection) -> None:
                 connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        _check_schema(path, connection)
+        _check_schema(path, connection, SCHEMA_VERSION)
         connection.execute("COMMIT")
     except sqlite3.Error as error:
         raise told(path, error) from error
@@ -99,8 +105,11 @@ def _use_log(connection: sqlite3.Connection) -> None:
             return
 
 
-def _is_ready(path: Path, connection: sqlite3.Connection) -> bool:
-    """Whether nothing needs to be made; FormatError for another program's file, UnsupportedError for a newer one."""
+def _is_ready(path: Path, connection: sqlite3.Connection, *, oldest: int) -> bool:
+    """Whether nothing needs to be made, of a schema from `oldest` on.
+
+    FormatError for another program's file, UnsupportedError for one of a newer version.
+    """
     identity = connection.execute("PRAGMA application_id").fetchone()[0]
     tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
     if identity != APPLICATION_ID and tables:
@@ -108,14 +117,14 @@ def _is_ready(path: Path, connection: sqlite3.Connection) -> bool:
     version = _version(connection)
     if version > SCHEMA_VERSION:
         raise UnsupportedError(f"{path} was written by a newer version (schema {version}, {SCHEMA_VERSION} is read)")
-    return bool(version == SCHEMA_VERSION)
+    return version >= oldest
 
 
-def _check_schema(path: Path, connection: sqlite3.Connection) -> None:
+def _check_schema(path: Path, connection: sqlite3.Connection, version: int) -> None:
     """FormatError when somebody added a trigger or a view, or changed a table: it would run with our queries."""
     own = sqlite3.connect(":memory:", isolation_level=None)
     try:
-        for statement in (one for version in MIGRATIONS for one in version):
+        for statement in (one for statements in MIGRATIONS[:version] for one in statements):
             own.execute(statement)
         if _schema(own) != _schema(connection):
             raise FormatError(f"{path} is no store: its tables are not the ones that we make")
