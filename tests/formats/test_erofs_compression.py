@@ -107,9 +107,12 @@ def test_extents_start_anywhere_in_an_lcluster_and_plain_ones_may_be_rotated() -
         # interlaced: byte n of the file lies at n modulo the block
         skip = 5000 % BLOCK
         second = builder.block(plain[-skip:] + plain[:-skip] if advise else plain)
-        index = full_index(map_header(advise=advise), (HEAD_1, 0, first), (HEAD_PLAIN, skip, second), (NONHEAD, 0, 1))
-        builder.inode(FULL, 5000 + len(plain), index, name=b"file")
-        assert whole(builder) == head + plain
+        third = builder.block(padded(compress(LZ4, TEXT[:900])))
+        index = full_index(
+            map_header(advise=advise), (HEAD_1, 0, first), (HEAD_PLAIN, skip, second), (HEAD_1, skip, third)
+        )
+        builder.inode(FULL, 5000 + len(plain) + 900, index, name=b"file")
+        assert whole(builder) == head + plain + TEXT[:900]
 
 
 @ALGORITHMS
