@@ -70,6 +70,7 @@ class Judging:
     policy_digest: str = ""
     policy_text: str = ""
     tailoring: tuple[str, ...] = ()
+    purl_type: str = "rpm"
 
 
 # given, or asked for once workers are busy: reading rules takes as long as starting
@@ -179,7 +180,12 @@ def judge_evidence(evidence: Evidence, judging: Judging) -> Report:
         integrity=integrity,
         findings=findings,
         census=counted,
-        components=components(evidence, supplier=judging.policy.sbom.get("sbom:supplier", "")),
+        components=components(
+            evidence,
+            judging.purl_type,
+            judging.policy.sbom.get("sbom:supplier", ""),
+            judging.policy.sbom_components,
+        ),
         benchmarks=benchmarks,
         unread=unread_places(evidence),
         policy=PolicyResult(

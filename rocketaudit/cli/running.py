@@ -60,6 +60,7 @@ class Run:
     trust: TrustArguments = field(default_factory=TrustArguments)
     store: Path | None = None
     evidence_keys: tuple[Path, ...] = ()
+    purl_type: str = "rpm"
 
 
 def run_audit(run: Run) -> int:
@@ -237,6 +238,7 @@ def read_judging(run: Run) -> Judging:
         policy_digest=digest,
         policy_text=text,
         tailoring=tailoring_lines(shipped, benchmarks, policy.tailoring, level, [n.replace("_", "-") for n in SHIPPED]),
+        purl_type=run.purl_type,
     )
 
 

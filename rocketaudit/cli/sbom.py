@@ -33,6 +33,12 @@ def sbom(
     purl_type: Annotated[
         str, typer.Option("--purl-type", help="rpm (Amazon Inspector's form) or bottlerocket (Trivy's own type).")
     ] = "rpm",
+    identity: Annotated[
+        str,
+        typer.Option(
+            "--identity", help="Form of CycloneDX's evidence.identity: list; object for readers such as Syft 1.18."
+        ),
+    ] = "list",
     missing: Annotated[
         bool,
         typer.Option("--missing", help="Print which elements of NTIA, CISA and BSI are there or missing, and why."),
@@ -57,12 +63,16 @@ def sbom(
     from rocketaudit.analysis.sbom.purl import PURL_TYPES
     from rocketaudit.cli.running import Run
     from rocketaudit.errors import UsageError
-    from rocketaudit.report.cyclonedx import SPEC_VERSIONS
+    from rocketaudit.report.cyclonedx import IDENTITIES, SPEC_VERSIONS
 
     del no_color
     if words[0] in ("sign", "verify"):
         return _signing(words, key or [], list(output or ()), quiet=quiet)
-    for name, value, known in (("--spec-version", spec_version, SPEC_VERSIONS), ("--purl-type", purl_type, PURL_TYPES)):
+    for name, value, known in (
+        ("--spec-version", spec_version, SPEC_VERSIONS),
+        ("--purl-type", purl_type, PURL_TYPES),
+        ("--identity", identity, IDENTITIES),
+    ):
         if value not in known:
             raise UsageError(f"{name} does not know {value!r}", hint=f"one of: {', '.join(known)}")
     run = Run(
@@ -74,6 +84,7 @@ def sbom(
         limits=limits,
         quiet=quiet,
         sha512=True,
+        purl_type=purl_type,
     )
     if words[0] == "diff":
         if len(words) != 3:
@@ -81,7 +92,7 @@ def sbom(
         return _diff(replace(run, target=Path(words[1]), sha512=False), replace(run, sha512=False))
     if len(words) != 1:
         raise UsageError("sbom takes one target", hint="rocketaudit sbom IMAGE, or rocketaudit sbom diff A B")
-    return _write(run, spec_version, purl_type, missing=missing)
+    return _write(run, spec_version, identity, missing=missing)
 
 
 def _signing(words: list[str], keys: list[Path], output: list[str], *, quiet: bool) -> int:
@@ -95,8 +106,7 @@ def _signing(words: list[str], keys: list[Path], output: list[str], *, quiet: bo
     return verify_sbom(Path(words[1]), keys, quiet=quiet)
 
 
-def _write(run: object, spec_version: str, purl_type: str, *, missing: bool) -> int:
-    from rocketaudit.analysis.sbom.components import components
+def _write(run: object, spec_version: str, identity: str, *, missing: bool) -> int:
     from rocketaudit.analysis.sbom.elements import elements
     from rocketaudit.cli.output import Screen, parse_outputs, print_bytes, write_outputs
     from rocketaudit.cli.running import Run, audit_target
@@ -108,10 +118,8 @@ def _write(run: object, spec_version: str, purl_type: str, *, missing: bool) -> 
     names = [default if word == "cyclonedx" else _versioned(word, default) for word in run.outputs]
     outputs = parse_outputs(names or ([] if missing else [default]), quiet=missing or run.quiet)
     report = audit_target(run)
-    if purl_type != "rpm":
-        report = replace(
-            report, components=components(report.evidence, purl_type, (report.extra or {}).get("sbom:supplier", ""))
-        )
+    if identity == "object":
+        report = replace(report, extra={**(report.extra or {}), "sbom:identity": identity})
     write_outputs(report, outputs, Screen.of_stdout())
     if missing:
         print_bytes(elements_text(elements(report)).encode())

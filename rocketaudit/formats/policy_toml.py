@@ -11,9 +11,11 @@ from typing import Any
 
 from rocketaudit.errors import UsageError
 from rocketaudit.formats.release_version import release_numbers
+from rocketaudit.formats.statement_value import expected_instead
 from rocketaudit.model.fact import JsonValue
 from rocketaudit.model.policy import Attestation, DriftException, DriftPolicy, Policy, Tailoring
 from rocketaudit.model.rule import Waiver
+from rocketaudit.model.statement import STATED, Statement
 from rocketaudit.model.verdict import Severity, Verdict
 
 DRIFT_FAIL_ON = ("unexpected", "cannot-say", "never")
@@ -50,7 +52,7 @@ def parse_policy(data: bytes) -> Policy:
         attestations=tuple(_attestation(one) for one in table.tables("attestations")),
         tailoring=_tailoring(table),
         drift=_drift(table),
-        sbom=_sbom(table),
+        **_sbom(table),
     )
     table.end()
     return policy
@@ -260,12 +262,25 @@ def _drift(table: _Table) -> DriftPolicy:
     return policy
 
 
-def _sbom(table: _Table) -> Mapping[str, str]:
-    """[sbom]: who answers for the bill of materials and for the image."""
+def _sbom(table: _Table) -> dict[str, Any]:
+    """[sbom]: who answers for the bill of materials and for the image, and what is stated of components."""
     inner = table.table("sbom")
     stated = {f"sbom:{name}": inner.text(name, default="") for name in SBOM_NAMES}
+    components = tuple(_statement(one) for one in inner.tables("component"))
     inner.end()
-    return {name: value for name, value in stated.items() if value}
+    return {"sbom": {name: value for name, value in stated.items() if value}, "sbom_components": components}
+
+
+def _statement(table: _Table) -> Statement:
+    match, basis = table.texts("match"), table.text("basis")
+    values = {name: value for name in STATED if (value := table.text(name, default=""))}
+    if not match or not values:
+        raise UsageError(f"{table.place}: {'match' if not match else 'a value'} is missing", hint=", ".join(STATED))
+    for name, value in values.items():
+        if expected := expected_instead(name, value):
+            raise table.wrong(name, value, expected)
+    table.end()
+    return Statement(match, basis, values)
 
 
 def _exception(table: _Table) -> DriftException:

@@ -50,19 +50,29 @@ def is_expression(text: str) -> bool:
     return depth == 0 and not wants_operand
 
 
-def licence_choice(licences: Iterable[str]) -> list[dict[str, Any]]:
+def licence_choice(licences: Iterable[str], acknowledgement: str = "declared") -> list[dict[str, Any]]:
     """CycloneDX `licenses`: identifiers by id, one compound expression as such, anything else by its name."""
-    named = sorted({text.strip() for text in licences if text.strip()})
-    if not named:
-        return []
-    if len(named) == 1 and named[0] not in licence_ids() and is_expression(named[0]):
-        return [{"expression": named[0], "acknowledgement": "declared"}]
-    if len(named) > 1 and all(is_expression(text) for text in named):
-        joined = " AND ".join(text if _is_licence(text) else f"({text})" for text in named)
-        return [{"expression": joined, "acknowledgement": "declared"}]
+    named = _named(licences)
+    if len(named) == 1 and named[0] in licence_ids():
+        return [{"license": {"id": named[0], "acknowledgement": acknowledgement}}]
+    if expression := joined(named):
+        return [{"expression": expression, "acknowledgement": acknowledgement}]
     return [
-        {"license": {"id" if text in licence_ids() else "name": text, "acknowledgement": "declared"}} for text in named
+        {"license": {"id" if text in licence_ids() else "name": text, "acknowledgement": acknowledgement}}
+        for text in named
     ]
+
+
+def joined(licences: Iterable[str]) -> str:
+    """All of them as one expression, "" when there is none or one of them is no expression."""
+    named = _named(licences)
+    if not named or not all(is_expression(text) for text in named):
+        return ""
+    return " AND ".join(text if len(named) == 1 or _is_licence(text) else f"({text})" for text in named)
+
+
+def _named(licences: Iterable[str]) -> list[str]:
+    return sorted({text.strip() for text in licences if text.strip()})
 
 
 def _is_licence(token: str) -> bool:

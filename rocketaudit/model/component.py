@@ -12,6 +12,10 @@ class Component:
 
     `parent` and `depends_on` hold the `ref` of other components. `confidence` is 0..1.
     `copyright` holds the notices of its licence texts, one a line.
+
+    `creator` is the e-mail address or the URL of who made it. `distribution_licence` is the SPDX expression under which
+    it is handed on, which only the policy can state; `licences` are what the image declares. `source_url` and
+    `distribution_url` are where its source and its deployable form are, "" when nobody states it.
     """
 
     ref: str
@@ -31,3 +35,8 @@ class Component:
     properties: tuple[tuple[str, str], ...] = ()
     description: str = ""
     copyright: str = ""
+    creator: str = ""
+    creator_name: str = ""
+    distribution_licence: str = ""
+    source_url: str = ""
+    distribution_url: str = ""

@@ -9,6 +9,7 @@ from datetime import date
 from rocketaudit.model.fact import JsonValue
 from rocketaudit.model.records import dataclass
 from rocketaudit.model.rule import Waiver
+from rocketaudit.model.statement import Statement
 from rocketaudit.model.verdict import Severity, Verdict
 
 
@@ -70,8 +71,8 @@ class Policy:
 
     `min_score` maps a benchmark's id (or "*") to per cent of its worst score; `max_c_share` is per cent of code
     bytes in C and C++; `require` lists rules (globs) that must pass: unknown is then not enough. `sbom` says who
-    makes and supplies the image ("sbom:author-name" ...), which no image states of itself. `min_version`: the oldest
-    release that any populated bank may hold.
+    makes and supplies the image ("sbom:author-name" ...), which no image states of itself, and `sbom_components` what
+    it does not state of its components. `min_version`: the oldest release that any populated bank may hold.
     """
 
     benchmarks: tuple[str, ...] = ()
@@ -85,4 +86,5 @@ class Policy:
     tailoring: Tailoring = field(default_factory=Tailoring)
     drift: DriftPolicy = field(default_factory=DriftPolicy)
     sbom: Mapping[str, str] = field(default_factory=dict)
+    sbom_components: tuple[Statement, ...] = ()
     min_version: str | None = None

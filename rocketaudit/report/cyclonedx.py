@@ -14,12 +14,13 @@ from rocketaudit.model.component import Component
 from rocketaudit.model.report import Report
 from rocketaudit.model.target import TargetKind
 from rocketaudit.report.cyclonedx_completeness import compositions, name_of, unread_lines, why
-from rocketaudit.report.cyclonedx_component import component_object, entity, nest
+from rocketaudit.report.cyclonedx_component import Form, component_object, entity, nest
 from rocketaudit.report.cyclonedx_declarations import declarations, standards
 from rocketaudit.report.document import digest_of, timestamp
 from rocketaudit.report.layout import lay_out
 
 SPEC_VERSIONS = ("1.6", "1.7")
+IDENTITIES = ("list", "object")  # of evidence.identity; readers that know 1.5 only take an object
 ROOT = "os"
 TOOL_REF = "tool:rocketaudit"
 
@@ -29,14 +30,15 @@ def write_cyclonedx(report: Report, spec_version: str = "1.6") -> bytes:
     root, others = split_root(report)
     digest = digest_of(report)  # of the whole evidence: once
     stated = list(compositions(report, root, others))
+    form = Form(spec_version, has_identity_list=(report.extra or {}).get("sbom:identity") != "object")
     document: dict[str, Any] = {
         "$schema": f"http://cyclonedx.org/schema/bom-{spec_version}.schema.json",
         "bomFormat": "CycloneDX",
         "specVersion": spec_version,
         "serialNumber": serial_number(report, spec_version, digest),
         "version": 1,
-        "metadata": _metadata(report, root, digest, stated),
-        "components": nest(others, root.ref),
+        "metadata": _metadata(report, root, digest, stated, form),
+        "components": nest(others, root.ref, form),
         "dependencies": list(_dependencies(root, others)),
         "compositions": stated,
     }
@@ -62,7 +64,9 @@ def split_root(report: Report) -> tuple[Component, list[Component]]:
     return root, [by_ref[ref] for ref in sorted(by_ref)]
 
 
-def _metadata(report: Report, root: Component, digest: str, stated: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _metadata(
+    report: Report, root: Component, digest: str, stated: Sequence[Mapping[str, Any]], form: Form
+) -> dict[str, Any]:
     tool = {
         "type": "application",
         "bom-ref": TOOL_REF,
@@ -83,7 +87,7 @@ def _metadata(report: Report, root: Component, digest: str, stated: Sequence[Map
         metadata["authors"] = authors
     contact = extra.get("sbom:contact-email", "")
     made_by = entity(extra.get("sbom:manufacturer", ""), extra.get("sbom:manufacturer-url", ""), contact)
-    metadata["component"] = {**component_object(root), **({"manufacturer": made_by} if made_by else {})}
+    metadata["component"] = {**component_object(root, form), **({"manufacturer": made_by} if made_by else {})}
     maker = extra.get("sbom:manufacturer") or root.supplier
     manufacturer = entity(maker, extra.get("sbom:manufacturer-url", ""), contact)
     if manufacturer:

@@ -29,6 +29,7 @@ _WHY = {
     "crates-recovered-from-paths": "a crate that cannot panic and leaves no path leaves no trace in a stripped program",
     "python-node-and-java-packages": "only their files' names are known: they state nothing, or could not be read",
     "contents-of-other-programs": "what is linked statically into C and C++ leaves no list",
+    "dependencies-of-other-files": "what scripts, firmware and data need stands in no list",
     "sha-512-not-collected": "these files have no SHA-512: it was not asked for, or the file could not be read",
 }
 _OTHERWISE = {
@@ -113,6 +114,9 @@ def compositions(report: Report, root: Component, others: Sequence[Component]) -
     rest = [c.ref for c in others if c.found_by == "elf" and c.ref not in known]
     if rest:
         yield _statement("contents-of-other-programs", "unknown", dependencies=rest)
+    plain = [c.ref for c in others if c.kind in ("file", "firmware") and c.found_by != "elf"]
+    if plain:
+        yield _statement("dependencies-of-other-files", "unknown", dependencies=plain)
     files = [c for c in others if c.kind in ("file", "firmware") and c.hashes]
     without = [c.ref for c in files if "SHA-512" not in dict(c.hashes)]
     if without:

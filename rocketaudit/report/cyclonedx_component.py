@@ -9,6 +9,7 @@ from typing import Any
 from rocketaudit.formats.spdx_expression import licence_choice
 from rocketaudit.model.component import Component
 from rocketaudit.model.fact import Locator
+from rocketaudit.model.records import dataclass
 from rocketaudit.report.escape import shorten
 
 MAX_OCCURRENCES = 1_000
@@ -43,7 +44,18 @@ _TECHNIQUES = {
 }
 
 
-def component_object(component: Component) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a component is written: 1.6 allows one licence expression or a list of licences, later versions both."""
+
+    spec_version: str = "1.6"
+    has_identity_list: bool = True
+
+
+PLAIN = Form()
+
+
+def component_object(component: Component, form: Form = PLAIN) -> dict[str, Any]:
     """The object with every field that the component states."""
     out: dict[str, Any] = {
         "type": component.kind if component.kind in _TYPES else "file",
@@ -52,39 +64,37 @@ def component_object(component: Component) -> dict[str, Any]:
     if component.supplier:
         out["supplier"] = {"name": component.supplier}
         out["publisher"] = component.supplier
+    if component.creator:
+        out["manufacturer"] = _creator(component)
     out["name"] = component.name or "unnamed"
-    if component.version:
-        out["version"] = shorten(component.version, 1024)
-    if component.description:
-        out["description"] = component.description
+    licences, observed = _licences(component, form)
+    evidence = _evidence(component, form)
+    if observed:
+        evidence["licenses"] = observed
     hashes = [{"alg": name, "content": value} for name, value in component.hashes if is_hash(name, value)]
-    if hashes:
-        out["hashes"] = hashes
-    licences = licence_choice(component.licences)
-    if licences:
-        out["licenses"] = licences
-    if component.copyright:
-        out["copyright"] = component.copyright
-    if CPE.match(component.cpe):
-        out["cpe"] = component.cpe
-    if component.purl:
-        out["purl"] = component.purl
-    evidence = _evidence(component)
-    if evidence:
-        out["evidence"] = evidence
     properties = [*_bsi_properties(component), *component.properties]
-    if properties:
-        out["properties"] = [{"name": name, "value": value} for name, value in properties]
-    return out
+    members = {
+        "version": shorten(component.version, 1024),
+        "description": component.description,
+        "hashes": hashes,
+        "licenses": licences,
+        "copyright": component.copyright,
+        "cpe": component.cpe if CPE.match(component.cpe) else "",
+        "purl": component.purl,
+        "evidence": evidence,
+        "externalReferences": _references(component),
+        "properties": [{"name": name, "value": value} for name, value in properties],
+    }
+    return out | {name: value for name, value in members.items() if value}
 
 
-def nest(components: Sequence[Component], root: str) -> list[dict[str, Any]]:
+def nest(components: Sequence[Component], root: str, form: Form = PLAIN) -> list[dict[str, Any]]:
     """The components as a tree of at most two levels: files stand inside their package.
 
     Everything else stands at the top: Trivy 0.76 does not look into nested components and would miss their crates.
     """
     by_ref = {component.ref: component for component in components}
-    objects = {component.ref: component_object(component) for component in components}
+    objects = {component.ref: component_object(component, form) for component in components}
     top = []
     for component in components:
         parent = by_ref.get(component.parent)
@@ -108,6 +118,41 @@ def entity(name: str, url: str = "", email: str = "") -> dict[str, Any]:
     return out
 
 
+def _creator(component: Component) -> dict[str, Any]:
+    """Who made it, by an e-mail address or a URL, never both (BSI TR-03183-2 v2.1, 8.2)."""
+    named = {"name": component.creator_name} if component.creator_name else {}
+    if "://" in component.creator:
+        return {**named, "url": [component.creator]}
+    return {**named, "contact": [{**named, "email": component.creator}]}
+
+
+def _licences(component: Component, form: Form) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """(licences, licences that are only observed): what is declared, and under what it is handed on.
+
+    Where 1.6 has no place for both, because one is an expression, what is declared stands as evidence.
+    """
+    declared = licence_choice(component.licences)
+    if not component.distribution_licence:
+        return declared, []
+    concluded = licence_choice((component.distribution_licence,), "concluded")
+    is_mixed = any("expression" in one for one in (*declared, *concluded))
+    if declared and is_mixed and form.spec_version == "1.6":
+        return concluded, declared
+    return [*declared, *concluded], []
+
+
+def _references(component: Component) -> list[dict[str, Any]]:
+    """Where the source and the deployable form are; the latter with the file's digest, where BSI's table puts it."""
+    out: list[dict[str, Any]] = []
+    if component.source_url:
+        out.append({"type": "source-distribution", "url": component.source_url})
+    if component.distribution_url:
+        digest = dict(component.hashes).get("SHA-512", "")
+        hashes = {"hashes": [{"alg": "SHA-512", "content": digest}]} if is_hash("SHA-512", digest) else {}
+        out.append({"type": "distribution", "url": component.distribution_url, **hashes})
+    return out
+
+
 def _bsi_properties(component: Component) -> list[tuple[str, str]]:
     """What BSI TR-03183-2 v2.1 asks of every file, spelled as its own property taxonomy."""
     if component.kind not in ("file", "firmware"):
@@ -126,7 +171,7 @@ def is_hash(name: str, value: str) -> bool:
     return len(value) == _LENGTHS.get(name, -1) and _HEX.fullmatch(value) is not None
 
 
-def _evidence(component: Component) -> dict[str, Any]:
+def _evidence(component: Component, form: Form) -> dict[str, Any]:
     out: dict[str, Any] = {}
     if component.found_by:
         technique = _TECHNIQUES.get(component.found_by, "filename" if component.kind == "file" else "other")
@@ -134,7 +179,7 @@ def _evidence(component: Component) -> dict[str, Any]:
         confidence = min(1.0, max(0.0, component.confidence))
         method = {"technique": technique, "confidence": confidence, "value": component.found_by}
         identity = {"field": field, "confidence": confidence, "concludedValue": value, "methods": [method]}
-        out["identity"] = [identity]
+        out["identity"] = [identity] if form.has_identity_list else identity
     occurrences = [_occurrence(where) for where in component.where[:MAX_OCCURRENCES] if where.path]
     if occurrences:
         out["occurrences"] = occurrences

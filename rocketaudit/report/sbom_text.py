@@ -47,6 +47,12 @@ class Element(Protocol):
     def total(self) -> int: ...
     @property
     def why(self) -> str: ...
+    @property
+    def unknown(self) -> int: ...
+    @property
+    def lacking(self) -> tuple[str, ...]: ...
+    @property
+    def is_met(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +95,24 @@ def elements_text(elements: Sequence[Element]) -> str:
     for element in elements:
         if element.standard != standard:
             standard = element.standard
-            lines.append(f"{standard}:")
-        mark = "ok" if element.met == element.total else "  "
-        why = f" ({terminal(element.why)})" if element.met < element.total and element.why else ""
-        lines.append(f"  {mark} {element.name}: {element.met} of {element.total}{why}")
+            of_it = [one for one in elements if one.standard == standard]
+            lines.append(f"{standard}: {sum(one.is_met for one in of_it)} of {len(of_it)} elements")
+        mark = "ok" if element.is_met else "--"
+        lines.append(f"  {mark} {element.name}: {element.met} of {element.total}{_rest(element)}")
     return "\n".join(lines) + "\n"
+
+
+def _rest(element: Element) -> str:
+    """What is said of the components without it."""
+    missing = element.total - element.met - element.unknown
+    parts = [f"{element.unknown} more say that it is unknown"] if element.unknown else []
+    if missing and element.why:
+        parts.append(element.why)
+    shown = f", {'; '.join(parts)}" if parts else ""
+    if element.lacking:
+        shown += f" ({'' if element.unknown else 'without: '}{', '.join(_brief(one) for one in element.lacking)}"
+        shown += ", ...)" if element.unknown + missing > len(element.lacking) else ")"
+    return shown
 
 
 def _counts(changes: Sequence[Change]) -> Iterator[str]:

@@ -21,6 +21,7 @@ from rocketaudit.report.spdx_bill import (
     Licence,
     actor_name,
     bill_of,
+    distribution_licence_of,
     element_id,
     found_text,
     licence_of,
@@ -105,16 +106,21 @@ def _package(component: Component, report: Report, custom: dict[str, str]) -> mo
     if declared is not None:
         declared = _accepted(declared, "\n".join(component.licences))
         custom.update(declared.custom)
+    concluded = distribution_licence_of(component)
+    if concluded is not None:
+        concluded = _accepted(concluded, component.distribution_licence)
+        custom.update(concluded.custom)
     contact = (report.extra or {}).get("sbom:contact-email") if component.kind == "operating-system" else None
     organization = model.ActorType.ORGANIZATION
     comment = "\n".join(f"{name}: {value}" for name, value in component.properties)
     return model.Package(
         f"SPDXRef-{element_id(component)}",
         component.name or "unnamed",
-        model.SpdxNoAssertion(),
+        component.distribution_url or model.SpdxNoAssertion(),
         version=component.version or None,
         file_name=component.name if is_file else None,
         supplier=model.Actor(organization, actor_name(component.supplier), contact) if component.supplier else None,
+        originator=_originator(component),
         files_analyzed=False,
         checksums=[
             model.Checksum(algorithms[name], value.lower())
@@ -122,6 +128,7 @@ def _package(component: Component, report: Report, custom: dict[str, str]) -> mo
             if name in algorithms and is_hash(name, value)
         ],
         source_info=found_text(component) or None,
+        license_concluded=None if concluded is None else _parsed(concluded.expression),
         license_declared=None if declared is None else _parsed(declared.expression),
         copyright_text=component.copyright or None,
         summary=component.description or None,
@@ -129,6 +136,16 @@ def _package(component: Component, report: Report, custom: dict[str, str]) -> mo
         external_references=list(_references(component)),
         primary_package_purpose=model.PackagePurpose[_PURPOSES.get(component.kind, "OTHER")],
     )
+
+
+def _originator(component: Component) -> model.Actor | None:
+    """Who made it; SPDX 2 has an e-mail address beside the name, a URL can only be the name."""
+    from spdx_tools.spdx import model
+
+    if not component.creator:
+        return None
+    email = component.creator if "@" in component.creator and "://" not in component.creator else None
+    return model.Actor(model.ActorType.ORGANIZATION, actor_name(component.creator_name or component.creator), email)
 
 
 def _references(component: Component) -> Iterator[model.ExternalPackageRef]:

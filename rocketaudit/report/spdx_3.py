@@ -16,7 +16,16 @@ from rocketaudit.model.report import Report
 from rocketaudit.model.target import TargetKind
 from rocketaudit.report.cyclonedx_component import CPE, is_hash
 from rocketaudit.report.layout import lay_out
-from rocketaudit.report.spdx_bill import Bill, bill_of, element_id, found_text, licence_of, needs_library, own_licence
+from rocketaudit.report.spdx_bill import (
+    Bill,
+    bill_of,
+    distribution_licence_of,
+    element_id,
+    found_text,
+    licence_of,
+    needs_library,
+    own_licence,
+)
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -63,7 +72,8 @@ def write_spdx3(report: Report) -> bytes:
     tool = f"{report.tool.name} {report.tool.version}".strip()
     creation.createdUsing.append(making.add("Tool", "Tool", name=tool))
     suppliers = {name: _organization(making, name) for name in sorted({c.supplier for c in bill.parts if c.supplier})}
-    addresses = {component.ref: _artifact(making, component, suppliers) for component in bill.parts}
+    creators = {who: _creator(making, *who) for who in sorted({_who(c) for c in bill.parts if c.creator})}
+    addresses = {component.ref: _artifact(making, component, suppliers, creators) for component in bill.parts}
     _lists(making, "contains", addresses, bill.contains, bill.known_contents)
     _lists(making, "dependsOn", addresses, bill.depends, bill.known_needs)
     _licences(making, addresses)
@@ -89,13 +99,37 @@ def _organization(making: _Making, name: str) -> str:
     return making.add("Organization", element_id(Component(f"supplier:{name}", "organization", name)), name=name)
 
 
+def _who(component: Component) -> tuple[str, str]:
+    return component.creator_name, component.creator
+
+
+def _creator(making: _Making, name: str, address: str) -> str:
+    """Who made something, by an e-mail address or a URL (BSI TR-03183-2 v2.1, 8.2)."""
+    known_by = [_identifier(making, "other" if "://" in address else "email", address)]
+    local = element_id(Component(f"creator:{name}:{address}", "organization", name))
+    return making.add("Organization", local, name=name or address, externalIdentifier=known_by)
+
+
+def _addresses(making: _Making, component: Component) -> dict[str, Any]:
+    """Where the source and the deployable form are."""
+    kinds = making.spdx.ExternalRefType
+    places = ((kinds.sourceArtifact, component.source_url), (kinds.binaryArtifact, component.distribution_url))
+    found = [making.spdx.ExternalRef(externalRefType=kind, locator=[url]) for kind, url in places if url]
+    return {"externalRef": found} if found else {}
+
+
 def _identifier(making: _Making, kind: str, text: str) -> object:
     return making.spdx.ExternalIdentifier(
         externalIdentifierType=getattr(making.spdx.ExternalIdentifierType, kind), identifier=text
     )
 
 
-def _artifact(making: _Making, component: Component, suppliers: Mapping[str, str]) -> str:
+def _artifact(
+    making: _Making,
+    component: Component,
+    suppliers: Mapping[str, str],
+    creators: Mapping[tuple[str, str], str],
+) -> str:
     """A package or a file."""
     spdx = making.spdx
     members: dict[str, Any] = {"name": component.name or "unnamed"}
@@ -116,6 +150,9 @@ def _artifact(making: _Making, component: Component, suppliers: Mapping[str, str
     members |= {member: text for member, text in texts.items() if text}
     if component.supplier:
         members["suppliedBy"] = suppliers[component.supplier]
+    if component.creator:
+        members["originatedBy"] = [creators[_who(component)]]
+    members |= _addresses(making, component)
     if CPE.match(component.cpe):
         kind = "cpe23" if component.cpe.startswith("cpe:2.3:") else "cpe22"
         members["externalIdentifier"] = [_identifier(making, kind, component.cpe)]
@@ -160,16 +197,19 @@ def _relate(making: _Making, kind: str, name: str, origin: str, to: list[str], h
 
 
 def _licences(making: _Making, addresses: Mapping[str, str]) -> None:
-    """One element for each licence, and who declares it."""
+    """One element for each licence, what declares it, and what is handed on under it."""
     made: dict[tuple[str, ...], str] = {}
     for component in making.bill.parts:
-        licence = licence_of(component)
-        if licence is None:
-            continue
-        key = (licence.expression, *licence.custom.values())
-        if key not in made:
-            made[key] = _licence(making, licence.expression, licence.custom)
-        _relate(making, "hasDeclaredLicense", element_id(component), addresses[component.ref], [made[key]])
+        for kind, licence in (
+            ("hasDeclaredLicense", licence_of(component)),
+            ("hasConcludedLicense", distribution_licence_of(component)),
+        ):
+            if licence is None:
+                continue
+            key = (licence.expression, *licence.custom.values())
+            if key not in made:
+                made[key] = _licence(making, licence.expression, licence.custom)
+            _relate(making, kind, element_id(component), addresses[component.ref], [made[key]])
 
 
 def _licence(making: _Making, expression: str, custom: Mapping[str, str]) -> str:

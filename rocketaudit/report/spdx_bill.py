@@ -28,7 +28,9 @@ _KINDS = {
 }  # Trivy knows a system by that name
 _LICENCE_REFERENCE = re.compile(r"LicenseRef-[A-Za-z0-9.-]+")
 # digests, and lists of which SPDX takes nothing for granted: none is written, so none is called whole
-_SILENT = frozenset({"sha-512-not-collected", "dependencies-of-contents", "named-by-licence-texts"})
+_SILENT = frozenset({
+    "sha-512-not-collected", "dependencies-of-contents", "named-by-licence-texts", "dependencies-of-other-files",
+})  # fmt: skip
 _UNKNOWN_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -113,6 +115,11 @@ def licence_of(component: Component) -> Licence | None:
     if len(stated) == 1:
         return stated[0]
     return Licence(" AND ".join(f"({one.expression})" for one in stated), custom)
+
+
+def distribution_licence_of(component: Component) -> Licence | None:
+    """Under what a component is handed on, as the policy states it."""
+    return _one(component.distribution_licence) if component.distribution_licence else None
 
 
 def own_licence(text: str) -> Licence:

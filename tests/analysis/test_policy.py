@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from datetime import date
 
 import pytest
@@ -240,3 +241,31 @@ def test_requirement_that_no_judged_rule_can_meet_is_not_met() -> None:
 
 def test_threshold_for_a_benchmark_that_was_not_judged_is_reported() -> None:
     assert problems(parse_policy(b"[min_score]\nother = 99")) == ("min_score names 'other', which was not judged",)
+
+
+def test_policy_schema_accepts_every_table_that_the_reader_takes() -> None:
+    """The example of docs/sbom.md as JSON, and an exception for drift."""
+    validator = Draft202012Validator(json.loads((REPO / "reports" / "schema" / "policy-1.0.json").read_text()))
+    example = tomllib.loads((REPO / "docs" / "bottlerocket-sbom.toml").read_text())
+    validator.validate(example)
+    excused = {"subject": "a", "reason": "b", "approved_by": "c", "expires": "2027-01-01"}
+    validator.validate({"drift": {"allow": [excused], "fail_on": "never"}, "min_version": "1.57.0"})
+    example["sbom"]["component"][0].pop("basis")
+    assert not validator.is_valid(example)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('match = ["*"]\nbasis = "b"\n', "a value is missing"),
+        ('basis = "b"\ncreator = "https://a.example"\n', "match is missing"),
+        ('match = ["*"]\ncreator = "https://a.example"\n', "basis is missing"),
+        ('match = ["*"]\nbasis = "b"\ncreator = "Example"\n', "an e-mail address, a URL"),
+        ('match = ["*"]\nbasis = "b"\nlicence = "free"\n', "an SPDX expression"),
+        ('match = ["*"]\nbasis = "b"\ncreator = "https://a.example"\nsource_url = "https://a.example"\n', "did you mean 'source-url'"),
+    ],
+)
+def test_a_statement_about_components_is_whole_or_refused(text: str, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_policy(f"[[sbom.component]]\n{text}".encode())
+    assert said in f"{caught.value.message} {caught.value.hint}"

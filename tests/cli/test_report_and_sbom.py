@@ -108,7 +108,7 @@ def test_missing_elements_are_printed_with_their_reason(
     assert main(["sbom", str(evidence_file), "--missing", "-q"]) == 0
     text = capsysbinary.readouterr().out.decode()
     assert "NTIA 2021:" in text
-    assert "author of the SBOM data: 0 of 1 (nobody stated it" in text
+    assert "-- author of the SBOM data: 0 of 1, nobody stated it" in text
 
 
 def test_copies_of_a_folder_give_the_same_bytes_whatever_the_order_the_place_and_the_hash_seed(tmp_path: Path) -> None:

@@ -387,7 +387,7 @@ def texts(_folder: Path) -> Seeds:
         b"SHA256(a)= " + b"0" * 64 + b"\n", b'# Disk DescriptorFile\ncreateType="monolithicFlat"\nRW 8 FLAT "a" 0\n',
         b"XFSB" + bytes(200), b"system_u:object_r:os_t:s0\0", bytes.fromhex("0100000200040000" + "00" * 12),
         b"sbat,1,x\nshim,4,y\n", b"v1.57.0-abcdef0",
-        b"# x\nSELINUX=enforcing\nSELINUXTYPE=fortified\n",
+        b"# x\nSELINUX=enforcing\nSELINUXTYPE=fortified\n", b"https://example.org:443/{name}?a=%20#{version}",
     )  # fmt: skip
     for number, text in enumerate(samples):
         yield f"{number:02}", bytes([number]) + text

@@ -55,6 +55,7 @@ from rocketaudit.formats import (
     signed_image,
     spdx_expression,
     stated_package,
+    statement_value,
     strict_yaml,
     sysctl_conf,
     systemd_unit,
@@ -227,6 +228,7 @@ def _texts(data: bytes) -> None:
         efi_signature.parse_sbat,
         lambda raw: release_version.release_numbers(raw.decode("utf-8", "replace")),
         selinux_config.parse_selinux_config,
+        lambda raw: statement_value.expected_instead("creator", raw.decode("utf-8", "replace")),
     )
     if data:
         calls[data[0] % len(calls)](data[1:])

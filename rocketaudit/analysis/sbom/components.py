@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from rocketaudit.analysis.ownership import owners
@@ -11,19 +11,24 @@ from rocketaudit.analysis.sbom.files import file_components
 from rocketaudit.analysis.sbom.languages import language_components
 from rocketaudit.analysis.sbom.licences import carried_components, with_licences
 from rocketaudit.analysis.sbom.packages import package_components
+from rocketaudit.analysis.sbom.stated import with_stated
 from rocketaudit.analysis.sbom.system import OS_REF, system_component
 from rocketaudit.model.component import Component
 from rocketaudit.model.evidence import Evidence
+from rocketaudit.model.statement import Statement
 
 FROM_POLICY = ("rocketaudit:supplier-from", "policy: who distributes the image")
 
 
-def components(evidence: Evidence, purl_type: str = "rpm", supplier: str = "") -> tuple[Component, ...]:
+def components(
+    evidence: Evidence, purl_type: str = "rpm", supplier: str = "", statements: Sequence[Statement] = ()
+) -> tuple[Component, ...]:
     """Everything that the judged root is made of, the system first, then by `ref`; refs are unique.
 
     `purl_type` is one of `PURL_TYPES`. Every parent and every dependency is the ref of a component. `supplier` is who
     distributes the image, as the policy states it: CycloneDX counts a distributor as the supplier of what it hands
-    on, so a component that names no supplier of its own gets this one, with a property that says so.
+    on, so a component that names no supplier of its own gets this one, with a property that says so. `statements` are
+    what the policy states of components.
     """
     owner_of = owners(evidence)
     packages = tuple(package_components(evidence, purl_type))
@@ -42,7 +47,8 @@ def components(evidence: Evidence, purl_type: str = "rpm", supplier: str = "") -
     by_name = {name.removeprefix("bottlerocket-"): ref for name, ref in refs.items()} | refs
     carried = carried_components(evidence, frozenset(known), by_name)
     everything = _unique((*known.values(), *carried))
-    found = with_licences(_sorted(everything), evidence)
+    licensed = tuple(with_licences(_sorted(everything), evidence))
+    found = with_stated(licensed, evidence, statements)
     return tuple(_supplied(component, supplier) for component in found)
 
 
