@@ -10,7 +10,7 @@ from rocketaudit.errors import FormatError
 from rocketaudit.evidence.verity_layout import choose_layout
 from rocketaudit.formats.dm_verity_table import SECTOR, VerityTable, parse_table
 from rocketaudit.formats.kernel_arguments import parse_kernel_arguments
-from rocketaudit.formats.verity import SUPERBLOCK_SIZE, Layout, parse_superblock
+from rocketaudit.formats.verity import SUPERBLOCK_SIZE, Layout, Superblock, parse_superblock
 from rocketaudit.formats.verity_tree import range_size
 from rocketaudit.model.bank_verity import Statement
 from rocketaudit.model.disk import FILE_SYSTEMS, Bank, BootEntry, BootKind, DiskSummary, Partition
@@ -125,7 +125,7 @@ def _prepare(job: VerityJob, disk: DiskSummary, reader: Reader, source_name: str
     try:
         job.data = Window(reader, job.root.start, job.root.length)
         job.hashes = Window(reader, job.hash.start, job.hash.length)
-        job.statements = [*_statements(job, disk, source_name), *job.statements]
+        job.statements = [*_statements(job, disk, reader, source_name), *job.statements]
         choose_layout(job)
     except FormatError as error:
         job.unread = str(error)
@@ -140,7 +140,9 @@ def _why_no_boot_text(bank: Bank, disk: DiskSummary) -> str | None:
     """Why it cannot be said what a kernel would enforce; None when the boot files were read and say nothing."""
     carriers = [p for p in disk.partitions if p.number in (bank.boot, bank.efi)]
     if not carriers:
-        return "the command line is not in this image, so nothing here states the root hash"
+        signed = bank.signature is not None
+        what = "but the signature partition, which binds nobody, " if signed else ""
+        return f"the command line is not in this image, so nothing here {what}states the root hash"
     closed = next((p for p in carriers if p.content not in FILE_SYSTEMS), None)
     if closed is None:
         return None
@@ -149,7 +151,7 @@ def _why_no_boot_text(bank: Bank, disk: DiskSummary) -> str | None:
     )
 
 
-def _statements(job: VerityJob, disk: DiskSummary, source_name: str) -> Iterator[Statement]:
+def _statements(job: VerityJob, disk: DiskSummary, reader: Reader, source_name: str) -> Iterator[Statement]:
     """Boot text first, then the superblock; one that cannot be parsed is a problem of the bank."""
     for number, entry in enumerate(_entries(job.bank, disk), 1):
         name = "UKI command line" if entry.kind is BootKind.UKI else "boot text"
@@ -175,6 +177,28 @@ def _statements(job: VerityJob, disk: DiskSummary, source_name: str) -> Iterator
         yield Statement("superblock", superblock.parameters("", data_size=size), where, remarks=remarks)
     except FormatError as error:
         yield Statement("superblock", _nothing(), where, problems=(str(error),))
+        return
+    yield from _signed_root_hash(job, disk, reader, source_name, superblock)
+
+
+def _signed_root_hash(
+    job: VerityJob, disk: DiskSummary, reader: Reader, source_name: str, superblock: Superblock
+) -> Iterator[Statement]:
+    """What a verity signature partition states: only a system that is told to ask for it is bound by it."""
+    partition = next((p for p in disk.partitions if p.number == job.bank.signature), None)
+    if partition is None or job.bank.signature is None:
+        return
+    from rocketaudit.formats.verity_signature import read_verity_signature
+
+    name, where = "signature partition", Locator(source_name, partition.name, None, partition.start)
+    try:
+        signed = read_verity_signature(Window(reader, partition.start, partition.length))
+    except FormatError as error:
+        yield Statement(name, _nothing(), where, problems=(str(error),))
+        return
+    size = None if job.root is None else job.root.length
+    remarks = ("its signature is not checked",)
+    yield Statement(name, superblock.parameters(signed.root_hash, data_size=size), where, remarks=remarks)
 
 
 def _bare_root_hash(name: str, root_hash: str, job: VerityJob, where: Locator) -> Statement:

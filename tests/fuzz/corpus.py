@@ -407,6 +407,7 @@ def trust(folder: Path) -> Seeds:
     updates = manifest(update("1.0.0", waves=waves), update("1.1.0"), migrations={"(1.0.0, 1.1.0)": ["m"]})
     samples |= {10: ENVELOPE, 11: public, 12: STATEMENT, 13: statement, 14: bundle, 15: updates}
     samples[16] = json.dumps(jsf.sign_document({"bomFormat": "CycloneDX", "version": 1}, key_of("x"))).encode()
+    samples[17] = json.dumps({"rootHash": "ab" * 32, "certificateFingerprint": "", "signature": "AAEC"}).encode()
     for number, data in samples.items():
         yield f"{number:02}", bytes([number]) + data
     yield from _openpgp()

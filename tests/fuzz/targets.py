@@ -67,6 +67,7 @@ from rocketaudit.formats import (
     verity,
     verity_judge,
     verity_manifest,
+    verity_signature,
     verity_tree,
     vmlinuz,
     x509_path,
@@ -260,6 +261,7 @@ def _trust(data: bytes) -> None:
         ca_bundle.parse_ca_bundle,
         update_manifest.parse_update_manifest,
         _inside_json,
+        lambda raw: verity_signature.read_verity_signature(BytesReader(raw)),
     )
     if data:
         calls[data[0] % len(calls)](data[1:])
