@@ -117,13 +117,14 @@ def _found(
     elf: ElfFile, names: _Names, ranges: Ranges, crates: set[str], go_main: str, *, is_managed: bool
 ) -> Iterator[Signal]:
     has_shell = False
+    can = {imports for imports in _IMPORTS if names.can(imports)} if ranges else set()
     for kind in _KINDS:
         if kind.name == "POSIX shell" and has_shell:
             continue  # bash and busybox are that too
-        at = next((place for wanted in kind.names if (place := names.first(wanted)) is not None), None)
-        if at is None and ranges and kind.texts and (kind.in_any or not is_managed) and names.can(kind.imports):
+        at = names.first_of(kind.names) if kind.names else None
+        if at is None and kind.texts and kind.imports in can and (kind.in_any or not is_managed):
             at = next((place for texts in kind.texts if (place := _together(elf, ranges, texts)) is not None), None)
-        if at is None and not crates.isdisjoint(kind.crates):
+        if at is None and crates and not crates.isdisjoint(kind.crates):
             at = -1
         if at is None and go_main in kind.mains:
             at = -1
@@ -153,6 +154,7 @@ def _bounded(ranges: Ranges) -> Ranges:
     return tuple(kept)
 
 
+_IMPORTS = frozenset(kind.imports for kind in _KINDS)
 _ASKED = frozenset(name for kind in _KINDS for name in (*kind.imports, *(n for names in kind.names for n in names)))
 
 
@@ -168,9 +170,12 @@ class _Names:
         """Whether a dynamic file has no such name; a static one can do what it likes."""
         return self._is_dynamic and not self._places
 
-    def first(self, wanted: tuple[bytes, ...]) -> int | None:
-        """The place of the first name when all are there."""
-        return self._base + self._places[wanted[0]] if all(name in self._places for name in wanted) else None
+    def first_of(self, sets: tuple[tuple[bytes, ...], ...]) -> int | None:
+        """The place of the first name of a set that is there whole."""
+        for wanted in sets:
+            if wanted[0] in self._places and all(name in self._places for name in wanted):
+                return self._base + self._places[wanted[0]]
+        return None
 
     def can(self, imports: tuple[bytes, ...]) -> bool:
         """Whether one of these functions can be called; a static file can call what it holds."""

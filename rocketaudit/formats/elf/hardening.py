@@ -44,6 +44,7 @@ _SANITIZERS = {
     b"__cfi_check": "cfi",
     b"__safestack_init": "safestack",
 }
+_ROWS = {order: struct.Struct(order + "III") for order in "<>"}
 _WRITABLE_BY_CUSTOM = ("/tmp", "/var/tmp", "/dev/shm", "/run/user", "/home")  # noqa: S108
 
 
@@ -64,8 +65,9 @@ def hardening(elf: ElfFile, names: Names, language: Language, *, packed: bool, s
     called = _called(names)
     flags, flags_1 = tags.get(DT_FLAGS, 0), tags.get(DT_FLAGS_1, 0)
     rpath, runpath = _path(elf, DT_RPATH), _path(elf, DT_RUNPATH)
-    x86, aarch64 = _property(elf, _PROPERTY_X86), _property(elf, _PROPERTY_AARCH64)
     is_x86, is_aarch64 = elf.machine in _X86, elf.machine == _AARCH64
+    x86 = _property(elf, _PROPERTY_X86) if is_x86 else 0
+    aarch64 = _property(elf, _PROPERTY_AARCH64) if is_aarch64 else 0
     now = DT_BIND_NOW in tags or bool(flags & _DF_BIND_NOW) or bool(flags_1 & _DF_1_NOW)
     nx = _nx(elf)
     section = elf.section_index
@@ -85,7 +87,7 @@ def hardening(elf: ElfFile, names: Names, language: Language, *, packed: bool, s
         shstk=bool(x86 & 2) if is_x86 else None,
         bti=bool(aarch64 & 1) if is_aarch64 else None,
         pac=bool(aarch64 & 2) if is_aarch64 else None,
-        wx_segments=sum(1 for segment in elf.loads if segment.flags & 3 == 3),
+        wx_segments=sum([segment.flags & 3 == 3 for segment in elf.loads]),
         textrel=DT_TEXTREL in tags or bool(flags & _DF_TEXTREL),
         execstack=nx is Nx.NO,
         static=is_static(elf),
@@ -107,8 +109,8 @@ def is_static(elf: ElfFile) -> bool:
 def _called(names: Names) -> _Called:
     undefined = names.dynamic.undefined
     telling = names.dynamic.telling.keys()
-    fortified = {_CHECKED[name] for name in undefined & _CHECKED.keys()}
-    plain = undefined & FORTIFIABLE
+    fortified = {_CHECKED[name] for name in _CHECKED.keys() & undefined}
+    plain = FORTIFIABLE.intersection(undefined)
     canary = not _CANARIES.isdisjoint(telling)
     if not canary and names.static.has_names:  # of these only a sample of rows was read
         canary = names.static.names_one_of(_CANARIES)
@@ -197,7 +199,7 @@ def _risky(element: str) -> bool:
 def _property(elf: ElfFile, wanted: int) -> int:
     """A 32-bit feature word of NT_GNU_PROPERTY_TYPE_0 (Linux gABI extensions), 0 when it is not stated."""
     align = elf.bits // 8
-    row = struct.Struct(elf.order + "III")
+    row = _ROWS[elf.order]
     for note in elf.notes:
         if note.owner != b"GNU" or note.type != 5:
             continue

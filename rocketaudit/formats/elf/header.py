@@ -37,6 +37,7 @@ MAX_NOTES = 1024
 MAX_NOTE_BYTES = 1 << 20
 MAX_STRING = 4096
 MAX_SECTION_NAMES = 8 << 20
+MANY_SECTIONS, MANY_SECTION_NAMES = 40, 1024  # programs have fewer, and what one linker writes is alike
 
 MACHINES: Mapping[int, str] = {
     2: "sparc", 3: "i386", 4: "m68k", 8: "mips", 15: "parisc", 20: "ppc", 21: "ppc64", 22: "s390", 40: "arm",
@@ -86,7 +87,7 @@ class _Layout(NamedTuple):
     segment: struct.Struct
     section: struct.Struct
     dynamic: struct.Struct
-    word: struct.Struct
+    note: struct.Struct
 
 
 _LAYOUTS: Mapping[tuple[int, str], _Layout] = {
@@ -95,7 +96,7 @@ _LAYOUTS: Mapping[tuple[int, str], _Layout] = {
         struct.Struct(order + ("IIQQQQQQ" if bits == 64 else "IIIIIIII")),
         struct.Struct(order + ("IIQQQQIIQQ" if bits == 64 else "IIIIIIIIII")),
         struct.Struct(order + ("QQ" if bits == 64 else "II")),
-        struct.Struct(order + ("Q" if bits == 64 else "I")),
+        struct.Struct(order + "III"),
     )
     for bits in (32, 64)
     for order in "<>"
@@ -286,15 +287,30 @@ def _sections(
     return tuple(map(_as_section, rows)), names
 
 
-def _section_names(view: memoryview, sections: tuple[Section, ...], names: int) -> dict[str, int]:
+def _section_names(view: memoryview, sections: tuple[Section, ...], names: int) -> Mapping[str, int]:
     if names >= len(sections) or sections[names].type == SHT_NOBITS:
         return {}
     table = sections[names]
-    text = str(view[table.offset : table.offset + min(table.size, MAX_SECTION_NAMES)], "latin-1")
-    places = [(number, section[0]) for number, section in enumerate(sections)]
-    places.reverse()  # of sections with one name, the first one stays
-    find = text.find
-    return {text[start:end]: number for number, start in places if (end := find("\0", start, start + 256)) > start}
+    text = bytes(view[table.offset : table.offset + min(table.size, MAX_SECTION_NAMES)])
+    places = tuple([section[0] for section in sections])
+    if len(text) > MANY_SECTION_NAMES or len(places) > MANY_SECTIONS:
+        return _numbers_by_name(text, places)
+    return _known_numbers(text, places)
+
+
+def _numbers_by_name(text: bytes, places: tuple[int, ...]) -> Mapping[str, int]:
+    """The number of the first section of each name; the names start at those places."""
+    decoded = text.decode("latin-1")
+    find, last = decoded.find, len(places) - 1
+    backwards = enumerate(reversed(places))  # of sections with one name, the first one stays
+    return {
+        decoded[start:end]: last - number
+        for number, start in backwards
+        if (end := find("\0", start, start + 256)) > start
+    }
+
+
+_known_numbers = functools.lru_cache(maxsize=256)(_numbers_by_name)  # at most 2 MiB
 
 
 def _dynamic(
@@ -315,18 +331,19 @@ def _notes(elf: ElfFile) -> list[Note]:
     if not regions:
         regions = [(s.offset, s.size, s.align) for s in elf.sections if s.type == SHT_NOTE]
     found: list[Note] = []
-    layout = struct.Struct(elf.order + "III")
+    head = _LAYOUTS[elf.bits, elf.order].note.unpack_from
     for start, length, alignment in regions[:64]:
         align = 8 if alignment == 8 else 4
-        at, end = start, min(start + min(length, MAX_NOTE_BYTES), elf.size)
+        raw = bytes(elf.piece(start, min(length, MAX_NOTE_BYTES)))
+        at, end = 0, len(raw)
         while at + 12 <= end and len(found) < MAX_NOTES:
-            name_size, size, kind = layout.unpack_from(elf.data, at)
+            name_size, size, kind = head(raw, at)
             body = at + 12 + name_size
-            body += -(body - start) % align
+            body += -body % align
             if name_size > 256 or body + size > end:
                 break
-            owner = bytes(elf.data[at + 12 : at + 12 + name_size]).rstrip(b"\0")
-            found.append(Note(owner, kind, body, bytes(elf.data[body : body + size])))
+            owner = raw[at + 12 : at + 12 + name_size].rstrip(b"\0")
+            found.append(Note(owner, kind, start + body, raw[body : body + size]))
             at = body + size
-            at += -(at - start) % align
+            at += -at % align
     return found

@@ -27,22 +27,27 @@ def module_info(elf: ElfFile) -> KernelModuleInfo | None:
     """What the module says about itself; None for files without .modinfo."""
     if elf.section(".modinfo") is None:
         return None
-    stated: dict[str, str] = {}
-    for entry in elf.section_bytes(".modinfo", MAX_MODINFO).split(b"\0"):
-        key, equals, value = entry.decode("utf-8", "backslashreplace").partition("=")
-        if equals:
-            stated.setdefault(key, value)
+    text = b"\0" + elf.section_bytes(".modinfo", MAX_MODINFO) + b"\0"
+
+    def stated(key: bytes) -> str | None:
+        """The first value of that key; most entries are aliases, which nobody asks for."""
+        at = text.find(b"\0" + key + b"=")
+        if at < 0:
+            return None
+        at += len(key) + 2
+        return text[at : text.index(b"\0", at)].decode("utf-8", "backslashreplace")
+
     return KernelModuleInfo(
-        name=stated.get("name"),
-        version=stated.get("version"),
-        license=stated.get("license"),
-        vermagic=stated.get("vermagic"),
-        srcversion=stated.get("srcversion"),
-        author=stated.get("author"),
-        description=stated.get("description"),
-        depends=tuple(name for name in stated.get("depends", "").split(",") if name),
-        intree=stated.get("intree") == "Y",
-        retpoline=stated.get("retpoline") == "Y",
+        name=stated(b"name"),
+        version=stated(b"version"),
+        license=stated(b"license"),
+        vermagic=stated(b"vermagic"),
+        srcversion=stated(b"srcversion"),
+        author=stated(b"author"),
+        description=stated(b"description"),
+        depends=tuple([name for name in (stated(b"depends") or "").split(",") if name]),
+        intree=stated(b"intree") == "Y",
+        retpoline=stated(b"retpoline") == "Y",
         signature=module_signature(elf.data),
     )
 

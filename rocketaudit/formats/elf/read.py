@@ -167,11 +167,10 @@ def _kind(elf: ElfFile, pie: Pie) -> BinaryKind:
 
 def _code_bytes(elf: ElfFile) -> int:
     """Bytes of machine code in the file: executable sections, or executable segments when there are no sections."""
-    by_sections = sum(
-        min(section.size, elf.size)
-        for section in elf.sections
-        if section.flags & SHF_EXECINSTR and section.type != SHT_NOBITS
-    )
+    by_sections = 0
+    for section in elf.sections:
+        if section.flags & SHF_EXECINSTR and section.type != SHT_NOBITS:
+            by_sections += min(section.size, elf.size)
     by_segments = sum(min(segment.file_size, elf.size) for segment in elf.loads if segment.flags & PF_X)
     return min(by_sections or by_segments, elf.size)
 
