@@ -51,6 +51,11 @@ _EXPECTED = {
     "/usr/share/licenses": "squashfs",
     "/usr/src/kernels": "overlay",
 }
+# folders that a node may write: a layer over one of them is no layer over the protected root
+_WRITABLE = tuple(
+    f"/{name}" for name in ("etc", "var", "run", "local", "tmp", "mnt", "media", "home", "root", "dev", "srv", "proc",
+                            "sys", "boot", "opt", ".bottlerocket")
+)  # fmt: skip
 _FIPS = ("/usr/bin", "/usr/libexec")  # programs of FIPS variants, in an overlay without an upper layer
 _SYSTEM = ("/bin", "/lib", "/lib64", "/sbin", "/usr", "/opt/cni", "/opt/csi")  # and plugins that nodes run
 _SYS_ROOT = "-bottlerocket-linux-gnu/sys-root"
@@ -157,13 +162,24 @@ def _hides_kernel(mount: Mount) -> bool:
 
 
 def _is_expected(mount: Mount, path: str) -> bool:
+    if any(is_below(lower, folder) for lower in _lowers(mount) for folder in _WRITABLE):
+        return False
     if path in _FIPS:
         return mount.fstype == "overlay" and mount.is_read_only and not mount.super_option("upperdir")
     return _EXPECTED.get(path) == mount.fstype and (mount.fstype != "squashfs" or mount.is_read_only)
 
 
+def _lowers(mount: Mount) -> list[str]:
+    """What an overlay lies over, as it was told when it was mounted."""
+    listed = [o.partition("=") for o in mount.super_options if o.startswith(("lowerdir=", "lowerdir+="))]
+    return [path for _, _, paths in listed for path in paths.split(":") if path]
+
+
 def _layer(mount: Mount) -> str:
-    return LAYER if _is_expected(mount, _short(mount.point)) else ""
+    """The mark of a layer that every boot makes, and that lies over the protected root alone."""
+    lowers = _lowers(mount)
+    is_known = mount.fstype != "overlay" or (bool(lowers) and all(lower.startswith("/") for lower in lowers))
+    return LAYER if is_known and _is_expected(mount, _short(mount.point)) else ""
 
 
 def _short(path: str) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from rocketaudit.errors import SourceError
 from rocketaudit.model.budget import Budget
+from rocketaudit.model.evidence import LAYER
 from rocketaudit.model.filesystem import BadNode
 from rocketaudit.source.directory import DirectoryFileSystem
 from rocketaudit.source.grafts import find_covers, plan_grafts, upper_names
@@ -117,11 +118,39 @@ def test_a_folder_that_becomes_a_link_after_it_was_looked_at_is_not_entered(tmp_
         ("/usr/bin ro - overlay overlay ro,lowerdir=/fips/bin:/usr/bin", True),
         ("/usr/bin ro - overlay overlay ro,lowerdir=/usr/bin,upperdir=/u,workdir=/w", False),
         ("/usr/bin rw - tmpfs tmpfs rw", False),
+        ("/usr/bin ro - overlay overlay ro,lowerdir=/local/evil:/usr/bin", False),
+        ("/usr/bin ro - overlay overlay ro,lowerdir+=/usr/bin,lowerdir+=/run/evil", False),
+        ("/usr/lib/modules rw - overlay overlay rw,lowerdir=/var/evil,upperdir=/u,workdir=/w", False),
+        ("/opt/cni rw - overlay overlay rw,lowerdir=/usr/libexec/cni,upperdir=/var/u,workdir=/var/w", True),
+        ("/opt/cni rw - tmpfs tmpfs rw", False),
     ],
 )
 def test_only_what_a_boot_puts_there_is_an_expected_cover(line: str, expected: bool) -> None:
     mounts = parse_mountinfo(f"{ROOT_MOUNT}\n50 21 0:50 / {line}\n".encode())
     assert [cover.is_expected for cover in find_covers(mounts, "253:0")] == [expected]
+
+
+@pytest.mark.parametrize(
+    ("line", "is_layer"),
+    [
+        ("/opt/cni rw - overlay overlay rw,lowerdir=/usr/libexec/cni,upperdir=/var/u,workdir=/var/w", True),
+        ("/usr/lib/modules rw - overlay overlay rw,lowerdir+=/usr/lib/modules,upperdir=/var/u", True),
+        ("/usr/lib/modules rw - overlay overlay rw,lowerdir=/local/evil,upperdir=/var/u", False),
+        ("/usr/lib/modules rw - overlay overlay rw,lowerdir=evil,upperdir=/var/u", False),
+        ("/usr/lib/modules rw - overlay overlay rw,upperdir=/var/u", False),
+        ("/usr/libexec rw - overlay overlay rw,lowerdir=/usr/libexec,upperdir=/var/u", False),
+        ("/srv rw - overlay overlay rw,lowerdir=/usr/libexec,upperdir=/var/u", False),
+    ],
+)
+def test_only_a_layer_of_every_boot_over_the_protected_root_is_named_one(
+    tmp_path: Path, line: str, is_layer: bool
+) -> None:
+    base = tmp_path / "node"
+    FakeNode(base).make()
+    places = find_places(base, rootfs=None, api=None)
+    mounts = parse_mountinfo(f"{ROOT_MOUNT}\n50 21 0:50 / {line}\n".encode())
+    grafts, _ = plan_grafts(places, mounts, "253:0")
+    assert grafts[mounts[1].point.encode()].reason.startswith(LAYER) == is_layer
 
 
 @pytest.mark.parametrize(
