@@ -30,7 +30,6 @@ WRITERS: tuple[Writer, ...] = (
         "spdx_3:write_spdx3",
         "bill of materials, SPDX 3.0.1 (JSON-LD)",
         wants_sha512=True,
-        library="spdx_python_model",
     ),
     Writer("evidence", ".evidence.json", "evidence:write_evidence", "everything that was seen, to be judged again"),
     Writer("markdown", ".md", "markdown:write_markdown", "a summary for a pull request"),

@@ -1,15 +1,17 @@
-"""SPDX 2.3 as JSON, through spdx-tools (Apache-2.0, an optional dependency).
+"""SPDX 2.3 as JSON: https://spdx.github.io/spdx-spec/v2.3/ .
 
-Spec: https://spdx.github.io/spdx-spec/v2.3/ . Files are packages of purpose FILE: a File of SPDX 2.3 must state SHA-1
-(8.4), which proves nothing and which we do not compute. SPDX 3.0 has no such rule (`spdx_3.py`).
+Files are packages of purpose FILE: a File of SPDX 2.3 must state SHA-1 (8.4), which proves nothing and which we do not
+compute. SPDX 3.0 has no such rule (`spdx_3.py`). Written as plain objects, because spdx-tools (Apache-2.0, an optional
+dependency) takes three times as long and spells PACKAGE-MANAGER as the schema of 2.3 does not; it says which licence
+expressions it accepts, and the tests have it read and validate every document.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rocketaudit.errors import UsageError
 from rocketaudit.model.component import Component
@@ -29,10 +31,8 @@ from rocketaudit.report.spdx_bill import (
     own_licence,
 )
 
-if TYPE_CHECKING:
-    from spdx_tools.spdx import model
-
 MAX_COMMENT = 100_000
+_ALGORITHMS = ("SHA-256", "SHA-384", "SHA-512")
 _PURPOSES = {
     "operating-system": "OPERATING_SYSTEM",
     "application": "APPLICATION",
@@ -45,7 +45,7 @@ _PURPOSES = {
 def write_spdx(report: Report) -> bytes:
     """The bill of materials in SPDX 2.3; the same bytes for the same report. UsageError without the library."""
     try:
-        from spdx_tools.spdx.jsonschema.document_converter import DocumentConverter
+        from spdx_tools.spdx.validation.external_package_ref_validator import CPE22TYPE_REGEX, CPE23TYPE_REGEX
     except ImportError as error:
         raise needs_library("spdx-tools", error) from error
     licence = (report.extra or {}).get("sbom:licence", "CC0-1.0")
@@ -54,54 +54,43 @@ def write_spdx(report: Report) -> bytes:
             f"every SPDX 2.3 document is under CC0-1.0 (6.2), and the policy states {licence!r} for it",
             hint="write spdx3, or leave licence out of [sbom]",
         )
-    make: Callable[[], Any] = DocumentConverter
-    return lay_out(make().convert(document_of(report)))
-
-
-def document_of(report: Report) -> model.Document:
-    """The document as the library's own value, which its validator takes."""
-    from spdx_tools.spdx import model
-
     bill = bill_of(report, "2.3")
     custom: dict[str, str] = {}
-    packages = [_package(component, report, custom) for component in bill.parts]
-    return model.Document(
-        _creation(report, bill),
-        packages=packages,
-        relationships=list(_relationships(bill)),
-        extracted_licensing_info=[
-            model.ExtractedLicensingInfo(name, text, name) for name, text in sorted(custom.items())
-        ],
-    )
+    patterns = {"cpe23Type": CPE23TYPE_REGEX, "cpe22Type": CPE22TYPE_REGEX}
+    document: dict[str, Any] = {
+        "spdxVersion": "SPDX-2.3",
+        "dataLicense": "CC0-1.0",
+        "SPDXID": "SPDXRef-DOCUMENT",
+        "name": f"{bill.root.name} {bill.root.version}".strip(),
+        "documentNamespace": bill.namespace,
+        "creationInfo": {"created": f"{bill.created:%Y-%m-%dT%H:%M:%SZ}", "creators": list(_creators(report))},
+        "comment": "\n".join(bill.remarks),
+        "packages": [_package(component, report, custom, patterns) for component in bill.parts],
+        "relationships": list(_relationships(bill)),
+    }
+    if custom:
+        document["hasExtractedLicensingInfos"] = [
+            {"licenseId": name, "extractedText": text, "name": name} for name, text in sorted(custom.items())
+        ]
+    return lay_out(document)
 
 
-def _creation(report: Report, bill: Bill) -> model.CreationInfo:
-    from spdx_tools.spdx import model
-
+def _creators(report: Report) -> Iterator[str]:
     extra = report.extra or {}
-    creators = [model.Actor(model.ActorType.TOOL, f"{report.tool.name}-{report.tool.version}")]
+    yield f"Tool: {report.tool.name}-{report.tool.version}"
     for kind, name, email in (
-        (model.ActorType.PERSON, extra.get("sbom:author-name"), extra.get("sbom:author-email")),
-        (model.ActorType.ORGANIZATION, extra.get("sbom:manufacturer"), extra.get("sbom:contact-email")),
+        ("Person", extra.get("sbom:author-name"), extra.get("sbom:author-email")),
+        ("Organization", extra.get("sbom:manufacturer"), extra.get("sbom:contact-email")),
     ):
         if name or email:
-            creators.append(model.Actor(kind, actor_name(name or email or ""), email or None))
-    return model.CreationInfo(
-        "SPDX-2.3",
-        "SPDXRef-DOCUMENT",
-        f"{bill.root.name} {bill.root.version}".strip(),
-        bill.namespace,
-        creators,
-        bill.created.replace(tzinfo=None),  # the library writes UTC
-        document_comment="\n".join(bill.remarks),
-    )
+            yield _actor(kind, name or email or "", email)
 
 
-def _package(component: Component, report: Report, custom: dict[str, str]) -> model.Package:
-    from spdx_tools.spdx import model
+def _actor(kind: str, name: str, email: str | None = None) -> str:
+    return f"{kind}: {actor_name(name)}" + (f" ({email})" if email else "")
 
-    is_file = component.kind in ("file", "firmware")
-    algorithms = {name: model.ChecksumAlgorithm[name.replace("-", "")] for name in ("SHA-256", "SHA-384", "SHA-512")}
+
+def _package(component: Component, report: Report, custom: dict[str, str], patterns: dict[str, str]) -> dict[str, Any]:
     declared = licence_of(component)
     if declared is not None:
         declared = _accepted(declared, "\n".join(component.licences))
@@ -111,78 +100,77 @@ def _package(component: Component, report: Report, custom: dict[str, str]) -> mo
         concluded = _accepted(concluded, component.distribution_licence)
         custom.update(concluded.custom)
     contact = (report.extra or {}).get("sbom:contact-email") if component.kind == "operating-system" else None
-    organization = model.ActorType.ORGANIZATION
-    comment = "\n".join(f"{name}: {value}" for name, value in component.properties)
-    return model.Package(
-        f"SPDXRef-{element_id(component)}",
-        component.name or "unnamed",
-        component.distribution_url or model.SpdxNoAssertion(),
-        version=component.version or None,
-        file_name=component.name if is_file else None,
-        supplier=model.Actor(organization, actor_name(component.supplier), contact) if component.supplier else None,
-        originator=_originator(component),
-        files_analyzed=False,
-        checksums=[
-            model.Checksum(algorithms[name], value.lower())
+    properties = "\n".join(f"{name}: {value}" for name, value in component.properties)
+    members: dict[str, Any] = {
+        "SPDXID": f"SPDXRef-{element_id(component)}",
+        "name": component.name or "unnamed",
+        "versionInfo": component.version,
+        "packageFileName": component.name if component.kind in ("file", "firmware") else "",
+        "supplier": _actor("Organization", component.supplier, contact) if component.supplier else "",
+        "originator": _originator(component),
+        "downloadLocation": component.distribution_url or "NOASSERTION",
+        "checksums": [
+            {"algorithm": name.replace("-", ""), "checksumValue": value.lower()}
             for name, value in component.hashes
-            if name in algorithms and is_hash(name, value)
+            if name in _ALGORITHMS and is_hash(name, value)
         ],
-        source_info=found_text(component) or None,
-        license_concluded=None if concluded is None else _parsed(concluded.expression),
-        license_declared=None if declared is None else _parsed(declared.expression),
-        copyright_text=component.copyright or None,
-        summary=component.description or None,
-        comment=comment[:MAX_COMMENT] or None,
-        external_references=list(_references(component)),
-        primary_package_purpose=model.PackagePurpose[_PURPOSES.get(component.kind, "OTHER")],
-    )
+        "sourceInfo": found_text(component),
+        "licenseConcluded": "" if concluded is None else str(_parsed(concluded.expression)),
+        "licenseDeclared": "" if declared is None else str(_parsed(declared.expression)),
+        "copyrightText": component.copyright,
+        "summary": component.description,
+        "comment": properties[:MAX_COMMENT],
+        "externalRefs": list(_references(component, patterns)),
+        "primaryPackagePurpose": _PURPOSES.get(component.kind, "OTHER"),
+    }
+    return {name: value for name, value in members.items() if value} | {"filesAnalyzed": False}
 
 
-def _originator(component: Component) -> model.Actor | None:
+def _originator(component: Component) -> str:
     """Who made it; SPDX 2 has an e-mail address beside the name, a URL can only be the name."""
-    from spdx_tools.spdx import model
-
     if not component.creator:
-        return None
+        return ""
     email = component.creator if "@" in component.creator and "://" not in component.creator else None
-    return model.Actor(model.ActorType.ORGANIZATION, actor_name(component.creator_name or component.creator), email)
+    return _actor("Organization", component.creator_name or component.creator, email)
 
 
-def _references(component: Component) -> Iterator[model.ExternalPackageRef]:
-    from spdx_tools.spdx import model
-    from spdx_tools.spdx.validation.external_package_ref_validator import CPE22TYPE_REGEX, CPE23TYPE_REGEX
-
-    category = model.ExternalPackageRefCategory
+def _references(component: Component, patterns: dict[str, str]) -> Iterator[dict[str, str]]:
     if component.purl:
-        yield model.ExternalPackageRef(category.PACKAGE_MANAGER, "purl", component.purl)
-    for kind, pattern in (("cpe23Type", CPE23TYPE_REGEX), ("cpe22Type", CPE22TYPE_REGEX)):
+        yield _reference("PACKAGE-MANAGER", "purl", component.purl)
+    for kind, pattern in patterns.items():
         if component.cpe and re.match(pattern, component.cpe):
-            yield model.ExternalPackageRef(category.SECURITY, kind, component.cpe)
+            yield _reference("SECURITY", kind, component.cpe)
 
 
-def _relationships(bill: Bill) -> Iterator[model.Relationship]:
+def _reference(category: str, kind: str, locator: str) -> dict[str, str]:
+    return {"referenceCategory": category, "referenceType": kind, "referenceLocator": locator}
+
+
+def _relationships(bill: Bill) -> Iterator[dict[str, str]]:
     """DESCRIBES, CONTAINS and DEPENDS_ON; NOASSERTION where more is possible, NONE where a complete list is empty."""
-    from spdx_tools.spdx.model import Relationship, RelationshipType, SpdxNoAssertion, SpdxNone
-
     names = {component.ref: f"SPDXRef-{element_id(component)}" for component in bill.parts}
     # a crate is contained by its package; said the other way round, Trivy 0.76 takes it for a package of the OS
     inner = {one.ref for one in bill.parts if one.kind == "library" and one.found_by != "source-package"}
-    yield Relationship("SPDXRef-DOCUMENT", RelationshipType.DESCRIBES, names[bill.root.ref])
+    yield _relationship("SPDXRef-DOCUMENT", "DESCRIBES", names[bill.root.ref])
     for kind, lists, known in (
-        (RelationshipType.CONTAINS, bill.contains, bill.known_contents),
-        (RelationshipType.DEPENDS_ON, bill.depends, bill.known_needs),
+        ("CONTAINS", bill.contains, bill.known_contents),
+        ("DEPENDS_ON", bill.depends, bill.known_needs),
     ):
         for component in bill.parts:
             for ref in lists.get(component.ref, ()):
-                if kind is RelationshipType.CONTAINS and ref in inner:
-                    yield Relationship(names[ref], RelationshipType.CONTAINED_BY, names[component.ref])
+                if kind == "CONTAINS" and ref in inner:
+                    yield _relationship(names[ref], "CONTAINED_BY", names[component.ref])
                 else:
-                    yield Relationship(names[component.ref], kind, names[ref])
+                    yield _relationship(names[component.ref], kind, names[ref])
             how = known.get(component.ref)
             if how in ("incomplete", "unknown"):
-                yield Relationship(names[component.ref], kind, SpdxNoAssertion())
+                yield _relationship(names[component.ref], kind, "NOASSERTION")
             elif how == "complete" and component.ref not in lists:
-                yield Relationship(names[component.ref], kind, SpdxNone())
+                yield _relationship(names[component.ref], kind, "NONE")
+
+
+def _relationship(origin: str, kind: str, to: str) -> dict[str, str]:
+    return {"spdxElementId": origin, "relationshipType": kind, "relatedSpdxElement": to}
 
 
 def _accepted(licence: Licence, text: str) -> Licence:
@@ -207,6 +195,7 @@ def _is_accepted(expression: str, references: tuple[str, ...]) -> bool:
     return True
 
 
+@cache
 def _parsed(expression: str) -> object:
     from spdx_tools.common.spdx_licensing import spdx_licensing
 
