@@ -57,6 +57,8 @@ def set_up(files: tuple[str, ...]) -> None:
     for name in files:
         pip("install", "--require-hashes", "--requirement", str(REPO / "requirements" / f"{name}.txt"))
     pip("install", "--no-deps", "--no-build-isolation", "--editable", str(REPO))
+    # as pip does for what it copies; many environments forbid Python to do it later (PYTHONDONTWRITEBYTECODE)
+    subprocess.run([PYTHON, "-m", "compileall", "-q", str(REPO / "rocketaudit")], check=True, stdin=subprocess.DEVNULL)
     stamp_of(files, write=True)
 
 
