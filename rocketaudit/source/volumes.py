@@ -14,7 +14,7 @@ from rocketaudit.formats.verity import SUPERBLOCK_SIZE, parse_superblock
 from rocketaudit.model.budget import Budget
 from rocketaudit.model.disk import FILE_SYSTEMS, Content, Partition
 from rocketaudit.model.filesystem import FileSystem
-from rocketaudit.model.reader import Reader, Window
+from rocketaudit.model.reader import Reader, Window, stored_extents
 from rocketaudit.model.records import dataclass
 
 MAX_PARTITIONS = 256
@@ -114,6 +114,9 @@ def _is_blank(head: bytes, reader: Reader) -> bool:
     if not _is_zero(head):
         return False
     if reader.size == 0:
+        return True
+    if next(stored_extents(reader, 0, reader.size), None) is None:  # a hole of a sparse file
+        reader.read(reader.size - 1, 1)  # what a file that has become shorter lacks is no hole
         return True
     first = reader.read(0, min(_BLANK_HEAD, reader.size))
     step = max(_PROBE, reader.size // _BLANK_PROBES)
