@@ -78,6 +78,9 @@ RUNTIMES: tuple[Runtime, ...] = (
         ((b"dart:core", b"dart:isolate"),),
         frozenset({b"mprotect"}),
     ),
+    Runtime(
+        "java", (), None, ((b"com.oracle.svm.core.VM=", b"java.lang.Object"),), frozenset({b"mprotect"})
+    ),  # GraalVM
     Runtime("lisp", (), None, ((b"SBCL_HOME",),), frozenset({b"mprotect"})),
     Runtime(
         "zig",

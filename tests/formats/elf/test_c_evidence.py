@@ -13,8 +13,9 @@ from rocketaudit.formats.elf.haystack import Haystack
 from rocketaudit.formats.elf.language import Sign
 from rocketaudit.formats.elf.language_text import cpp_function_text, cpp_text
 from rocketaudit.formats.elf.searchable import Text
-from rocketaudit.model.binary import Binary, Confidence, Language
-from tests.formats.elf.programs import BARE_CPP, Recipe, program, stripped_by_tools
+from rocketaudit.model.binary import Binary, BinaryKind, Confidence, Language
+from tests.formats.elf.programs import BARE_CPP, Recipe, program, run, stripped_by_tools
+from tests.support import needs_tools
 
 TEMPLATES = """
 #include <ctype.h>
@@ -60,6 +61,19 @@ RUST_LIBRARY = """
     let mut i = 0;
     while i < n { s = s.wrapping_add(unsafe { *p.add(i) }); i += 1; }
     s
+}
+"""
+RUST_MODULE = """
+#![no_std]
+#[panic_handler] fn panic(_: &core::panic::PanicInfo) -> ! { loop {} }
+extern "C" { fn _printk(f: *const u8, ...) -> i32; }
+pub struct Table { pub n: [u32; 8] }
+impl Table { #[inline(never)] pub fn pick(&self, i: usize) -> u32 { self.n[i] } }
+#[link_section = ".modinfo"] #[used] static LICENSE: [u8; 12] = *b"license=GPL\\0";
+#[link_section = ".gnu.linkonce.this_module"] #[used] static THIS: [u8; 64] = [0; 64];
+#[no_mangle] pub extern "C" fn init_module() -> i32 {
+    let table = Table { n: [1, 2, 3, 4, 5, 6, 7, 8] };
+    unsafe { _printk(b"x\\0".as_ptr(), table.pick(init_module as usize)) }
 }
 """
 ASSERTING = """
@@ -177,3 +191,15 @@ def test_type_names_of_the_cpp_runtime_are_found_in_any_order(before: bytes) -> 
     data = b"\0" * 16 + before + b"N10__cxxabiv117__class_type_infoE\0" + bytes(16)
     text = Text(Haystack(memoryview(data)), ((0, len(data)),))
     assert [signal.kind for signal in cpp_text(text, unwinds=False)] == [Sign.CPP_TYPES]
+
+
+@pytest.mark.parametrize("strip", [[], ["--strip-debug"], ["--strip-unneeded", "-R", ".comment"]], ids=str)
+def test_a_kernel_module_of_rust_is_not_c(strip: list[str], tmp_path: Path) -> None:
+    """As modules are made: relocatable, with .modinfo; names that other modules may want are never stripped."""
+    needs_tools("strip")
+    recipe = Recipe(".rs", RUST_MODULE, ("-O", "-Cpanic=abort", "--crate-type=lib", "--emit=obj"))
+    (tmp_path / "rust.ko").write_bytes(program("rust-module", recipe))
+    if strip:
+        run(["strip", *strip, "rust.ko"], tmp_path)
+    binary = read_elf((tmp_path / "rust.ko").read_bytes())
+    assert (binary.kind, binary.language) == (BinaryKind.KERNEL_MODULE, Language.RUST), binary.signals

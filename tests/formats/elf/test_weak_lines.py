@@ -13,7 +13,11 @@ import pytest
 
 from bench.accuracy import stripped
 from rocketaudit.formats.elf import read_elf
+from rocketaudit.formats.elf.haystack import Haystack
 from rocketaudit.formats.elf.language import Sign
+from rocketaudit.formats.elf.language_text import runtime_text
+from rocketaudit.formats.elf.runtimes import RUNTIMES
+from rocketaudit.formats.elf.searchable import Text
 from rocketaudit.model.binary import Binary, Confidence, Language
 from tests.formats.elf.programs import Recipe, program, stripped_by_tools
 from tests.support import CACHE, needs_tools
@@ -66,6 +70,20 @@ def test_code_of_a_c_compiler_has_unwind_entries(name: str, tmp_path: Path) -> N
 def test_cpp_that_uses_nothing_of_its_library_is_not_called_c_with_confidence(tmp_path: Path) -> None:
     binary = read_elf(stripped_by_tools(program("c++-like-c", CPP_LIKE_C), tmp_path))
     assert binary.language is Language.CPP or binary.confidence is Confidence.LOW
+
+
+TEXTS = [(runtime.name, texts) for runtime in RUNTIMES for texts in runtime.texts]
+
+
+@pytest.mark.parametrize(("name", "texts"), TEXTS, ids=lambda one: one if isinstance(one, str) else "")
+def test_a_runtime_is_known_by_all_of_its_texts_together(name: str, texts: tuple[bytes, ...]) -> None:
+    """Static programs of Swift, Ada, Java and others hold little else that tells; each text alone is mere mention."""
+    for missing in (None, *texts):
+        data = b"\0".join([b"", *(text for text in texts if text != missing), b""]).ljust(512, b"\0")
+        found = list(runtime_text(Text(Haystack(memoryview(data)), ((0, len(data)),)), frozenset()))
+        expected = [] if missing else [name]
+        if not missing or not any(set(others) <= set(texts) - {missing} for _, others in TEXTS):
+            assert [signal.value.split(":")[0] for signal in found] == expected
 
 
 def zig(words: list[str], source: str, suffix: str) -> bytes:
