@@ -108,8 +108,9 @@ def _search_others(at: _Looked, signals: list[Signal]) -> list[Signal]:
     if with_rust or classify(signals + found).language not in (Language.C, Language.UNKNOWN):
         return found
     found += c_habits(imports)
-    spoken = {signal.kind for signal in (*signals, *found)} & {Sign.C_PATH, Sign.C_FILES, Sign.C_HABITS}
-    if not spoken:
+    said = {signal.kind for signal in (*signals, *found)}
+    # a static program holds names of the C library's own files
+    if not said & {Sign.C_FILES, Sign.C_HABITS} and (Sign.C_PATH not in said or Sign.STATIC in said):
         found += _untold_cpp(at, kinds)
     if Sign.C_LIBRARY not in kinds:
         found += evidence.static_library_text(at.text)

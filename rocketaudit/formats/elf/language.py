@@ -275,7 +275,7 @@ def _c_or_unknown(found: _Found) -> Verdict:
     c = [Language.C.value]
     if Sign.KERNEL_MODULE in found:
         return _verdict(Language.C, None, c, Confidence.HIGH)
-    if found.any_of(_C_LIBRARIES):
+    if found.any_of(_C_LIBRARIES) or Sign.C_FILES in found:
         return _verdict(Language.C, None, c, _c_confidence(found))
     if found.any_of(_HINTS_OF_C):
         return _verdict(Language.C, None, c, Confidence.LOW)

@@ -63,5 +63,5 @@ def _names(table: SymbolTable) -> Iterator[bytes]:
         at = kinds.find(STT_FILE, at + 1)
         if at < 0:
             return
-        place = int.from_bytes(raw[at * size :][:4], "little" if table.elf.order == "<" else "big")
+        place = int.from_bytes(raw[at * size : at * size + 4], "little" if table.elf.order == "<" else "big")
         yield table.text[place : place + MAX_NAME].partition(b"\0")[0]

@@ -63,6 +63,16 @@ RUST_LIBRARY = """
     s
 }
 """
+ON_THE_STACK = """
+#include <cstdio>
+struct Shape { virtual int area() = 0; virtual const char *name() const { return "shape"; } };
+struct Square : Shape { int s; Square(int x) : s(x) {} int area() override { return s * s; }
+  const char *name() const override { return "square"; } };
+struct Box : Shape { int s, t; Box(int x, int y) : s(x), t(y) {} int area() override { return s * t; } };
+extern "C" void __cxa_pure_virtual() {}
+int main(int c, char **) { Square a(c); Box b(c, 2); Shape *all[] = {&a, &b}; int t = 0;
+  for (Shape *one : all) { t += one->area(); puts(one->name()); } printf("%d\\n", t); }
+"""
 RUST_MODULE = """
 #![no_std]
 #[panic_handler] fn panic(_: &core::panic::PanicInfo) -> ! { loop {} }
@@ -160,6 +170,15 @@ def test_a_function_that_an_assertion_names_tells_cpp(tmp_path: Path) -> None:
                    'int main(int c, char **v) { printf("%d q::Row %s\\n", at(c), v[0]); }\n', ("-O2",))  # fmt: skip
     for binary in forms(program("asserting-c", plain), tmp_path):
         assert (binary.language, binary.confidence) == (Language.C, Confidence.HIGH)
+
+
+@pytest.mark.parametrize("kind", ["pie", "no-pie", "static"])
+def test_virtual_functions_of_objects_on_the_stack_tell_cpp(kind: str, tmp_path: Path) -> None:
+    options = {"pie": BARE_CPP, "no-pie": ("-no-pie", *BARE_CPP), "static": ("-fno-rtti", "-fno-exceptions", "-static")}
+    recipe = Recipe(".cc", ON_THE_STACK, ("-O2", *options[kind]))
+    for binary in forms(program(f"stack-{kind}", recipe), tmp_path):
+        assert (binary.language, binary.confidence) == (Language.CPP, Confidence.MEDIUM), binary.signals
+        assert Sign.CPP_VTABLES in kinds(binary)
 
 
 def test_c_with_its_symbols_names_its_files() -> None:
