@@ -10,7 +10,7 @@ from rocketaudit.model.package import Package
 from rocketaudit.model.records import dataclass
 
 MAX_ROWS = 50_000
-_PACKAGE_ID = re.compile(r"(?P<file>.+)@sha256:(?P<digest>[0-9a-fA-F]{64})\Z")
+_PACKAGE_ID = re.compile(r"(?P<file>.+)@sha256:(?P<digest>[0-9a-fA-F]{64})\Z", re.DOTALL)
 _SYNTHETIC = " (source package)"
 
 

@@ -61,7 +61,8 @@ _Index = Mapping[tuple[str, str], _Seen]
 
 def compare(before: SbomSide, after: SbomSide) -> tuple[SbomChange, ...]:
     """All changes by group and name; a name in several versions is compared as the set of them."""
-    old, new = _index(before.components), _index(after.components)
+    is_foreign = before.is_document or after.is_document
+    old, new = (_index(side.components, is_foreign=is_foreign) for side in (before, after))
     missing = dict(_not_listed(before, after, old, new))
     found = [SbomChange(group, "unknown", "*", after=why) for group, why in missing.items()]
     for label, side in (("before", before), ("after", after)):
@@ -124,12 +125,14 @@ def _joined(group: str, states: set[str]) -> str:
     return ", ".join(sorted(sorted(states), key=cmp_to_key(order)))
 
 
-def _index(components: Iterable[Component]) -> dict[tuple[str, str], _Seen]:
+def _index(components: Iterable[Component], *, is_foreign: bool) -> dict[tuple[str, str], _Seen]:
+    """By group and identity; an RPM's prefix belongs to its name unless another program may have written it."""
     found: dict[tuple[str, str], _Seen] = {}
     by_digest: dict[str, set[str]] = defaultdict(set)
     for component in components:
         group = group_of(component)
-        seen = found.setdefault((group, _identity(group, component)), _Seen(component.name, set(), set()))
+        known = _identity(group, component) if is_foreign or group != "package" else component.name
+        seen = found.setdefault((group, known), _Seen(component.name, set(), set()))
         seen.versions.add(_version(component))
         digest = dict(component.hashes).get("SHA-256", "").lower()
         if digest and group in ("file", "package"):

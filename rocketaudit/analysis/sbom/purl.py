@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from packageurl import PackageURL
 
 from rocketaudit.model.package import Package
 
+_HOST = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}")  # golang.org/x/mod/module: CheckPath
 PURL_TYPES = ("rpm", "bottlerocket")
 _PUBLIC = frozenset({"crates.io", "registry", "std", "toolchain", "unknown"})
 
@@ -44,7 +47,7 @@ def crate_purl(name: str, version: str, source: str) -> str:
 
 def go_purl(path: str, version: str) -> str:
     """pkg:golang of a module; "" for what is not a module of the public name space (the main module, "(devel)")."""
-    if "." not in path.partition("/")[0]:
+    if not _HOST.fullmatch(path.partition("/")[0]):
         return ""
     namespace, _, name = path.rpartition("/")
     known = version if version != "(devel)" else ""

@@ -66,6 +66,12 @@ def test_a_changed_version_says_which_way_it_went(
     assert (found.group, found.change, found.order) == (group, "changed", order)
 
 
+def test_a_package_and_one_with_the_prefix_are_two_where_both_sides_are_ours() -> None:
+    plain = one("pkg:rpm/bottlerocket/x@1-1", "1-1", "x")
+    prefixed = one("pkg:rpm/bottlerocket/bottlerocket-x@2-1", "2-1", "bottlerocket-x")
+    assert [(c.change, c.name) for c in changes((plain, prefixed), (plain,))] == [("removed", "bottlerocket-x")]
+
+
 def test_versions_of_one_name_are_listed_by_their_order() -> None:
     old = tuple(one(f"pkg:cargo/x@{v}", v) for v in ("1.10.0", "1.9.0", "1.2.0"))
     (found,) = changes(old, (one("pkg:cargo/x@2.0.0", "2.0.0"),))
