@@ -39,7 +39,8 @@ def history(
 ) -> int:
     """Verdicts, scores, findings and the share of Rust over time; with --since, when a fact first changed.
 
-    `-o json` exports everything that is known of the target. `--prune` first, then the rest.
+    `-o json` exports everything that is known of the target: its scans, and when each of its facts changed (with
+    --since only of these). `--prune` first, then the rest.
     """
     from rocketaudit.cli.key_files import write_result
     from rocketaudit.source.store import open_store
@@ -75,7 +76,7 @@ def _target(store: Store, target: str, name: str, since: str | None, limit: int 
     if not records:
         known = ", ".join(one for one, _, _ in store.targets()[:10])
         raise SourceError(f"the store knows no target {target!r}", hint=f"it knows: {known}" if known else None)
-    changes = _changes(store, target, since)
+    changes = store.changes(target) if name == "json" and since is None else _changes(store, target, since)
     plotted = series(records)
     if name == "html":
         from rocketaudit.report.history_html import write_history_html

@@ -68,20 +68,21 @@ class Store:
         )
         return tuple(_record(target, row) for row in found)[::-1]
 
-    def changes(self, target: str, key: str) -> tuple[FactChange, ...]:
-        """When a fact came to be as it was, the oldest first; empty when it was never told."""
+    def changes(self, target: str, key: str | None = None) -> tuple[FactChange, ...]:
+        """When a fact came to be as it was, the oldest first; empty when it was never told. No key: of every fact."""
+        asked, values = ("", (target,)) if key is None else (" AND fact.key = ?", (target, key))
         found = self._read(
-            "SELECT scan.moment, scan.id, scan.digest, scan.version, fact.key, fact.plane, fact.scope, fact.state,"
+            "SELECT scan.moment, scan.id, scan.digest, scan.version, fact.key, fact.plane, fact.scope, fact.state,"  # noqa: S608
             " fact.value FROM fact JOIN target ON target.id = fact.target JOIN scan ON scan.id = fact.scan"
-            " WHERE target.name = ? AND fact.key = ? ORDER BY fact.plane, fact.scope, fact.scan",
-            (target, key),
+            f" WHERE target.name = ?{asked} ORDER BY fact.key, fact.plane, fact.scope, fact.scan",
+            values,
         )
         changes: list[FactChange] = []
-        seen: set[tuple[str, str]] = set()
+        seen: set[tuple[str, str, str]] = set()
         for moment, number, digest, version, name, plane, scope, state, value in found:
             fact = StoredFact(name, plane, scope, state, _value(value))
-            changes.append(FactChange(moment, number, digest, version, fact, (plane, scope) not in seen))
-            seen.add((plane, scope))
+            changes.append(FactChange(moment, number, digest, version, fact, (name, plane, scope) not in seen))
+            seen.add((name, plane, scope))
         return tuple(changes)
 
     def keys(self, target: str, pattern: str) -> tuple[str, ...]:

@@ -62,6 +62,17 @@ def test_json_exports_scans_and_changes(store: Path, capsys: pytest.CaptureFixtu
     assert [change["fact"]["value"] for change in document["changes"]] == ["1", "0"]
 
 
+def test_json_without_a_key_exports_every_fact_and_when_it_changed(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = json.loads(said(capsys, "node-1", "-o", "json"))
+    told = {(c["fact"]["key"], c["fact"]["plane"], c["fact"]["scope"]) for c in document["changes"]}
+    assert told == {(str(fact.key), fact.plane.value, fact.scope) for fact in set_fact(sound(), KEY, "1").facts}
+    assert [c["fact"]["value"] for c in document["changes"] if c["fact"]["key"] == KEY] == ["1", "0"]
+    firsts = [c for c in document["changes"] if c["first"]]
+    assert len(firsts) == len(told) == len(document["changes"]) - 1
+
+
 def test_html_holds_charts_and_no_script(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said(capsys, "node-1", "--since", KEY, "-o", "html=h.html")
     text = Path("h.html").read_text()
