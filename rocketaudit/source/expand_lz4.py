@@ -135,9 +135,13 @@ def _is_zero_block(reader: Reader, block: Lz4Block, zeros: frozenset[bytes]) -> 
 def _expand_in_order(reader: Reader, frame: Lz4Frame, out: SparseFile, start: int) -> int:
     """Linked blocks need the 64 KiB before them, and where short ones end is known only when they are decoded."""
     out.end = start
-    window = b""
+    window = data = b""
+    known: tuple[object, ...] | None = None  # what the last block was made from: runs of zeros repeat it
     for block in frame.blocks:
-        data = _decode(reader, block, b"" if frame.is_independent else window)
+        made_from = bytes(reader.read(block.offset, block.stored)), block.checksum, window
+        if made_from != known or block.is_raw:
+            data = _decode(reader, block, b"" if frame.is_independent else window)
+            known = None if block.is_raw else made_from
         out.append(data)
         window = (window + data)[-_WINDOW:] if len(data) < _WINDOW else data[-_WINDOW:]
     size = out.end - start

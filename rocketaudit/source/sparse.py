@@ -17,6 +17,8 @@ _ASK_SPACE_EVERY = 64 << 20
 _SPARE = 16 << 20
 _SHARE = 16  # of the budget's bytes may be written for an input of any size
 _RATIO = 64  # more than disks shrink by, but for their zeros
+_SHARE_OF_STREAM = 4  # of the budget's bytes may come out of a stream of any size, zeros included
+_RATIO_OF_STREAM = 256
 
 
 class SparseFile:
@@ -26,13 +28,18 @@ class SparseFile:
     (start, end, XXH32) that the packer noted of what was packed.
     """
 
-    __slots__ = ("_budget", "_folder", "_most", "_since_asked", "descriptor", "end", "problems", "stated")
+    __slots__ = (
+        "_budget", "_folder", "_most", "_most_streamed", "_since_asked", "_streamed", "descriptor", "end", "problems",
+        "stated",
+    )  # fmt: skip
 
     def __init__(self, folder: Path | None, budget: Budget, packed: int) -> None:
         self._folder = _default_folder() if folder is None else folder
         self._budget = budget
         self._since_asked = 0
         self._most = max(budget.max_bytes // _SHARE, _RATIO * packed)
+        self._most_streamed = max(budget.max_bytes // _SHARE_OF_STREAM, _RATIO_OF_STREAM * packed)
+        self._streamed = 0
         self.problems: list[str] = []
         self.stated: list[tuple[int, int, int]] = []
         self.end = 0
@@ -81,8 +88,14 @@ class SparseFile:
         self.end = max(self.end, offset + length)
 
     def append(self, data: Buffer) -> None:
-        """Count and write what a stream decoder gives next."""
+        """Count and write what a stream decoder gives next; BudgetError where a small file would take minutes."""
         self.count(len(data))
+        self._streamed += len(data)
+        if self._streamed > self._most_streamed:
+            raise BudgetError(
+                f"over {self._most_streamed} bytes come out of a stream that is far smaller",
+                hint="if that is right, allow four times as much with --limit bytes=N",
+            )
         self.put(self.end, data)
 
     def _write(self, offset: int, piece: memoryview) -> None:

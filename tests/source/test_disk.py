@@ -250,6 +250,18 @@ def test_small_file_may_not_fill_the_folder(suffix: str, workers: int, tmp_path:
         opened(tmp_path / "packed", budget=Budget(max_bytes=1024 * MIB), workers=workers)
 
 
+@pytest.mark.parametrize("suffix", ["zst", "xz"])
+def test_a_small_stream_may_not_give_zeros_for_minutes(suffix: str, tmp_path: Path) -> None:
+    with (tmp_path / "raw").open("wb") as file:
+        file.truncate(80 * MIB)
+    STREAMS[suffix](tmp_path / "raw", tmp_path / "packed")
+    with pytest.raises(BudgetError, match="come out of a stream that is far smaller"):
+        opened(tmp_path / "packed", budget=Budget(max_bytes=200 * MIB))
+    disk = opened(tmp_path / "packed", budget=Budget(max_bytes=400 * MIB))
+    assert disk.reader.size == 80 * MIB
+    disk.close()
+
+
 def test_endless_small_parts_end_with_a_bound(tmp_path: Path) -> None:
     import gzip
     import lzma

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from pathlib import Path
 
 import lz4.frame
@@ -103,6 +104,25 @@ def test_damage_among_linked_blocks_names_the_block(tmp_path: Path) -> None:
     (tmp_path / "packed").write_bytes(packed)
     assert run_fails("lz4", "-t", tmp_path / "packed")
     with pytest.raises(FormatError, match=rf"does not decode.*{block.offset}"):
+        opened(tmp_path / "packed")
+
+
+def test_a_run_of_equal_linked_blocks_is_decoded_once_and_each_checksum_compared(tmp_path: Path) -> None:
+    with (tmp_path / "raw").open("wb") as file:
+        file.write(b"head")
+        file.truncate(600 << 20)
+    run("lz4", "-q", "-BD", "-BX", "-B7", tmp_path / "raw", tmp_path / "packed")
+    began = time.process_time()
+    disk = opened(tmp_path / "packed")
+    assert time.process_time() - began < 0.8  # 1.3 s when each is decoded
+    assert (disk.reader.size, disk.check_content()) == (600 << 20, ())
+    disk.close()
+    packed = bytearray((tmp_path / "packed").read_bytes())
+    (frame,) = index_frames(BytesReader(bytes(packed)), Budget())
+    block = frame.blocks[90]
+    packed[block.offset + block.stored] ^= 1
+    (tmp_path / "packed").write_bytes(packed)
+    with pytest.raises(FormatError, match=rf"does not match its checksum.*{block.offset}"):
         opened(tmp_path / "packed")
 
 
