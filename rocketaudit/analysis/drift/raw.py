@@ -44,7 +44,14 @@ def compare_raw(sides: Sides, others: Sequence[Change]) -> Iterator[Change]:
 
 
 def _told(evidence: Evidence) -> dict[str, Fact]:
-    return {fact.key.subject[0]: fact for fact in evidence.facts if fact.key.namespace == RAW}
+    return {_name(fact, evidence.judged): fact for fact in evidence.facts if fact.key.namespace == RAW}
+
+
+def _name(fact: Fact, judged: str) -> str:
+    """The number of a partition, or "outside"; of what no collector makes, as a file may hold it, all there is."""
+    key = fact.key
+    is_made = len(key.subject) == 1 and key.attribute == "sha256" and fact.scope == judged
+    return key.subject[0] if is_made else f"{fact.scope}:{key}"
 
 
 def _names(sides: Sides, name: str) -> tuple[str, str]:

@@ -105,3 +105,14 @@ def test_a_node_is_not_compared_byte_by_byte_and_says_so() -> None:
     node = replace(SAME, target=replace(SAME.target, kind=TargetKind.NODE))
     (change,) = of_bytes(whole(), node)
     assert (change.judgement, change.decided_by) == (Judgement.CANNOT_SAY, "not-comparable")
+
+
+@pytest.mark.parametrize("key", ["raw:[]#sha256", "raw:#x", 'raw:["1","2"]', "raw:\u00b2#sha256", "raw:1#other"])
+def test_a_region_that_no_collector_names_is_compared_and_breaks_nothing(key: str) -> None:
+    """As a file may hold one."""
+    one, two = (
+        replace(whole(), facts=(*whole().facts, fact(key, value)), _facts={})  # type: ignore[arg-type]
+        for value in ("00" * 32, ("11",))
+    )
+    (change,) = judged(one, two).changes
+    assert change.judgement is Judgement.UNEXPECTED
