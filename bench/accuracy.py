@@ -9,15 +9,14 @@ from __future__ import annotations
 import argparse
 import os
 import struct
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
-from bench.elf_corpus import HOLDOUT, REPO, Labelled, fetch, read_list
+from bench.accuracy_page import page_lines
+from bench.elf_corpus import FRESH, HOLDOUT, REPO, Labelled, fetch, read_list
 from rocketaudit.formats.elf import read_elf
 from rocketaudit.model.binary import Binary
 
@@ -179,6 +178,14 @@ class Measured:
     def met(self) -> bool:
         return scored(self.whole).met() and scored(self.bare).met()
 
+    @property
+    def fetched(self) -> int:
+        return len(self.whole)
+
+    @property
+    def packages(self) -> int:
+        return len({(answer.file.origin, answer.file.package) for answer in self.whole})
+
     def sections(self, heading: str) -> list[str]:
         return [
             f"{heading} As packaged",
@@ -201,65 +208,12 @@ def measured(listed: Sequence[Labelled]) -> Measured:
     return Measured(len(listed), ask_all(there), ask_all(there, strip=True))
 
 
-def write_page(tuned: Measured, fresh: Measured) -> None:
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short=12", "HEAD"], cwd=REPO, capture_output=True, text=True, check=False
-    ).stdout.strip()
-    packages = len({(a.file.origin, a.file.package) for a in fresh.whole})
-    lines = [
-        "# How often `rocketaudit elf` is right",
-        "",
-        f"Measured {datetime.now(UTC):%Y-%m-%d} at commit {commit} by `make accuracy`.",
-        f"{len(tuned.whole)} of {tuned.listed} listed files could be fetched. The list is the tuning half: rules were",
-        "made with it in view, so only the half that was kept back decides. Files labelled ambiguous are left out;",
-        "files of several languages count only for “contains Rust”.",
-        "",
-        *tuned.sections("##"),
-        "## Packages that were not in view",
-        "",
-        f"{len(fresh.whole)} of {fresh.listed} files of {packages} packages that are not in the list above",
-        "(`bench/elf_holdout.csv`), of seven machines, labelled by Debian's build records (`Built-Using`), debtags and",
-        "the language that the project states. Those of Debian for x86-64 were chosen by a hash within each language.",
-        *FIRST_LOOK,
-        "",
-        *fresh.sections("###"),
-        *NOT_COVERED,
-    ]
-    PAGE.write_text("\n".join(lines) + "\n")
-
-
-# measured once, 2026-11-27, before anything was changed in their view; labels corrected where the package showed it
-FIRST_LOOK = (
-    "The rules of before (classifier 2026.11), which nobody had made with these files in view, reached: contains Rust",
-    "1.0 / 1.0; precision and recall of Rust and Go 1.0 / 1.0, C 0.987 / 1.0 (stripped 0.981 / 1.0), C++ 1.0 / 0.985",
-    "(stripped 1.0 / 0.974); none of 410 (stripped 372) answers of high confidence wrong. 34 of their labels were",
-    "wrong (debtags that say C++ of C programs, helpers in C inside other packages) and 4 could not be decided;",
-    "`truth` says why. Since then they have been in view too.",
-)
-NOT_COVERED = (
-    "## Not covered",
-    "",
-    (
-        "- Files that were built locally for the list (no package to fetch); `tests/formats/elf` builds its own: "
-        "prefer-dynamic, static, panic=abort, no_std, Rust inside C, C++ without RTTI, planted texts."
-    ),
-    "- Packages that the archives no longer hold in that version.",
-    "- Real Bottlerocket files: the list has none. Its build flags are simulated in tests.",
-    "- Packed files: the answer is `packed`, what is inside is not guessed.",
-    (
-        "- `no_std` Rust that can neither panic nor name a file, Zig libraries without its start-up code, assembler: "
-        "`unknown`, or with a C library `c`, of low confidence where unwind entries are missing, else medium."
-    ),
-    "- Shares by unwind tables are lower bounds: functions of panic=abort builds have no personality.",
-)
-
-
 def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sample", type=int, metavar="N", help="N files, print only")
     parser.add_argument("--offline", action="store_true", help="measure what is cached")
     asked = parser.parse_args(words)
-    lists = [[file for file in read_list() if file.origin != "local"], read_list(HOLDOUT)]
+    lists = [[file for file in read_list() if file.origin != "local"], read_list(HOLDOUT), read_list(FRESH)]
     chosen = [sample(files, asked.sample) if asked.sample else files for files in lists]
     if not asked.offline:
         for files in chosen:
@@ -271,7 +225,7 @@ def main(words: list[str]) -> int:
     for one in found:
         print("\n".join(one.sections("##")))
     if not asked.sample:
-        write_page(*found)
+        PAGE.write_text("\n".join(page_lines(*found)) + "\n")
         print(f"wrote {PAGE.relative_to(REPO)}")
     return 0 if all(one.met() for one in found) else 1
 

@@ -7,7 +7,8 @@ from collections import Counter
 import pytest
 
 from bench.accuracy import ask_all, hard_cases, sample, scored
-from bench.elf_corpus import HOLDOUT, Labelled, fetch, read_list
+from bench.accuracy_page import TESTS, UNDECIDED
+from bench.elf_corpus import FRESH, HOLDOUT, REPO, Labelled, fetch, read_list
 from tests.support import shared_data
 
 SAMPLE = 60
@@ -40,3 +41,17 @@ def test_the_second_list_holds_no_package_of_the_first() -> None:
     assert not first & {(file.origin.split("-")[0], file.package) for file in second}
     assert len({file.sha256 for file in second}) == len(second) > 600
     assert len({(file.origin, file.package) for file in second}) > 400
+
+
+def test_the_third_list_holds_no_package_of_the_others() -> None:
+    third = read_list(FRESH)
+    known = {file.package for file in (*read_list(shared_data("elf_corpus_tune.csv")), *read_list(HOLDOUT))}
+    assert not known & {file.package for file in third}
+    assert len({(file.origin, file.package) for file in third}) > 400
+    assert {file.label for file in third} == {"rust", "c", "c++", "go"}
+
+
+def test_each_kind_of_file_that_stays_undecided_is_held_by_a_test() -> None:
+    for _, _, test in UNDECIDED:
+        file, name = test.split("::")
+        assert f"def {name}(" in (REPO / TESTS / file).read_text(), test
