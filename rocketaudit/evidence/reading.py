@@ -120,8 +120,13 @@ def _in_one_piece(fs: FileSystem, node: Node) -> memoryview | None:
 def _read_large(
     fs: FileSystem, node: Node, pieces: Iterator[bytes | memoryview], named: Named, wants: Wants
 ) -> FileRead:
-    """As any program, but with its code left out of memory where nobody looks at it."""
+    """As any program, but mapped, or with its code left out of memory where nobody looks at it."""
     digests = _Digests(wants)
+    find: Callable[[Node], memoryview | None] | None = getattr(fs, "joined", None)
+    if find is not None and (mapped := find(node)) is not None:
+        for piece in pieces:
+            digests.take(piece)
+        return _looked_into(mapped, Named(named.scope, named.path, *digests.found()), wants)
     first = next(pieces)
     program = Codeless(node.size)
     program.plan(first, lambda offset, length: fs.read(node, offset, length))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Protocol
 
@@ -10,6 +10,8 @@ from rocketaudit.errors import TruncatedError
 from rocketaudit.model.records import dataclass
 
 Buffer = bytes | bytearray | memoryview
+MOST_JOINED = 4096  # parts of a view that is mapped of them: a process has 65,530 maps
+Part = tuple[int | None, int]  # where bytes lie, and how many; None: they are zero, and lie nowhere
 _MOST_STORED = 1 << 20  # ranges that are counted, a second's work
 
 
@@ -41,6 +43,17 @@ def stored_bytes(reader: Reader) -> int:
     """How many bytes of a reader may be other than zero: its size where size costs nothing."""
     found = islice(stored_extents(reader, 0, reader.size), _MOST_STORED)
     return sum(finish - begin for begin, finish in found)
+
+
+def joined(reader: Reader, parts: Sequence[Part]) -> memoryview | None:
+    """Parts one behind the other as one view, with nothing copied; None where the reader cannot give that."""
+    if isinstance(reader, Window):
+        if any(offset is not None and not 0 <= offset <= reader.length - length for offset, length in parts):
+            return None
+        start = reader.start
+        return joined(reader.whole, [(None if at is None else start + at, length) for at, length in parts])
+    join: Callable[[Sequence[Part]], memoryview | None] | None = getattr(reader, "joined", None)
+    return None if join is None else join(parts)
 
 
 def knows_holes(reader: Reader) -> bool:

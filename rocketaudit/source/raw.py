@@ -7,11 +7,12 @@ import hashlib
 import mmap
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rocketaudit.errors import SourceError, TruncatedError
 from rocketaudit.model.disk import Problem
+from rocketaudit.model.reader import Part
 from rocketaudit.model.records import dataclass
 
 _KEEP_RESIDENT = 24 << 20
@@ -95,6 +96,14 @@ class RawFile:
             self._map.madvise(mmap.MADV_DONTNEED)
             self._touched = length
         return view[offset : offset + length]
+
+    def joined(self, parts: Sequence[Part]) -> memoryview | None:
+        """Parts one behind the other as one view; None where they are no whole pages, or nothing is mapped."""
+        if self._map is None:
+            return None
+        from rocketaudit.source.joined_map import join  # and ctypes
+
+        return join(self.descriptor, self.size, parts)
 
     def stored_extents(self, start: int, end: int) -> Iterator[tuple[int, int]]:
         """Ranges (start, end) that are not holes of a sparse file."""

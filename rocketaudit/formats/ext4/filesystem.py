@@ -21,7 +21,7 @@ from rocketaudit.formats.ext4.superblock import parse_superblock, uuid_text
 from rocketaudit.formats.ext4.volume import Volume
 from rocketaudit.model.budget import Budget
 from rocketaudit.model.filesystem import BadNode, Extent, FileType, Node, Region
-from rocketaudit.model.reader import Reader, stored_bytes
+from rocketaudit.model.reader import MOST_JOINED, Part, Reader, joined, stored_bytes
 
 _ROOT_INODE = 2
 _DIRECTORY = FileType.DIRECTORY
@@ -128,17 +128,32 @@ class Ext4:
         inode = refuse_encrypted(node)
         if inode.flags & FLAG_INLINE_DATA or not isinstance(self._reader.read(0, 0), memoryview):
             return None
-        start = end = -1
-        for extent in self._extents_from(node, 0):
-            if extent.physical is None or (end >= 0 and extent.physical != end):
-                return None
-            start = extent.physical if start < 0 else start
-            end = extent.physical + extent.length
-        if end - start != node.size or not node.size:
+        pieces = self._parts(node, 1)
+        if pieces is None or pieces[0][0] is None:
             return None
         self._budget.give(node.size)
-        view = self._reader.read(start, node.size)
+        view = self._reader.read(pieces[0][0], node.size)
         return view if isinstance(view, memoryview) else None
+
+    def joined(self, node: Node) -> memoryview | None:
+        """As `in_one_piece`, of several parts that can be mapped one behind the other; `chunks` counts its bytes."""
+        if refuse_encrypted(node).flags & FLAG_INLINE_DATA:
+            return None
+        parts = self._parts(node, MOST_JOINED)
+        return None if parts is None else joined(self._reader, parts)
+
+    def _parts(self, node: Node, most: int) -> list[Part] | None:
+        """A file's parts, those that follow each other on the disk as one; None where there are more than `most`."""
+        found: list[Part] = []
+        for extent in self._extents_from(node, 0):
+            offset, length = found[-1] if found else (None, 0)
+            if offset is not None and offset + length == extent.physical:
+                found[-1] = offset, length + extent.length
+            elif len(found) < most:
+                found.append((extent.physical, extent.length))
+            else:
+                return None
+        return found if node.size and sum([length for _, length in found]) == node.size else None
 
     def read(self, node: Node, offset: int, length: int) -> bytes:
         """Up to `length` bytes from `offset`; BudgetError when that is more than one read may hold."""
