@@ -34,14 +34,15 @@ def _collect(source: Source, wants: Wants) -> Iterator[Seen]:
     left = MAX_BYTES
     covered = _behind_trees(disk)
     regions: list[tuple[str, str, list[Range]]] = [
-        (str(one.number), one.scope, [(one.start, one.start + one.length)])
+        (str(one.number), one.scope, [(one.start, min(one.start + one.length, reader.size))])  # what there is of it
         for one in disk.partitions
-        if one.content not in (Content.BLANK, Content.UNREAD) and one.number not in covered
+        if one.content is not Content.BLANK and one.number not in covered and one.start < reader.size
     ]
     if disk.table.kind is not TableKind.NONE:
         regions.append((OUTSIDE, "", list(_outside(disk, reader.size))))
     for name, scope, ranges in regions:
-        key, place = Key(RAW, (name,), "sha256"), Locator(source.target.name, scope, offset=min(ranges)[0])
+        first = ranges[0][0] if ranges else 0
+        key, place = Key(RAW, (name,), "sha256"), Locator(source.target.name, scope, offset=first)
         try:
             value, count = _digest(reader, ranges, left, source.budget)
             left -= count

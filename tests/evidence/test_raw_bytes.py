@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import subprocess
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from rocketaudit.audit import Looking, look
 from rocketaudit.cli.running import read_benchmarks
+from rocketaudit.errors import RocketauditError
 from rocketaudit.evidence import raw_bytes
 from rocketaudit.model.fact import Fact, State
 from tests.analysis.drift.image_mutations import Disk
@@ -57,6 +59,40 @@ def test_what_is_compared_field_by_field_is_left_out(small_ext4_image: Built, tm
     assert {name for name, value in values(disk.path).items() if value != values(small_ext4_image.path)[name]} == {
         "outside"
     }
+
+
+def table_with(path: Path, *entries: tuple[int, int, int], size: int = 4 << 20) -> Path:
+    """A disk with a DOS table of (kind, first sector, sectors)."""
+    sector = bytearray(512)
+    for number, (kind, first, count) in enumerate(entries):
+        struct.pack_into("<BBBBBBBBII", sector, 446 + 16 * number, 0, 0, 2, 0, kind, 255, 255, 255, first, count)
+    sector[510:] = b"\x55\xaa"
+    with path.open("wb") as file:
+        file.write(sector)
+        file.truncate(size)
+    return path
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [(0x83, 0, 8192)],  # all of the disk, and the table itself
+        [(0x83, 1, 0xFFFFFFFF)],  # far beyond its end
+        [(0x83, 64, 64), (0x83, 32, 8000), (0x83, 100, 2)],  # one in another
+        [(0x83, 9000, 64)],  # behind its end
+        [(0x83, 64, 0)],
+    ],
+)
+def test_a_table_that_lies_costs_a_region_and_no_crash(tmp_path: Path, entries: list[tuple[int, int, int]]) -> None:
+    disk = table_with(tmp_path / "disk.img", *entries)
+    try:
+        before = values(disk)
+    except RocketauditError:
+        return  # no image that anybody opens
+    with disk.open("r+b") as file:
+        file.seek(10)
+        file.write(b"boot code")
+    assert values(disk) != before
 
 
 def test_more_than_the_bound_is_unread_and_not_the_same(
