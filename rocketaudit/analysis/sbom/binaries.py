@@ -101,7 +101,9 @@ def _properties(binary: Binary, owner: Owner | None) -> Iterator[tuple[str, str]
 
 def _contents(evidence: Evidence, binary: Binary) -> Iterator[Component]:
     where = (Locator(evidence.target.name, binary.scope, binary.path),)
-    yield from (_crate(crate, where) for crate in binary.crates)
+    for crate in binary.crates:
+        if crate.source != "std":  # part of Rust's library, which has no list of its own
+            yield _crate(crate, where)
     yield from go_components(binary, where)
 
 

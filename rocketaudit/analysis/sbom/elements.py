@@ -20,7 +20,7 @@ _ORDER = (NTIA, CISA_DRAFT, CISA, BSI)
 MAX_EXAMPLES = 3
 _STATE_IT = "nobody stated it: [sbom] in the policy file"
 _STATE_OF_IT = "[[sbom.component]] in the policy file can state it"
-_NO_VERSION = "import paths of licence texts, and archives that state nothing, have none"
+_NO_VERSION = "import paths of licence texts, archives that state nothing, and Go modules of a checkout have none"
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,13 +36,15 @@ class MainVersion:
 
 
 def go_components(binary: Binary, where: tuple[Locator, ...]) -> Iterator[Component]:
-    """Everything of Go inside one program."""
+    """Everything of Go inside one program.
+
+    One that was built without modules (GOPATH) has no main module: its main package is a property of the file.
+    """
     toolchain = _TOOLCHAIN.match(binary.go_version or "")
     if toolchain is not None:
         yield _library(toolchain[1], where)
-    main = _main(binary, where)
-    if main is not None:
-        yield main
+    if binary.go_module is not None:
+        yield _main(binary.go_module, binary.go_stated, where)
     for module in binary.go_modules:
         yield _linked(module, where, is_stated=binary.go_version is not None)
 
@@ -98,7 +100,10 @@ def _is_in(package: str, module: str) -> bool:
 
 
 def _library(version: str, where: tuple[Locator, ...]) -> Component:
-    """Go's own library, which is in every program; Syft, Trivy and OSV match its advisories by the name "stdlib"."""
+    """Go's own library, which is in every program; Syft, Trivy and OSV match its advisories by the name "stdlib".
+
+    No image carries Go's LICENSE file, but it is known: the same licence and authors since the first release.
+    """
     return Component(
         ref=f"go:stdlib@{version}",
         kind="library",
@@ -109,19 +114,14 @@ def _library(version: str, where: tuple[Locator, ...]) -> Component:
         where=where,
         found_by="go-buildinfo",
         description="standard library of Go",
+        licences=("BSD-3-Clause",),
+        copyright="Copyright 2009 The Go Authors",
+        properties=(("rocketaudit:licence-from", "the LICENSE file of Go, go.dev/LICENSE"),),
     )
 
 
-def _main(binary: Binary, where: tuple[Locator, ...]) -> Component | None:
-    """The main module; where none is named (built without modules), the main package by its import path."""
-    module, package = binary.go_module, binary.go_main or ""
-    if module is None:
-        if "." not in package.partition("/")[0]:  # "command-line-arguments", "cmd/go": no path of anybody's module
-            return None
-        module = GoModule(package, "", None, None)
-        said = MainVersion("", "built without modules: the build information names the main package only")
-    else:
-        said = main_version(module, binary.go_stated)
+def _main(module: GoModule, stated: tuple[tuple[str, str], ...], where: tuple[Locator, ...]) -> Component:
+    said = main_version(module, stated)
     made = _component(module.path, said.version, module.sum, where)
     how = "rocketaudit:version-from" if said.version else "rocketaudit:version-unknown"
     properties = ((how, said.why),) if said.why else ()

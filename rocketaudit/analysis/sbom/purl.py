@@ -10,7 +10,7 @@ from rocketaudit.model.package import Package
 
 _HOST = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}")  # golang.org/x/mod/module: CheckPath
 PURL_TYPES = ("rpm", "bottlerocket")
-_PUBLIC = frozenset({"crates.io", "registry", "std", "toolchain", "unknown"})
+_PUBLIC = frozenset({"crates.io", "registry", "toolchain", "unknown"})
 
 
 def package_version(package: Package) -> str:

@@ -184,9 +184,12 @@ def test_modules_of_programs_of_distributions_are_those_that_go_itself_names(pro
         pytest.skip(f"{program} is not installed")
     binary, ours = stated_by_us(Path(found))
     assert ours == stated_by_go(Path(found))
-    main = main_of(binary)
-    assert main.name == (binary.go_module.path if binary.go_module else binary.go_main)
-    assert main.version or ("rocketaudit:version-unknown" in dict(main.properties))
+    if binary.go_module is None:
+        assert binary.go_main
+        assert [component.name for component in go_components(binary, ())] == ["stdlib"]
+    else:
+        assert main_of(binary).name == binary.go_module.path
+        assert main_of(binary).version or "rocketaudit:version-unknown" in dict(main_of(binary).properties)
 
 
 @pytest.mark.parametrize("name", WAYS)
