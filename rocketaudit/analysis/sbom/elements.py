@@ -90,7 +90,8 @@ def _components(parts: Sequence[Component]) -> Iterator[Element]:
     for standard in (NTIA, CISA_DRAFT, CISA):
         yield _count(standard, "supplier or producer", parts, lambda part: bool(part.supplier), no_supplier)
         yield _count(standard, "name", parts, lambda part: bool(part.name))
-        yield _count(standard, "version", parts, lambda part: bool(part.version), _NO_VERSION)
+        unknown = "" if standard == NTIA else "version"
+        yield _count(standard, "version", parts, lambda part: bool(part.version), _NO_VERSION, unknown=unknown)
         yield _count(standard, "unique identifiers", parts, identified, "source packages and local code have none")
         yield _count(standard, "dependency relationship", parts, related, "nothing holds it and nothing needs it")
     for standard in (CISA_DRAFT, CISA):

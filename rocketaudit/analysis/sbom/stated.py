@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import translate
 
+from rocketaudit.analysis.sbom.files import changed_at
 from rocketaudit.analysis.sbom.system import OS_REF, os_value
 from rocketaudit.formats.spdx_expression import is_expression, joined
 from rocketaudit.formats.statement_value import fill, is_email, is_url
@@ -37,9 +38,20 @@ def with_stated(
             packages[component.ref] = known
     for component in components:
         if component.ref in packages:
-            yield _with_unknowns(packages[component.ref])
+            yield _with_unknowns(_dated(packages[component.ref], evidence))
         else:
             yield _file(component, packages.get(component.parent), matching)
+
+
+def _dated(component: Component, evidence: Evidence) -> Component:
+    """A main package without a version is its program: it has the time of that file's last change, as the file has."""
+    if component.version or ("rocketaudit:go-main-module", "true") not in component.properties:
+        return component
+    times = {changed_at(evidence.file(where.path, where.partition or "")) for where in component.where} - {""}
+    if not times:
+        return component
+    said = ("rocketaudit:version-from", "last change of its program (BSI TR-03183-2, 5.2.2)")
+    return replace(component, version=max(times), properties=(*component.properties, said))
 
 
 def _with_unknowns(component: Component) -> Component:
@@ -49,6 +61,8 @@ def _with_unknowns(component: Component) -> Component:
         no_digest = "the inventory states no digest of its RPM"
         reason = no_digest if component.found_by == "inventory" else "no file of its own lies in the image"
         said.append((UNKNOWN, f"hash: {reason}"))
+    if not component.version:
+        said.append((UNKNOWN, "version: neither the image nor the build states one"))
     if not component.licences:
         said.append((UNKNOWN, "licence: no licence text of the image names it"))
     return replace(component, properties=(*component.properties, *said)) if said else component

@@ -167,3 +167,15 @@ def test_every_value_of_the_example_says_where_it_comes_from() -> None:
     assert all(len(one.basis.split()) > 4 for one in policy.sbom_components)
     invented = [one for one in policy.sbom_components if "example.org" in " ".join(one.values.values())]
     assert all(one.basis.startswith("our own statement") for one in invented)
+
+
+def test_a_main_package_without_a_version_has_the_time_of_its_program_and_a_module_without_one_says_so() -> None:
+    program = binary("/usr/bin/shim", go_version="go1.19.8", go_main="example.com/shim")
+    texts = fact("attribution", "host", {"vendor/gopkg.in/yaml.v3": "MIT"})
+    found = stated(value=evidence(binaries=(program,), facts=(texts,)))
+    main, module = found["go:example.com/shim@"], found["go:gopkg.in/yaml.v3@"]
+    assert main.version == "2023-11-14T22:13:20Z"
+    assert "@" not in main.purl
+    assert ("rocketaudit:version-from", "last change of its program (BSI TR-03183-2, 5.2.2)") in main.properties
+    assert module.version == ""
+    assert ("rocketaudit:unknown", "version: neither the image nor the build states one") in module.properties
