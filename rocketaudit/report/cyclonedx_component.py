@@ -55,6 +55,9 @@ class Form:
 PLAIN = Form()
 
 
+_BUILD = ("rocketaudit:crate-kind", "build")  # used to build, and not reachable at run time
+
+
 def component_object(component: Component, form: Form = PLAIN) -> dict[str, Any]:
     """The object with every field that the component states."""
     out: dict[str, Any] = {
@@ -76,6 +79,7 @@ def component_object(component: Component, form: Form = PLAIN) -> dict[str, Any]
     members = {
         "version": shorten(component.version, 1024),
         "description": component.description,
+        "scope": "excluded" if _BUILD in component.properties else "",
         "hashes": hashes,
         "licenses": licences,
         "copyright": component.copyright,

@@ -153,7 +153,11 @@ def test_documents_of_any_format_are_compared_with_the_target_that_they_are_of(
     assert main(["sbom", "diff", str(evidence_file), str(names["cyclonedx"])]) == 3
     names["cyclonedx"].write_text('{"bomFormat": "CycloneDX", "components": [{}]}')
     assert main(["sbom", "diff", str(evidence_file), str(names["cyclonedx"])]) == 3
-    assert b"has no name" in capsysbinary.readouterr().err
+    said = capsysbinary.readouterr().err
+    assert b"has no name" in said
+    assert b"a.json" in said
+    names["spdx"].write_bytes(b"\xef\xbb\xbf" + names["spdx"].read_bytes())
+    assert main(["sbom", "diff", str(evidence_file), str(names["spdx"])]) == 0
 
 
 def test_two_bills_of_materials_are_compared(

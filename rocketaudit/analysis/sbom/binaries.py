@@ -16,6 +16,8 @@ from rocketaudit.model.component import Component
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.fact import Locator
 
+ONLY_BUILT = ("rocketaudit:crate-kind", "build")  # of a crate that ran at build time: a macro, a build script
+
 
 def binary_components(
     evidence: Evidence, owner_of: Mapping[str, Owner], parents: Mapping[str, Component]
@@ -32,7 +34,7 @@ def binary_components(
         contents = list(_contents(evidence, binary))
         for component in contents:
             surest = inside.setdefault(component.ref, component)
-            if component.confidence > surest.confidence:
+            if _weight(component) > _weight(surest):
                 inside[component.ref] = component
             places.setdefault(component.ref, {}).update(dict.fromkeys(component.where))
         libraries = (file_ref(path) for path in resolve_needed(evidence, binary) if path in known)
@@ -40,6 +42,11 @@ def binary_components(
         yield _file(evidence, binary, owner_of.get(binary.path), parents.get(binary.path), depends)
     for ref, component in inside.items():
         yield replace(component, where=tuple(places[ref]))
+
+
+def _weight(component: Component) -> tuple[float, bool]:
+    """Which of two statements about one thing counts: the surer, and what runs before what only built."""
+    return component.confidence, ONLY_BUILT not in component.properties
 
 
 def _file(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from packageurl import PackageURL
 
 from rocketaudit.model.package import Package
 
 _HOST = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}")  # golang.org/x/mod/module: CheckPath
+MAX_KEPT = 20_000  # one crate may be in every program
 PURL_TYPES = ("rpm", "bottlerocket")
 _PUBLIC = frozenset({"crates.io", "registry", "toolchain", "unknown"})
 
@@ -40,11 +42,13 @@ def system_purl(os_id: str, version: str, arch: str) -> str:
     return make_purl("generic", None, os_id, version, {"arch": arch}) if os_id and version else ""
 
 
+@lru_cache(MAX_KEPT)
 def crate_purl(name: str, version: str, source: str) -> str:
     """pkg:cargo of a crate; only crates of a public registry get one, since a local name proves nothing."""
     return make_purl("cargo", None, name, version, {}) if source in _PUBLIC else ""
 
 
+@lru_cache(MAX_KEPT)
 def go_purl(path: str, version: str) -> str:
     """pkg:golang of a module; "" for what is not a module of the public name space (the main module, "(devel)")."""
     if not _HOST.fullmatch(path.partition("/")[0]):

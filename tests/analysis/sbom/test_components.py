@@ -11,6 +11,7 @@ from rocketaudit.model.component import Component
 from rocketaudit.model.evidence import Evidence
 from rocketaudit.model.filesystem import FileType
 from rocketaudit.report.cyclonedx_completeness import compositions
+from rocketaudit.report.cyclonedx_component import component_object
 from tests.analysis.made import binary, crate, evidence, fact, module, os_release, package, record
 from tests.report.samples import ordinary
 
@@ -248,6 +249,16 @@ def test_every_crate_that_the_build_states_is_there_and_local_code_has_no_packag
         "crate:serde@1.0.229#git": "",
     }
     assert ("rocketaudit:crate-root", "true") in found["crate:me@1.0.0#local"].properties
+
+
+def test_a_crate_that_one_program_runs_and_another_only_builds_with_counts_as_run() -> None:
+    built, run = crate("syn", "2.0.0", "dep-v0", kind="build"), crate("syn", "2.0.0", "dep-v0")
+    only = crate("cc", "1.0.0", "dep-v0", kind="build")
+    for first, second in ((built, run), (run, built)):
+        value = evidence(binaries=(binary("/usr/bin/a", crates=(first, only)), binary("/usr/bin/b", crates=(second,))))
+        found = by_ref(value)
+        assert component_object(found["crate:syn@2.0.0"]).get("scope") is None
+        assert component_object(found["crate:cc@1.0.0"])["scope"] == "excluded"
 
 
 def test_a_program_that_was_built_without_modules_names_none_and_its_list_is_not_called_complete() -> None:
