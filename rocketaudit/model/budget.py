@@ -66,6 +66,7 @@ class Budget:
     _row: int = 0
     _look_at: int = 0
     _look_at_stored: int = 0
+    _look_at_holes: int = 0
 
     def __post_init__(self) -> None:
         if self.started < 0:
@@ -77,7 +78,7 @@ class Budget:
         if self.spent_bytes >= self._look_at:
             total, most = self._total(0, self.spent_bytes), self._most_produced()
             if total > most:
-                raise BudgetError(f"more than {most} bytes produced in this scan")
+                raise BudgetError(f"more than {most} bytes produced in this scan", hint=self._hint(most))
             self._look_at = self.spent_bytes + self._step(most - total)
 
     def allow(self, size: int) -> None:
@@ -92,6 +93,11 @@ class Budget:
             return self.max_bytes
         return min(self.max_bytes, self.before + max(self.max_bytes // _SMALL, _PACKED * self.opened))
 
+    def _hint(self, most: int) -> str:
+        if most >= self.max_bytes:
+            return ""
+        return f"if that is right, --limit bytes=N allows more: N // {_SMALL} at least"
+
     def give(self, count: int) -> None:
         """Account for `count` bytes of a file given out as they lie on the disk, which many files may share.
 
@@ -103,19 +109,23 @@ class Budget:
             if total > most:
                 self.stored -= count
                 self._total(1, self.stored)
-                raise BudgetError(f"{count} bytes of a file, more than {most} bytes of files in this scan")
+                what = f"{count} bytes of a file, more than {most} bytes of files in this scan"
+                raise BudgetError(what, hint=self._hint(most))
             self._look_at_stored = self.stored + self._step(most - total)
 
     def skip(self, count: int) -> None:
         """Account for `count` zeros of a file that are not stored; what does not fit is refused and not counted."""
-        total = self._total(2, self.holes) + count
-        if total > self.max_holes:
-            raise BudgetError(
-                f"a hole of {count} bytes, more than {self.max_holes} bytes of holes in this scan",
-                hint="if a sparse file may be that large, allow it with --limit holes=N",
-            )
         self.holes += count
-        self._total(2, self.holes)
+        if self.holes >= self._look_at_holes:
+            total = self._total(2, self.holes)
+            if total > self.max_holes:
+                self.holes -= count
+                self._total(2, self.holes)
+                raise BudgetError(
+                    f"a hole of {count} bytes, more than {self.max_holes} bytes of holes in this scan",
+                    hint="if a sparse file may be that large, allow it with --limit holes=N",
+                )
+            self._look_at_holes = self.holes + self._step(self.max_holes - total)
 
     def share(self, table: memoryview, row: int, rows: int) -> None:
         """From now on count together with others: `table` holds three numbers of 8 bytes for each of `rows` processes.
@@ -125,7 +135,7 @@ class Budget:
         self._table, self._row = table[: COLUMNS * rows], row
         if row:
             self.spent_bytes = self.stored = self.holes = 0
-        self._look_at = self._look_at_stored = 0
+        self._look_at = self._look_at_stored = self._look_at_holes = 0
         self._total(0, self.spent_bytes)
         self._total(1, self.stored)
         self._total(2, self.holes)
