@@ -9,8 +9,9 @@ import re
 import struct
 import sys
 from collections.abc import Iterable
+from functools import lru_cache
 from itertools import accumulate
-from operator import itemgetter
+from operator import itemgetter, sub
 
 from rocketaudit.formats.elf.header import PT_GNU_EH_FRAME, ElfFile
 from rocketaudit.model.records import dataclass
@@ -22,7 +23,6 @@ USUAL_HEADER = b"\x01\x1b\x03\x3b"  # version 1, pcrel|sdata4, udata4, datarel|s
 
 _PC_RELATIVE_4 = 0x1B  # DW_EH_PE_pcrel | DW_EH_PE_sdata4, what compilers use
 _MULTIPLES_OF_FOUR = bytes(range(0, 256, 4))
-_RUN = re.compile(rb"(.)\1*", re.DOTALL)
 _FIXED = {0x2: "H", 0x3: "I", 0x4: "Q", 0xA: "h", 0xB: "i", 0xC: "q"}
 
 Run = tuple[int | None, int, int]  # personality slot, functions that follow each other, bytes of their code
@@ -87,8 +87,10 @@ def sorted_runs(elf: ElfFile, region: tuple[int, int, int]) -> list[Run] | None:
         found = table.runs(bytes(raw[start : min(start + 8 * BLOCK, 12 + 8 * count)]), base)
         if found is None:
             return None
+        if runs and runs[-1][0] == found[0][0]:
+            found[:1] = joined((runs.pop(), found[0]))
         runs += found
-    return joined(runs)
+    return runs
 
 
 class _Table:
@@ -103,24 +105,28 @@ class _Table:
         self.codes: dict[int, int] = {}  # of the personality of each CIE, by where it starts
         self.slots: list[int | None] = []
 
-    def runs(self, rows: bytes, base: int) -> Iterable[Run] | None:
-        """The runs of some rows of the sorted table, None when one is not of the usual form.
+    def runs(self, rows: bytes, base: int) -> list[Run] | None:
+        """The runs of some rows of the sorted table, no two of one personality behind each other; None when a row is
+        not of the usual form.
 
         What is done for each of 150,000 functions is left to C: `itemgetter` and `map` over columns.
         """
         if rows[4::8].translate(None, _MULTIPLES_OF_FOUR):
             return None
-        places = [base + relative >> 2 for relative in memoryview(rows).cast("i")[1::2].tolist()]
-        if min(places) < 0 or max(places) >= len(self.sizes):
+        relatives = memoryview(rows).cast("i")[1::2].tolist()
+        if base + min(relatives) < 0 or base + max(relatives) >> 2 >= len(self.sizes):
             return None
-        column = itemgetter(*places, 0)
-        starts = [4 * place + 4 - parent for place, parent in zip(places, column(self.parents), strict=False)]
-        if not all(start in self.codes or self._learn(start) for start in set(starts)):
+        column = itemgetter(*[base + relative >> 2 for relative in relatives], 0)
+        distances = list(map(sub, relatives, column(self.parents)))  # of the CIEs, from four bytes behind the base
+        starts = {distance: base + 4 + distance for distance in set(distances)}
+        if not all(start in self.codes or self._learn(start) for start in starts.values()):
             return None
+        codes = {distance: self.codes[start] for distance, start in starts.items()}
         until = [0, *accumulate(column(self.sizes)[:-1])]
-        matches = _RUN.finditer(bytes(map(self.codes.__getitem__, starts)))
-        spans = ((match[0][0], *match.span()) for match in matches)
-        return [(self.slots[code], end - start, until[end] - until[start]) for code, start, end in spans]
+        letters = bytes(map(codes.__getitem__, distances))
+        spans = [match.span() for match in _same(len(self.slots)).finditer(letters)]
+        slots = self.slots
+        return [(slots[letters[start]], end - start, until[end] - until[start]) for start, end in spans]
 
     def _learn(self, start: int) -> bool:
         """Read one CIE; False when it is none of the usual form, or has the 256th personality."""
@@ -133,6 +139,12 @@ class _Table:
             self.slots.append(cie.personality)
         self.codes[start] = self.slots.index(cie.personality)
         return len(self.slots) <= 256
+
+
+@lru_cache(maxsize=256)
+def _same(count: int) -> re.Pattern[bytes]:
+    """Letters below `count` that repeat: alternatives are twice as fast as a reference back to the first one."""
+    return re.compile(b"|".join([re.escape(bytes([letter])) + b"+" for letter in range(count)]))
 
 
 def functions(elf: ElfFile, region: tuple[int, int, int]) -> list[tuple[int, int, int | None]]:
