@@ -11,7 +11,7 @@ from itertools import chain
 
 from rocketaudit.errors import FormatError
 from rocketaudit.evidence.codeless import Codeless
-from rocketaudit.formats.containers.sniff import name_embedded_image
+from rocketaudit.formats.containers.sniff import EMBEDDED_FROM, name_embedded_image
 from rocketaudit.formats.elf import Named, read_elf
 from rocketaudit.formats.stated_package import limit_of, parse_stated
 from rocketaudit.model import bytepath
@@ -61,7 +61,7 @@ def read_file(fs: FileSystem, node: Node, scope: str, path: str, wants: Wants) -
     try:
         pieces = iter(fs.chunks(node))
         first = next(pieces, b"")
-        head = bytes(first[:8192])
+        head = bytes(first[:MAX_SHEBANG])
         if head.startswith(b"\x7fELF") and wants.binaries:
             return _read_program(fs, first, pieces, node, scope, path, wants)
         stated = None
@@ -69,13 +69,13 @@ def read_file(fs: FileSystem, node: Node, scope: str, path: str, wants: Wants) -
             data = first if len(first) == node.size else _gather(chain((first,), pieces), node.size)[0]
             stated = _stated(path, data)
             first, pieces = data, iter(())
-        sha256, sha512 = _digest(chain((first,), pieces), wants)
+        sha256, sha512 = _digest(first, pieces, wants)
     except FormatError as error:
         return FileRead(unread=str(error))
     if head.startswith(b"#!"):
         return FileRead(sha256, sha512, "script", _interpreter(head), stated=stated)
-    is_image = bool(name_embedded_image(head, node.size))
-    return FileRead(sha256, sha512, "image" if is_image else "", stated=stated)
+    is_image = node.size >= EMBEDDED_FROM and bool(name_embedded_image(bytes(first[:8192]), node.size))
+    return FileRead(sha256, sha512, "image" if is_image else "", None, None, None, stated)
 
 
 def _stated(path: str, data: bytes | memoryview) -> StatedPackages | None:
@@ -96,7 +96,7 @@ def _read_program(
     wants: Wants,
 ) -> FileRead:
     if node.size > MAX_ELF:
-        sha256, sha512 = _digest(chain((first,), rest), wants)
+        sha256, sha512 = _digest(first, rest, wants)
         reason = f"{node.size} bytes: programs over {MAX_ELF} are not looked into"
         return FileRead(sha256, sha512, "elf", unread=reason)
     if node.size > MUCH:
@@ -219,13 +219,19 @@ def _gather(pieces: Iterable[bytes | memoryview], size: int) -> tuple[memoryview
     return room.gather(pieces, size)
 
 
-def _digest(pieces: Iterable[bytes | memoryview], wants: Wants) -> tuple[str | None, str | None]:
-    digests = _Digests(wants)
-    if wants.digests:
-        for piece in pieces:
-            digests.take(piece)
-    sha256, sha512 = digests.found()
-    return sha256 or None, sha512
+def _digest(
+    first: bytes | memoryview, rest: Iterable[bytes | memoryview], wants: Wants
+) -> tuple[str | None, str | None]:
+    """SHA-256 and SHA-512, as far as they are wanted, of all pieces."""
+    if not wants.digests:
+        return None, None
+    digests = [hashlib.sha256(first)]
+    if wants.sha512:
+        digests.append(hashlib.sha512(first))
+    for piece in rest:
+        for digest in digests:
+            digest.update(piece)
+    return digests[0].hexdigest(), digests[1].hexdigest() if wants.sha512 else None
 
 
 def _interpreter(head: bytes) -> str:

@@ -18,11 +18,14 @@ MAX_SUMMARY = 300
 MAX_CLASSIFIERS = 50
 _PYTHON = re.compile(r"(?:\.dist-info/METADATA|\.egg-info(?:/PKG-INFO)?)\Z")
 _ARCHIVE = re.compile(r"[^/]\.(?:jar|war|ear)\Z")
+_ENDS = (".jar", ".war", ".ear", "METADATA", ".egg-info", "PKG-INFO", "package.json")
 _LICENCE_CLASSIFIER = re.compile(r"License :: (?:OSI Approved :: )?([^:]+)\Z")
 
 
 def limit_of(path: str) -> int:
     """How many bytes of the file at `path` may be read for what it says of itself; 0 for no such file."""
+    if not path.endswith(_ENDS):  # asked of each file: a pattern takes twenty times as long
+        return 0
     if _ARCHIVE.search(path):
         return MAX_ARCHIVE
     return MAX_TEXT if _PYTHON.search(path) or is_node_package(path) else 0

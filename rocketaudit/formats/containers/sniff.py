@@ -72,7 +72,7 @@ def name_foreign_packing(reader: Reader) -> str:
     return ""
 
 
-_EMBEDDED_FROM = 1 << 20
+EMBEDDED_FROM = 1 << 20
 _EMBEDDED_PACKED_FROM = 8 << 20
 
 
@@ -81,7 +81,7 @@ def name_embedded_image(head: bytes, size: int) -> str:
 
     Such guests are named, not scanned; packed files count only when they are large.
     """
-    if size < _EMBEDDED_FROM:
+    if size < EMBEDDED_FROM:
         return ""
     for place in (512, 4096):
         if head[place : place + 8] == b"EFI PART":
