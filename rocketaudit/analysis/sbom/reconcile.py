@@ -100,7 +100,7 @@ def _unexplained(evidence: Evidence, packages: list[Package], owner_of: Mapping[
 
 def _without_file(evidence: Evidence, packages: list[Package], owner_of: Mapping[str, Owner]) -> Iterator[Finding]:
     owned = {owner.package for owner in owner_of.values()}
-    words = {part for record in evidence.scope_files() for part in record.path.split("/")}
+    words = set("/".join([record.path for record in evidence.scope_files()]).split("/"))
     stems = {word.partition(".")[0].removeprefix("lib") for word in words}
     missing = []
     for name in sorted({package.name for package in packages} - owned):

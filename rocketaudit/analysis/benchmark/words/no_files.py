@@ -125,8 +125,10 @@ class NoFiles:
             if binary.scope != scope or binary.path in known or len(found) >= MAX_FACTS:
                 continue
             for signal in binary.signals:
+                if signal.kind != ACTS_AS:
+                    continue
                 group, _, name = signal.value.partition(": ")
-                if signal.kind == ACTS_AS and group == self.acting_as and not self._is_elsewhere(binary.path):
+                if group == self.acting_as and not self._is_elsewhere(binary.path):
                     where = Locator(evidence.target.name, scope, binary.path, signal.offset)
                     key = Key("binary", (binary.path,), ACTS_AS)
                     fact = Fact(key, Plane.STATIC, State.PRESENT, where, signal.value, scope=scope)
