@@ -11,11 +11,14 @@ from collections.abc import Set as AbstractSet
 
 from rocketaudit.formats.elf.header import PT_GNU_EH_FRAME, ElfFile
 from rocketaudit.formats.elf.language import Sign
+from rocketaudit.formats.elf.language_text import C_SOURCE
 from rocketaudit.formats.elf.mangling import Mangling
+from rocketaudit.formats.elf.searchable import Text
 from rocketaudit.formats.elf.symbols import SymbolTable
 from rocketaudit.model.binary import Signal
 
 MANY_EXPORTS = 8
+MAX_C_NAMES = 64  # places of `.c` that are looked at
 EXPORTED_SHARE = 3  # one function in so many
 
 _C_ONLY = frozenset({
@@ -34,6 +37,17 @@ def c_habits(imports: AbstractSet[bytes]) -> Iterator[Signal]:
     found = sorted(imports & _C_ONLY)
     if found and imports.isdisjoint(_OF_CPP_TOO):
         yield Signal(Sign.C_HABITS, ", ".join(name.decode() for name in found))
+
+
+def weighed(path: Signal, text: Text, imports: AbstractSet[bytes]) -> Signal:
+    """The name of a `.c` file as it is, or as mere mention: the only one, in a file that asserts nothing."""
+    if path.kind != Sign.C_PATH or any(b"assert" in name for name in imports):
+        return path
+    for at in text.find_all(b".c\0", MAX_C_NAMES):
+        found = C_SOURCE.search(text.window(at - 80, at + 3))
+        if found is not None and found[0][:-1].decode("latin-1") != path.value:
+            return path
+    return Signal(Sign.C_MENTION, path.value, path.offset)
 
 
 def c_exports(elf: ElfFile, dynamic: SymbolTable) -> Iterator[Signal]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 
 from rocketaudit.formats.elf import language_text as evidence
-from rocketaudit.formats.elf.c_evidence import c_exports, c_habits
+from rocketaudit.formats.elf.c_evidence import c_exports, c_habits, weighed
 from rocketaudit.formats.elf.header import PF_X, ElfFile
 from rocketaudit.formats.elf.language import Shares, Sign, Verdict, classify, holds_rust
 from rocketaudit.formats.elf.language_signals import (
@@ -101,7 +101,9 @@ def _search_others(at: _Looked, signals: list[Signal]) -> list[Signal]:
     if not kinds & {Sign.CPP_PERSONALITY, Sign.CPP_DYNAMIC_NAMES, Sign.CPP_NAMES}:
         found += evidence.cpp_text(at.text, unwinds=not imports or bool(kinds & {Sign.UNWINDER, Sign.STATIC}))
         if not found and not with_rust:
-            found += evidence.source_paths(at.text)
+            found += [weighed(path, at.text, imports) for path in evidence.source_paths(at.text)]
+            if b"__assert_fail" in imports and any(signal.kind == Sign.CPP_PATH for signal in found):
+                found += evidence.cpp_function_text(at.text)
     cpp_names = sum(int(signal.value) for signal in signals if signal.kind == Sign.CPP_DYNAMIC_NAMES)
     if not with_rust and not kinds & {Sign.RUNTIME_LIBRARY, Sign.RUNTIME_NAME} and cpp_names < MANY_NAMES:
         found += evidence.runtime_text(at.text, imports)

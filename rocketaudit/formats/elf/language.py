@@ -74,6 +74,7 @@ class Sign(StrEnum):
     C_COMMENT = "c-compiler-comment"
     C_NAMES = "c-names"
     C_PATH = "c-source-path"
+    C_MENTION = "c-source-mention"
     C_FILES = "c-source-files"
     C_HABITS = "c-habits"
     C_EXPORTS = "c-exports"
@@ -129,6 +130,7 @@ _DOUBTS_OF_C = frozenset({
     Sign.CPP_LIBRARY, Sign.CPP_PATH, Sign.CPP_CONSTRUCTORS, Sign.RUST_PATH, Sign.GO_RUNTIME,
 })  # fmt: skip
 _C_LIBRARIES = frozenset({Sign.C_LIBRARY, Sign.C_STATIC_LIBRARY})
+_NAMES_OF_C_FILES = frozenset({Sign.C_PATH, Sign.C_MENTION})
 _C_LEFTOVERS = frozenset({Sign.C_HABITS, Sign.C_EXPORTS})
 _HINTS_OF_C = frozenset({Sign.C_PATH, Sign.C_FILES, Sign.C_NAMES, Sign.C_STARTUP, Sign.C_COMMENT, Sign.C_IMPORTS})
 _START_UP_NAMES = 16  # functions with plain names that every program has: start-up code, `main` and their kin
@@ -180,7 +182,7 @@ def cpp_score(found: _Found) -> int:
     """From 3 on the file contains C++."""
     names, tables = found.count(Sign.CPP_DYNAMIC_NAMES), found.count(Sign.CPP_VTABLES)
     score = found.score(_CPP_PROOF) + (4 if names >= 3 else 3 if names else 0)
-    if Sign.CPP_PATH in found and Sign.C_PATH not in found:
+    if Sign.CPP_PATH in found and not found.any_of(_NAMES_OF_C_FILES):
         score += 1
     return score + (4 if tables >= 2 else 3 if tables else 0)
 
@@ -263,7 +265,9 @@ def _cpp_confidence(found: _Found) -> Confidence:
     strong = found.count(Sign.CPP_DYNAMIC_NAMES) >= 3 or Sign.CPP_PERSONALITY in found or Sign.CPP_NAMES in found
     if strong or Sign.CPP_TYPES in found:
         return Confidence.HIGH
-    return Confidence.MEDIUM
+    by_text = found.by_kind.keys() & _CPP_PROOF.keys() <= {Sign.CPP_PATH, Sign.CPP_RUNTIME}  # C may mention such
+    told = found.count(Sign.CPP_DYNAMIC_NAMES) or found.count(Sign.CPP_VTABLES)
+    return Confidence.LOW if by_text and not told else Confidence.MEDIUM
 
 
 def _c_or_unknown(found: _Found) -> Verdict:

@@ -46,7 +46,7 @@ _FUNCTION_NAME = re.compile(rb"[A-Za-z_][\w:<>,*&~ ]*(?:operator\W{1,3})?")
 _PARAMETERS = re.compile(rb"[\w:<>,*&.() \[\]]*")
 _TEMPLATE_ARGUMENTS = re.compile(rb" \[(?:with )?\w+ = .*\]")
 _QUALIFIED = re.compile(rb"\w::[\w~]")
-_C_SOURCE = re.compile(rb"[\w/-]{2,}\.c\0")
+C_SOURCE = re.compile(rb"[\w/-]{2,}\.c\0")
 
 
 def go_text(elf: ElfFile, text: Text) -> Iterator[Signal]:
@@ -242,7 +242,7 @@ def vtable_signals(elf: ElfFile) -> Iterator[Signal]:
 def source_paths(text: Text) -> Iterator[Signal]:
     """Names of C or C++ source files, as assertions and messages leave them."""
     near = clipped(text.ranges, WEAK_SEARCH)
-    for needles, pattern, sign in ((C_FILES, _C_SOURCE, Sign.C_PATH), (CPP_FILES, _CPP_SOURCE, Sign.CPP_PATH)):
+    for needles, pattern, sign in ((C_FILES, C_SOURCE, Sign.C_PATH), (CPP_FILES, _CPP_SOURCE, Sign.CPP_PATH)):
         for needle in needles:
             at = text.find(needle)
             if not any(start <= at <= end - len(needle) for start, end in near):

@@ -181,6 +181,18 @@ def test_virtual_functions_of_objects_on_the_stack_tell_cpp(kind: str, tmp_path:
         assert Sign.CPP_VTABLES in kinds(binary)
 
 
+@pytest.mark.parametrize("suffix", [".c", ".cc"])
+@pytest.mark.parametrize("mentioned", ["src/main.cpp", "src/main.c"])
+def test_the_name_of_one_source_file_is_mere_mention(mentioned: str, suffix: str, tmp_path: Path) -> None:
+    source = (
+        f'#include <stdio.h>\nint main(int c, char **v) {{ FILE *f = fopen(c > 1 ? "{mentioned}" : v[0], "w");\n'
+        ' if (!f) return 1; fputs("int main() {}", f); return fclose(f); }\n'
+    )
+    recipe = Recipe(suffix, source, ("-O2", *(BARE_CPP if suffix == ".cc" else ())))
+    for binary in forms(program("scaffold", recipe), tmp_path):
+        assert binary.confidence is Confidence.LOW, binary.signals
+
+
 def test_c_with_its_symbols_names_its_files() -> None:
     binary = read_elf(program("c"))
     assert (binary.language, binary.confidence) == (Language.C, Confidence.HIGH)
