@@ -34,8 +34,12 @@ def parse_sbom(data: bytes, name: str) -> tuple[Target, tuple[Component, ...]]:
         raise UnsupportedError("not a bill of materials that we read: CycloneDX or SPDX in JSON expected")
     if record.get("bomFormat") == "CycloneDX":
         return _target(record, name), tuple(_bounded(_cyclonedx(record.get("components", []), 0)))
-    listed = _spdx_3(record) if _is_spdx_3(record) else _spdx(record)
-    return Target(name, TargetKind.IMAGE), tuple(_bounded(listed))
+    listed = tuple(_bounded(_spdx_3(record) if _is_spdx_3(record) else _spdx(record)))
+    systems = [component for component in listed if component.kind == "operating-system"]
+    if len(systems) != 1:
+        return Target(name, TargetKind.IMAGE), listed
+    (one,) = systems
+    return Target(name, TargetKind.IMAGE, os_id=one.name.lower(), os_name=one.name, version=one.version), listed
 
 
 def _is_spdx_3(record: Mapping[str, Any]) -> bool:

@@ -48,6 +48,29 @@ def test_our_own_document_comes_back_with_every_component() -> None:
     assert {component.name for component in report.components if component.kind != "operating-system"} <= names
 
 
+def test_a_document_of_spdx_is_of_the_one_system_that_it_lists() -> None:
+    def spdx_3(*names: str) -> bytes:
+        system = {
+            "type": "software_Package",
+            "software_primaryPurpose": "operatingSystem",
+            "software_packageVersion": "1",
+        }
+        file = {"type": "software_File", "spdxId": "f", "name": "/a", "verifiedUsing": [
+            {"type": "Hash", "algorithm": "sha256", "hashValue": "ab"}]}  # fmt: skip
+        graph = [file, {"type": "Tool", "name": "x"}, *({**system, "spdxId": n, "name": n} for n in names)]
+        return json.dumps({"@context": "https://spdx.org/rdf/3.0.1/spdx-context.jsonld", "@graph": graph}).encode()
+
+    target, parts = parse_sbom(spdx_3("X"), "x.json")
+    assert (target.os_id, target.os_name, target.version) == ("x", "X", "1")
+    assert [(part.kind, part.name, part.hashes) for part in parts] == [
+        ("file", "/a", (("SHA-256", "ab"),)), ("operating-system", "X", ()),
+    ]  # fmt: skip
+    assert parse_sbom(spdx_3("X", "Y"), "x.json")[0].os_name == ""
+    assert parse_sbom(spdx_3(), "x.json")[0].os_name == ""
+    with pytest.raises(FormatError, match="no name"):
+        parse_sbom(spdx_3(""), "x.json")
+
+
 def test_spdx_packages_and_files_are_read() -> None:
     record = {
         "spdxVersion": "SPDX-2.3",
