@@ -14,6 +14,7 @@ COLUMNS = 3  # numbers that processes share: bytes produced, given, and of holes
 _SHARERS = 8  # processes that usually read at the same time, at most
 _PACKED = 64  # times what it stores a file system may decode to: more than systems shrink by
 _SHARED = 4  # times what it stores a file system may give out as it lies: some share blocks
+_LEAST = 4096  # bytes that a piece counts as, since many small ones take their time too
 _SMALL = 16  # the part of `max_bytes` that a file system of any size may give
 
 
@@ -103,11 +104,12 @@ class Budget:
 
         What does not fit is refused and not counted, so that others can still be read.
         """
-        self.stored += count
+        cost = max(count, _LEAST)
+        self.stored += cost
         if self.stored >= self._look_at_stored:
             total, most = self._total(1, self.stored), max(self.max_bytes // _SMALL, _SHARED * self.opened)
             if total > most:
-                self.stored -= count
+                self.stored -= cost
                 self._total(1, self.stored)
                 what = f"{count} bytes of a file, more than {most} bytes of files in this scan"
                 raise BudgetError(what, hint=self._hint(most))
@@ -115,11 +117,12 @@ class Budget:
 
     def skip(self, count: int) -> None:
         """Account for `count` zeros of a file that are not stored; what does not fit is refused and not counted."""
-        self.holes += count
+        cost = max(count, _LEAST)
+        self.holes += cost
         if self.holes >= self._look_at_holes:
             total = self._total(2, self.holes)
             if total > self.max_holes:
-                self.holes -= count
+                self.holes -= cost
                 self._total(2, self.holes)
                 raise BudgetError(
                     f"a hole of {count} bytes, more than {self.max_holes} bytes of holes in this scan",

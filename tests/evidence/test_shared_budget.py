@@ -29,12 +29,12 @@ def budget_of_20_mib(how: str) -> Budget:
 
 
 def spend(budget: Budget, counts: list[int], *, how: str, workers: int) -> list[int | WorkerFailure]:
-    """What each task gave: it produces its count in steps of 1 KiB, in one of the workers."""
+    """What each task gave: it produces its count in steps of 4 KiB, in one of the workers."""
     shared = SharedBudget(budget)
 
     def work(_: None, count: int) -> int:
-        for _step in range(count >> 10):
-            counting(budget, how)(1 << 10)
+        for _step in range(count >> 12):
+            counting(budget, how)(1 << 12)
         return count
 
     try:
@@ -68,6 +68,17 @@ def test_a_file_system_may_give_out_four_times_its_size() -> None:
     budget.give(16 * MIB)
     with pytest.raises(BudgetError, match="bytes of files in this scan"):
         budget.give(1)
+
+
+def test_many_small_pieces_cost_as_much_as_their_blocks() -> None:
+    budget = Budget(max_bytes=16 * MIB, max_holes=MIB)
+    for _ in range(256):
+        budget.give(1)
+        budget.skip(1)
+    with pytest.raises(BudgetError):
+        budget.give(1)
+    with pytest.raises(BudgetError):
+        budget.skip(1)
 
 
 def test_a_bound_that_is_never_met_costs_no_look_at_the_others() -> None:
