@@ -21,6 +21,7 @@ _SYSTEMS = frozenset({"rpm", "deb", "apk", "bottlerocket", "alpm"})
 _FILES = ("file", "firmware")
 _UNSTATED = frozenset({"(devel)", "UNKNOWN", "unknown"})  # what Go and Syft write where there is no version
 NO_VERSION = "no version"
+MAX_ORDERED = 1_000  # versions of one name that are put into their order; more is no bill of anything real
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,8 @@ def _joined(group: str, states: set[str]) -> str:
     def order(one: str, other: str) -> int:
         return _order(group, one, other)
 
-    return ", ".join(sorted(sorted(states), key=cmp_to_key(order)))
+    plain = sorted(states)
+    return ", ".join(plain if len(plain) > MAX_ORDERED else sorted(plain, key=cmp_to_key(order)))
 
 
 def _index(components: Iterable[Component], *, is_foreign: bool) -> dict[tuple[str, str], _Seen]:
