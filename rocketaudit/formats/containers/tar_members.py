@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rocketaudit.errors import FormatError, TruncatedError
+from rocketaudit.errors import FormatError, TruncatedError, UnsupportedError
 from rocketaudit.model.budget import Budget
 from rocketaudit.model.reader import Reader
 from rocketaudit.model.records import dataclass
@@ -24,8 +24,12 @@ class TarMember:
 
 
 def list_members(reader: Reader, budget: Budget) -> tuple[TarMember, ...]:
-    """All regular files in order; FormatError for a header whose checksum is wrong, TruncatedError for a cut."""
+    """All regular files in order; FormatError for a header whose checksum is wrong, TruncatedError for a cut.
+
+    Two files of one name are an error too: some would take the first of them, others the last.
+    """
     members: list[TarMember] = []
+    names: set[str] = set()
     at, headers = 0, 0
     extra: dict[str, str] = {}
     while at + BLOCK <= reader.size:
@@ -46,8 +50,16 @@ def list_members(reader: Reader, budget: Budget) -> tuple[TarMember, ...]:
         if kind in b"xL":
             extra |= _extra(kind, bytes(reader.read(body, size)) if size <= _MAX_EXTRA else b"", body)
             continue
+        if kind == b"S" or any(key.startswith("GNU.sparse.") for key in extra):
+            raise UnsupportedError(
+                "a member of the archive is stored with holes (GNU tar --sparse)", offset=body - BLOCK
+            )
         if kind in (b"0", b"\0", b"7"):
-            members.append(TarMember(extra.get("path") or _name_of(head), body, size))
+            name = extra.get("path") or _name_of(head)
+            if name in names:
+                raise FormatError(f"the archive holds two files named {name[:80]!r}", offset=body - BLOCK)
+            names.add(name)
+            members.append(TarMember(name, body, size))
         extra = {}
     raise TruncatedError("the archive has no end", offset=reader.size)
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import tarfile
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rocketaudit.errors import FormatError, TruncatedError
+from rocketaudit.errors import FormatError, TruncatedError, UnsupportedError
 from rocketaudit.formats.containers.tar_members import MAX_MEMBERS, list_members
 from rocketaudit.model.budget import Budget
 from rocketaudit.model.reader import BytesReader
+from tests.support import needs_tools
 
 NAMES = ("a", "d/" + "b" * 90, "x" * 150, "ünï/" + "y" * 300)
 
@@ -69,3 +72,27 @@ def test_damage_gives_members_or_a_format_error(at: int, patch: bytes) -> None:
     except FormatError:
         return
     assert all(member.offset + member.size <= len(data) for member in members)
+
+
+def test_two_files_of_one_name_are_refused() -> None:
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as archive:
+        for text in (b"first", b"second"):
+            member = tarfile.TarInfo("disk.vmdk")
+            member.size = len(text)
+            archive.addfile(member, io.BytesIO(text))
+    with pytest.raises(FormatError, match=r"two files named 'disk.vmdk' \(byte 1024\)"):
+        list_members(BytesReader(made.getvalue()), Budget())
+
+
+@pytest.mark.parametrize("style", ["gnu", "posix"])
+def test_a_member_with_holes_is_refused_by_name(style: str, tmp_path: Path) -> None:
+    needs_tools("tar")
+    with (tmp_path / "disk.img").open("wb") as file:
+        file.truncate(1 << 20)
+        file.seek(512 << 10)
+        file.write(b"x" * 4096)
+    command = ["tar", "--sparse", f"--format={style}", "-C", tmp_path, "-cf", tmp_path / "x.ova", "disk.img"]
+    subprocess.run(command, check=True)
+    with pytest.raises(UnsupportedError, match="stored with holes"):
+        list_members(BytesReader((tmp_path / "x.ova").read_bytes()), Budget())
