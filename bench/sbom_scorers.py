@@ -62,7 +62,7 @@ def is_ntia(document: Path, tools: Tools) -> bool:
 def read_by_trivy(document: Path, tools: Tools) -> tuple[int, int] | None:
     """How many (packages of the OS, packages of languages) Trivy takes out of a document; None when it refuses it."""
     command = [str(tools.python / "trivy"), "sbom", "-q", "--format", "json", *OFFLINE, str(document)]
-    environment = {**os.environ, **trivy_cache(document.parent)}
+    environment = {**os.environ, **trivy_cache(document)}
     done = subprocess.run(command, capture_output=True, env=environment, check=False)
     if done.returncode:
         return None
@@ -118,5 +118,6 @@ def conformance(text: str) -> str:
     return f"all but: {', '.join(open_ones)}" if rows else "no verdict"
 
 
-def trivy_cache(work: Path) -> dict[str, str]:
-    return {"TRIVY_CACHE_DIR": str(work / "trivy-cache")}
+def trivy_cache(document: Path) -> dict[str, str]:
+    """A cache of its own: one that another Trivy holds is refused."""
+    return {"TRIVY_CACHE_DIR": f"{document}.trivy"}
