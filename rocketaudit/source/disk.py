@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rocketaudit.errors import FormatError, TruncatedError, UnsupportedError
-from rocketaudit.formats.containers.sniff import Packing, name_foreign_packing, sniff
+from rocketaudit.formats.containers.sniff import Packing, name_foreign_packing, size_before_vhd_footer, sniff
 from rocketaudit.model.budget import Budget
 from rocketaudit.model.disk import Container, Problem
 from rocketaudit.model.progress import NoProgress, Progress
@@ -91,6 +91,7 @@ def open_disk(
         foreign = name_foreign_packing(opening.reader)
         if foreign:
             raise UnsupportedError(f"{path.name} holds {foreign}, which is not read")
+        opening.leave_out_footer()
     except BaseException:
         opening.close()
         raise
@@ -151,6 +152,13 @@ class _Opening:
                 self._open_archive()
             case Packing.RAW:
                 raise ValueError("a raw disk needs no expanding")
+
+    def leave_out_footer(self) -> None:
+        """A fixed VHD is the disk as it is, and a footer."""
+        size = size_before_vhd_footer(self.reader)
+        if size is not None:
+            self.reader = Window(self.reader, 0, size)
+            self.notes.append("a fixed VHD: the 512 bytes behind the disk are its footer")
 
     def _expand_map(self, packing: Packing, disk: DiskMap) -> None:
         from rocketaudit.source.expand_map import expand_map

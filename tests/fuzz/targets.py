@@ -316,6 +316,7 @@ def _containers(data: bytes) -> None:
     reader = BytesReader(data)
     sniff.sniff(reader)
     sniff.name_foreign_packing(reader)
+    sniff.size_before_vhd_footer(reader)
     sniff.name_embedded_image(data[:4096], len(data))
     for read in (
         lz4_frame.index_frames,

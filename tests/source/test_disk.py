@@ -376,6 +376,31 @@ def test_a_vmdk_of_several_sparse_parts_is_one_disk(tmp_path: Path) -> None:
         opened(tmp_path / "d.vmdk")
 
 
+def test_a_fixed_vhd_is_the_disk_before_its_footer(tmp_path: Path) -> None:
+    data = make_disk(tmp_path / "raw")
+    options = ("-O", "vpc", "-o", "subformat=fixed,force_size=on")
+    run("qemu-img", "convert", "-f", "raw", *options, tmp_path / "raw", tmp_path / "d.vhd")
+    assert (tmp_path / "d.vhd").stat().st_size == len(data) + 512
+    disk = opened(tmp_path / "d.vhd")
+    assert bytes(disk.reader.read(0, disk.reader.size)) == data
+    assert disk.container.notes == ("a fixed VHD: the 512 bytes behind the disk are its footer",)
+    disk.close()
+    changed = bytearray((tmp_path / "d.vhd").read_bytes())
+    changed[-512 + 55] ^= 1  # another size than the one before the footer
+    (tmp_path / "d.vhd").write_bytes(changed)
+    assert opened(tmp_path / "d.vhd").reader.size == len(data) + 512
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"), [("qed", "QED"), ("parallels", "Parallels"), ("vdi", "VDI"), ("vhdx", "VHDX")]
+)
+def test_disks_of_other_programs_are_named(kind: str, said: str, tmp_path: Path) -> None:
+    make_disk(tmp_path / "raw")
+    run("qemu-img", "convert", "-f", "raw", "-O", kind, tmp_path / "raw", tmp_path / "disk")
+    with pytest.raises(UnsupportedError, match=said):
+        opened(tmp_path / "disk")
+
+
 def test_vmdk_extent_shorter_than_it_says_is_refused(tmp_path: Path) -> None:
     (tmp_path / "flat").write_bytes(bytes(512))
     (tmp_path / "d.vmdk").write_text('# Disk DescriptorFile\nparentCID=ffffffff\nRW 9 FLAT "flat" 0\n')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from enum import StrEnum
 
 from rocketaudit.model.reader import Reader
@@ -37,6 +38,9 @@ _FOREIGN = (
     (0, b"conectix", "a dynamic VHD disk"),
     (64, b"\x7f\x10\xda\xbe", "a VirtualBox VDI disk"),
     (0, b"COWD", "a VMware ESX sparse disk"),
+    (0, b"QED\0", "a QEMU QED disk"),
+    (0, b"WithoutFreeSpace", "a Parallels disk"),
+    (0, b"WithouFreSpacExt", "a Parallels disk"),
     (0, b"PK\x03\x04", "a ZIP archive"),
     (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
     (0, b".eif", "an Enclave Image File (scan the disk image that was built beside it)"),
@@ -70,6 +74,19 @@ def name_foreign_packing(reader: Reader) -> str:
         if offset + len(magic) <= reader.size and bytes(reader.read(offset, len(magic))) == magic:
             return name
     return ""
+
+
+_VHD_FOOTER = struct.Struct(">8s40xQ4xI448x")
+_FIXED = 2
+
+
+def size_before_vhd_footer(reader: Reader) -> int | None:
+    """The size of the disk that a fixed VHD holds before its footer; None for whatever else."""
+    size = reader.size - _VHD_FOOTER.size
+    if size <= 0:
+        return None
+    magic, stated, kind = _VHD_FOOTER.unpack(reader.read(size, _VHD_FOOTER.size))
+    return size if magic == b"conectix" and kind == _FIXED and stated == size else None
 
 
 EMBEDDED_FROM = 1 << 20
