@@ -44,7 +44,7 @@ def with_stated(
 
 
 def _dated(component: Component, evidence: Evidence) -> Component:
-    """A main package without a version is its program: it has the time of that file's last change, as the file has."""
+    """A main module without a version is its program: it has the time of that file's last change, as the file has."""
     if component.version or ("rocketaudit:go-main-module", "true") not in component.properties:
         return component
     places = [(where.path, where.partition) for where in component.where if where.path and where.partition]

@@ -10,6 +10,7 @@ import pytest
 from rocketaudit.analysis.sbom import components
 from rocketaudit.analysis.sbom.elements import elements
 from rocketaudit.formats.policy_toml import parse_policy
+from rocketaudit.model.binary import GoModule
 from rocketaudit.model.component import Component
 from rocketaudit.model.statement import Statement
 from rocketaudit.report.cyclonedx import write_cyclonedx
@@ -169,8 +170,9 @@ def test_every_value_of_the_example_says_where_it_comes_from() -> None:
     assert all(one.basis.startswith("our own statement") for one in invented)
 
 
-def test_a_main_package_without_a_version_has_the_time_of_its_program_and_a_module_without_one_says_so() -> None:
-    program = binary("/usr/bin/shim", go_version="go1.19.8", go_main="example.com/shim")
+def test_a_main_module_without_a_version_has_the_time_of_its_program_and_a_module_without_one_says_so() -> None:
+    main_module = GoModule("example.com/shim", "(devel)", None, None)
+    program = binary("/usr/bin/shim", go_version="go1.19.8", go_module=main_module)
     texts = fact("attribution", "host", {"vendor/gopkg.in/yaml.v3": "MIT"})
     found = stated(value=evidence(binaries=(program,), facts=(texts,)))
     main, module = found["go:example.com/shim@"], found["go:gopkg.in/yaml.v3@"]
