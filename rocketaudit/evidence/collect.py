@@ -22,7 +22,7 @@ from rocketaudit.model.binary import Binary
 from rocketaudit.model.evidence import Coverage, Evidence, Gap, SignedBlob, Wants
 from rocketaudit.model.fact import Fact, Key
 from rocketaudit.model.files import FileRecord
-from rocketaudit.model.filesystem import FileSystem, FileType, Node
+from rocketaudit.model.filesystem import FileType
 from rocketaudit.model.package import Package
 from rocketaudit.model.progress import Progress
 from rocketaudit.model.reader import Reader
@@ -159,10 +159,12 @@ def _read_files(
     def work(_: None, task: Task) -> Outcome:
         if isinstance(task, InputDigest):
             return "" if digester is None else digester()
+        from rocketaudit.evidence.reading import read_or_say_why  # loaded while trees were checked
+
         one = walked[task.tree]
         picked = order[task.tree][task.first : task.last]
         scope, fs = one.tree.scope, one.tree.fs
-        return [_read_one(fs, one.nodes[i], scope, one.records[i].path, wants) for i in picked]
+        return [read_or_say_why(fs, one.nodes[i], scope, one.records[i].path, wants) for i in picked]
 
     progress.phase("Reading files", len(tasks))
     prepare, shared = prepare_worker(source), SharedBudget(source.budget)
@@ -188,16 +190,6 @@ def _read_files(
 
     give_room_back()
     return reads
-
-
-def _read_one(fs: FileSystem, node: Node, scope: str, path: str, wants: Wants) -> FileRead:
-    """One file; a defect of ours costs that file alone, and the evidence says so."""
-    from rocketaudit.evidence.reading import FileRead, read_file  # loaded while trees were checked
-
-    try:
-        return read_file(fs, node, scope, path, wants)
-    except Exception as error:  # noqa: BLE001 - the border between hostile bytes and the batch
-        return FileRead(unread=f"defect of the reader, please report: {type(error).__name__}: {error}")
 
 
 def _by_place(one: Walked) -> list[int]:

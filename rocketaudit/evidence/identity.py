@@ -17,6 +17,8 @@ from rocketaudit.source.protocol import Source
 if TYPE_CHECKING:
     from rocketaudit.evidence.collector import Seen
 
+_YOUNG = 50_000  # objects after which a worker looks for cycles; it makes hardly any, and 700 is each second program
+
 
 def identified(source: Source, seen: Iterable[Seen]) -> Target:
     """The target with what os-release of the judged root says of it."""
@@ -82,6 +84,7 @@ def prepare_worker(source: Source) -> Callable[[], None]:
         if os.getpid() == parent:
             return
         gc.freeze()
+        gc.set_threshold(_YOUNG)
         reuse_buffers()
         if use_map is not None:
             use_map()

@@ -50,6 +50,14 @@ class FileRead:
     stated: StatedPackages | None = None
 
 
+def read_or_say_why(fs: FileSystem, node: Node, scope: str, path: str, wants: Wants) -> FileRead:
+    """As `read_file`; a defect of ours costs that file alone, and the evidence says so."""
+    try:
+        return read_file(fs, node, scope, path, wants)
+    except Exception as error:  # noqa: BLE001 - the border between hostile bytes and the batch
+        return FileRead(unread=f"defect of the reader, please report: {type(error).__name__}: {error}")
+
+
 def read_file(fs: FileSystem, node: Node, scope: str, path: str, wants: Wants) -> FileRead:
     """Digests and content of one regular file; never raises for what the file holds.
 

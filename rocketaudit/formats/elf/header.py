@@ -187,6 +187,11 @@ class ElfFile:
         ]
 
     @functools.cached_property
+    def needed(self) -> tuple[tuple[str, int], ...]:
+        """Name and file offset of each library that the loader is told to load."""
+        return tuple(self.dynamic_strings(DT_NEEDED))
+
+    @functools.cached_property
     def interpreter(self) -> str | None:
         for segment in self.segments:
             if segment.type == PT_INTERP:

@@ -134,6 +134,8 @@ _NAMES_OF_C_FILES = frozenset({Sign.C_PATH, Sign.C_MENTION})
 _C_LEFTOVERS = frozenset({Sign.C_HABITS, Sign.C_EXPORTS})
 _HINTS_OF_C = frozenset({Sign.C_PATH, Sign.C_FILES, Sign.C_NAMES, Sign.C_STARTUP, Sign.C_COMMENT, Sign.C_IMPORTS})
 _START_UP_NAMES = 16  # functions with plain names that every program has: start-up code, `main` and their kin
+# what adds to no score but C's: most files have no more, and need no scores
+_OF_C = _C_LIBRARIES | _HINTS_OF_C | {Sign.KERNEL_MODULE, Sign.UNWINDER, Sign.STATIC, Sign.CPP_DESTRUCTORS}
 # runtimes whose programs may embed Rust, or whose markers Rust programs carry as data
 _WEAKER_THAN_RUST = frozenset({"haskell", "nim", "pascal", "zig", "lisp", "crystal"})
 
@@ -205,6 +207,8 @@ def classify(signals: Iterable[Signal], shares: Shares = ()) -> Verdict:
         return Verdict(Language.PACKED, None, (), known)
     if Sign.GUILE in found:
         return Verdict(Language.OTHER, "scheme", ("scheme",), Confidence.HIGH)
+    if found.by_kind.keys() <= _OF_C:
+        return _c_or_unknown(found)
     rust, go, cpp = rust_score(found), go_score(found), cpp_score(found)
     inside = [name for name, score, enough in (("go", go, 4), ("rust", rust, 4), ("c++", cpp, 3)) if score >= enough]
     runtime = _runtime(found, contains_rust="rust" in inside)

@@ -85,7 +85,7 @@ def metadata_signals(elf: ElfFile, names: Names) -> list[Signal]:
         found += _name_signals(table, where, functions)
     if names.static.has_names and not {signal.kind for signal in found} & _DECIDED_BY_NAMES:
         found += source_files(names.static)
-    if not elf.dynamic_strings(DT_NEEDED) and elf.type in (ET_EXEC, ET_DYN):
+    if not elf.needed and elf.type in (ET_EXEC, ET_DYN):
         found.append(Signal(Sign.STATIC, "no needed libraries"))
     return found
 
@@ -174,7 +174,7 @@ def _without(ranges: Iterable[tuple[int, int]], holes: Sequence[tuple[int, int]]
 
 
 def _library_signals(elf: ElfFile) -> Iterator[Signal]:
-    for name, at in elf.dynamic_strings(DT_NEEDED):
+    for name, at in elf.needed:
         if _RUST_LIBRARY.fullmatch(name):
             yield Signal(Sign.RUST_LIBRARY, name, at)
         elif name.startswith(_CPP_LIBRARY):

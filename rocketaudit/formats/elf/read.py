@@ -15,7 +15,6 @@ from rocketaudit.formats.elf.detect import Detected, detect
 from rocketaudit.formats.elf.go_buildinfo import GoBuildInfo, find_build_info, modules_by_paths, read_build_info
 from rocketaudit.formats.elf.hardening import hardening
 from rocketaudit.formats.elf.header import (
-    DT_NEEDED,
     DT_SONAME,
     ET_CORE,
     ET_DYN,
@@ -117,7 +116,7 @@ def _read(elf: ElfFile, named: Named, *, search: bool) -> Binary:
         signals=(*detected.signals, *acting),
         hardening=hard,
         interpreter=elf.interpreter,
-        needed=tuple(name for name, _ in elf.dynamic_strings(DT_NEEDED)),
+        needed=tuple(name for name, _ in elf.needed),
         soname=next((name for name, _ in elf.dynamic_strings(DT_SONAME)), None),
         build_id=next((n.data.hex() for n in elf.notes if n.owner == b"GNU" and n.type == 3), None),
         crates=crates,
