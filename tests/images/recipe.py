@@ -6,6 +6,7 @@ import os
 import pickle
 import shutil
 import subprocess
+import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +33,7 @@ def build(spec: ImageSpec) -> Built:
             raise FileNotFoundError(f"{tool} is not installed")
     banks = make_banks(spec)
     manifests = {name: manifest_of(bank.tree) for name, bank in banks.items()}
-    place = CACHE / "images" / digest(spec, manifests)
+    place = CACHE / "images" / f"{digest(spec, manifests)}-{sys.implementation.cache_tag}"  # pickles of one Python
     with locked(place.with_suffix(".lock")):
         if not (place / "built.pickle").exists():
             shutil.rmtree(place, ignore_errors=True)
