@@ -47,7 +47,7 @@ do we.
 
 `ossbomer` fails every document of an operating system: it asks a package URL of each file, SHA-512 of each package and
 crate (which have no file of their own: BSI 3.2.2), and takes the time of a file's last change for no version, although
-BSI 5.2.2 prescribes it. What its 14 checks of BSI do not cover, `rocketaudit sbom --missing` counts.
+BSI 5.2.2 prescribes it. What its ten rules for BSI do not cover, `rocketaudit sbom --missing` counts.
 
 ## The same bill in SPDX
 
