@@ -21,8 +21,8 @@ MEETS, FAILS, UNREAD = 0, 1, 3
 _TOLD_BY_VERDICT = frozenset(("integrity-broken", "bad-block"))
 ABOUT_INTEGRITY = _TOLD_BY_VERDICT | frozenset(
     (
-        "empty-bank-boots", "hidden-data", "initrd-runs-first", "mount-hides-protected", "mounted-view-added",
-        "mounted-view-hidden", "no-bank-boots", "verity-met-corruption", "verity-not-enforced",
+        "empty-bank-boots", "hidden-data", "image-in-doubt", "initrd-runs-first", "mount-hides-protected",
+        "mounted-view-added", "mounted-view-hidden", "no-bank-boots", "verity-met-corruption", "verity-not-enforced",
     )
 )  # fmt: skip
 _GRAVE = (Severity.CRITICAL, Severity.HIGH)

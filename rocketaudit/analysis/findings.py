@@ -98,9 +98,12 @@ def _disk_problems(evidence: Evidence) -> Iterable[Finding]:
     if evidence.disk is None:
         return
     disk = evidence.disk
-    for problem in (*disk.container.problems, *disk.table.problems, *disk.problems):
+    for problem in dict.fromkeys((*disk.container.problems, *disk.table.problems, *disk.problems)):
         where = Locator(evidence.target.name, problem.partition, None, problem.offset)
-        yield Finding("disk-problem", Severity.MEDIUM, problem.what, where)
+        if problem.in_doubt:
+            yield Finding("image-in-doubt", Severity.HIGH, problem.what, where)
+        else:
+            yield Finding("disk-problem", Severity.MEDIUM, problem.what, where)
     for partition in disk.partitions:
         for warning in partition.warnings:
             where = Locator(evidence.target.name, partition.name or partition.scope, None, partition.start)

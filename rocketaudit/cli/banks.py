@@ -59,7 +59,7 @@ def banks(
         typer.echo(json.dumps(rows, indent=2))
     else:
         _print_banks(evidence, integrity)
-    return code_of(integrity)
+    return code_of(evidence, integrity)
 
 
 def _update_inputs(given: TrustArguments, as_of: str | None) -> TrustInputs | None:
@@ -83,7 +83,7 @@ def verity_of_image(
         typer.echo(json.dumps({"verdict": integrity.verdict.value, "why": integrity.why, "banks": rows}, indent=2))
     else:
         _print_trees(evidence, integrity)
-    return code_of(integrity)
+    return code_of(evidence, integrity)
 
 
 def look_at_banks(
@@ -111,10 +111,17 @@ def look_at_banks(
     return evidence, judge_integrity(evidence)
 
 
-def code_of(integrity: Integrity) -> int:
-    """0 when all agrees, 1 when something is broken, 3 when it cannot be told."""
+def code_of(evidence: Evidence, integrity: Integrity) -> int:
+    """0 when all agrees, 1 when something is broken, 3 when it cannot be told, or of which disk is in doubt (said)."""
     from rocketaudit.model.integrity import IntegrityVerdict
+    from rocketaudit.report.escape import terminal
 
+    problems = evidence.disk.problems if evidence.disk is not None else ()
+    doubts = [problem.what for problem in problems if problem.in_doubt]
+    for doubt in doubts:
+        typer.echo(f"rocketaudit: {terminal(doubt)}", err=True)
+    if doubts and integrity.verdict is not IntegrityVerdict.BROKEN:
+        return ExitCode.UNREAD
     match integrity.verdict:
         case IntegrityVerdict.BROKEN:
             return ExitCode.FAILS_POLICY

@@ -32,7 +32,7 @@ Form = Annotated[str, typer.Option("-o", "--output", metavar="console|json", hel
 def opened_image(path: Path, *, tmp_dir: Path | None = None, limits: list[str] | None = None) -> Iterator[ImageSource]:
     """The opened image, closed again at the end; errors as `open_image`.
 
-    FormatError at the end, when all is printed, where what was expanded is not what its packer noted.
+    FormatError at the end, when all is printed, where what came out is not all, or not what its packer noted.
     """
     from rocketaudit.cli.limits import bounds_of
     from rocketaudit.cli.progress import shown_progress
@@ -50,8 +50,9 @@ def opened_image(path: Path, *, tmp_dir: Path | None = None, limits: list[str] |
     content = begin_content_check(source, 2)
     try:
         yield source
-        for problem in content():
-            raise FormatError(f"{path.name}: {problem.what}")
+        for problem in (*source.disk.container.problems, *content()):
+            if problem.in_doubt:
+                raise FormatError(f"{path.name}: {problem.what}")
     finally:
         source.close()
 

@@ -60,7 +60,7 @@ def create(
 ) -> int:
     """Check an image and write the manifest of it, not signed yet.
 
-    An image whose banks do not fit their own hash trees gets no manifest.
+    An image whose banks do not fit their own hash trees, or that is damaged as it is packed, gets no manifest.
     """
     from rocketaudit.analysis.trust.image_claims import claims_of
     from rocketaudit.formats.dsse import Envelope, dump_envelope
@@ -213,6 +213,10 @@ def _refuse_unsound(evidence: Evidence) -> int | None:
     from rocketaudit.analysis.integrity import judge_integrity
     from rocketaudit.model.integrity import IntegrityVerdict
 
+    doubt = next((problem for problem in evidence.disk.problems if problem.in_doubt), None) if evidence.disk else None
+    if doubt is not None:
+        _tell(f"no manifest: {doubt.what}")
+        return ExitCode.FAILS_POLICY
     integrity = judge_integrity(evidence)
     if integrity.verdict is IntegrityVerdict.CONSISTENT_UNSIGNED:
         return None

@@ -55,7 +55,8 @@ def begin_content_check(source: Source, workers: int) -> Callable[[], tuple[Prob
         try:
             return check()
         except RocketauditError as error:
-            return (Problem(f"the checksum of what was expanded could not be compared: {error.message}"),)
+            what = f"the checksum of what was expanded could not be compared: {error.message}"
+            return (Problem(what, in_doubt=True),)
 
     if workers < 2:
         return compare

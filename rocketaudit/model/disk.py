@@ -59,11 +59,15 @@ class BootKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something wrong that did not stop us; `partition` is a scope or "", `offset` counts from the disk's start."""
+    """Something wrong that did not stop us; `partition` is a scope or "", `offset` counts from the disk's start.
+
+    `in_doubt`: what was looked at need not be, or is not all of, the disk that was packed or given.
+    """
 
     what: str
     partition: str = ""
     offset: int | None = None
+    in_doubt: bool = False
 
 
 @dataclass(frozen=True, slots=True)

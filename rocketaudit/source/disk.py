@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rocketaudit.errors import FormatError, TruncatedError, UnsupportedError
+from rocketaudit.errors import BudgetError, FormatError, TruncatedError, UnsupportedError
 from rocketaudit.formats.containers.sniff import Packing, name_foreign_packing, size_before_vhd_footer, sniff
 from rocketaudit.model.budget import Budget
 from rocketaudit.model.disk import Container, Problem
@@ -125,19 +125,21 @@ class _Opening:
             case Packing.LZ4:
                 from rocketaudit.source.expand_lz4 import expand_lz4
 
-                self._expand(packing, lambda out: expand_lz4(self.reader, out, self.budget, workers=self.workers))
+                self._expand_stream(
+                    packing, lambda out: expand_lz4(self.reader, out, self.budget, workers=self.workers)
+                )
             case Packing.GZIP:
                 from rocketaudit.source.expand_streams import expand_gzip
 
-                self._expand(packing, lambda out: expand_gzip(self.reader, out))
+                self._expand_stream(packing, lambda out: expand_gzip(self.reader, out))
             case Packing.XZ:
                 from rocketaudit.source.expand_streams import expand_xz
 
-                self._expand(packing, lambda out: expand_xz(self.reader, out))
+                self._expand_stream(packing, lambda out: expand_xz(self.reader, out))
             case Packing.ZSTD:
                 from rocketaudit.source.expand_streams import expand_zstd
 
-                self._expand(packing, lambda out: expand_zstd(self.reader, out, self.budget))
+                self._expand_stream(packing, lambda out: expand_zstd(self.reader, out, self.budget))
             case Packing.QCOW2:
                 from rocketaudit.formats.containers.qcow2 import map_qcow2
 
@@ -232,6 +234,22 @@ class _Opening:
         if out.stated:
             self.notes.append("the checksum of the LZ4 frame's content is compared while the image is looked at")
         self.expanded.append(f"{packing}: {size} bytes, {out.taken} of them not holes")
+
+    def _expand_stream(self, packing: Packing, write: Callable[[SparseFile], int]) -> None:
+        """Expand what comes out in order: where it is damaged, the disk ends, if anything came out before."""
+
+        def write_what_comes(out: SparseFile) -> int:
+            try:
+                return write(out)
+            except FormatError as error:
+                if isinstance(error, BudgetError | UnsupportedError) or not out.end:
+                    raise
+                out.finish(out.end)
+                what = f"the {packing} file is damaged, {error}: the disk ends after the {out.end} bytes before that"
+                self.problems.append(Problem(what, in_doubt=True))
+                return out.end
+
+        self._expand(packing, write_what_comes)
 
     def disk(self, identity: Identity) -> Disk:
         container = Container(

@@ -9,7 +9,7 @@ import lz4.block
 import xxhash
 
 from rocketaudit.errors import BudgetError, FormatError
-from rocketaudit.formats.containers.lz4_frame import Lz4Block, Lz4Frame, index_frames
+from rocketaudit.formats.containers.lz4_frame import Lz4Block, Lz4Frame, index_until_damage
 from rocketaudit.model.budget import Budget
 from rocketaudit.model.disk import Problem
 from rocketaudit.model.reader import Reader
@@ -23,16 +23,20 @@ _ZEROS = bytes(1 << 20)
 
 
 def expand_lz4(reader: Reader, out: SparseFile, budget: Budget, *, workers: int) -> int:
-    """Expand every frame; the size of the whole. FormatError for damage, BudgetError for a bomb.
+    """Expand every frame; the size of the whole. FormatError for damage, when all before it is expanded;
+    BudgetError for a bomb.
 
     What frames state of their content as a whole is left in `out.stated`, to be compared while other work is done.
     """
     start = 0
-    for frame in index_frames(reader, budget):
+    frames, damage = index_until_damage(reader, budget)
+    for frame in frames:
         size = _expand_frame(reader, frame, out, start, workers)
         if frame.checksum is not None:
             out.stated.append((start, start + size, frame.checksum))
         start += size
+    if damage is not None:
+        raise damage
     out.finish(start)
     return start
 
@@ -87,7 +91,8 @@ def compare_content(
             at = finish
         if digest.intdigest() != expected:
             what = f"{end - start} bytes came out of an LZ4 frame with checksum {digest.hexdigest()}, it states"
-            problems.append(Problem(f"{what} {expected:08x}: the packed image is not what its packer read"))
+            what += f" {expected:08x}: the packed image is not what its packer read"
+            problems.append(Problem(what, in_doubt=True))
     return tuple(problems)
 
 

@@ -9,8 +9,8 @@ from typing import IO, cast
 
 import zstandard
 
-from rocketaudit.errors import FormatError, TruncatedError, UnsupportedError
-from rocketaudit.formats.containers.zstd_frame import MAX_WINDOW, walk_frames
+from rocketaudit.errors import BudgetError, FormatError, TruncatedError, UnsupportedError
+from rocketaudit.formats.containers.zstd_frame import MAX_WINDOW, walk_until_damage
 from rocketaudit.model.budget import Budget
 from rocketaudit.model.reader import Reader
 from rocketaudit.source.sparse import SparseFile
@@ -27,7 +27,7 @@ def expand_gzip(reader: Reader, out: SparseFile) -> int:
     at, held = 0, b""  # `held` was read but belongs to what comes next
     for number in range(MAX_MEMBERS + 1):
         if number == MAX_MEMBERS:
-            raise FormatError(f"more than {MAX_MEMBERS} gzip members", offset=at)
+            raise BudgetError(f"more than {MAX_MEMBERS} gzip members", offset=at)
         at, held = _gzip_member(reader, at, held, out)
         start = at - len(held)
         if start >= reader.size:
@@ -63,7 +63,7 @@ def expand_xz(reader: Reader, out: SparseFile) -> int:
     while at < reader.size:
         streams += 1
         if streams > MAX_STREAMS:
-            raise FormatError(f"more than {MAX_STREAMS} xz streams", offset=at)
+            raise BudgetError(f"more than {MAX_STREAMS} xz streams", offset=at)
         if at and not _starts(reader, at, b"\xfd7zXZ\0"):
             _say_about_rest(reader, at, "xz", out)
             break
@@ -94,8 +94,8 @@ def _xz_stream(reader: Reader, at: int, out: SparseFile) -> int:
 
 
 def expand_zstd(reader: Reader, out: SparseFile, budget: Budget) -> int:
-    """All frames of a Zstandard file; the size of what came out."""
-    frames = walk_frames(reader, budget)
+    """All frames of a Zstandard file; the size of what came out. FormatError for damage, when all before it is out."""
+    frames, damage = walk_until_damage(reader, budget)
     decoder = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW)
     for frame in frames:
         before = out.end
@@ -110,6 +110,8 @@ def expand_zstd(reader: Reader, out: SparseFile, budget: Budget) -> int:
         if frame.content_size is not None and out.end - before != frame.content_size:
             found = out.end - before
             raise FormatError(f"{found} bytes came out, {frame.content_size} are stated", offset=frame.start)
+    if damage is not None:
+        raise damage
     out.finish(out.end)
     return out.end
 

@@ -49,5 +49,5 @@ def _check(reader: Reader, stated: StatedDigest, members: dict[str, TarMember], 
         digest.update(reader.read(member.offset + at, min(_PIECE, member.size - at)))
     if digest.hexdigest() != stated.digest:
         what = f"{stated.name}: the {stated.algorithm} digest differs from the manifest's"
-        return Problem(what, "", member.offset)
+        return Problem(what, "", member.offset, in_doubt=True)
     return None

@@ -156,12 +156,12 @@ def changes_since(path: Path, raw: RawFile, before: Identity) -> tuple[Problem, 
     try:
         held, named = Identity.of(os.fstat(raw.descriptor)), Identity.of(path.stat())
     except OSError as error:
-        return (Problem(f"the input file cannot be looked at again: {error.strerror}"),)
+        return (Problem(f"the input file cannot be looked at again: {error.strerror}", in_doubt=True),)
     problems = []
     if held != before:
-        problems.append(Problem("the input file was changed during the scan"))
+        problems.append(Problem("the input file was changed during the scan", in_doubt=True))
     if (named.device, named.inode) != (before.device, before.inode):
-        problems.append(Problem("the input file was replaced by another during the scan"))
+        problems.append(Problem("the input file was replaced by another during the scan", in_doubt=True))
     return tuple(problems)
 
 

@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
+from rocketaudit.cli.main import main
 from rocketaudit.cli.manifest import manifest_app
 from rocketaudit.errors import FormatError, TrustError, UsageError
 from rocketaudit.formats.dsse import parse_envelope
@@ -112,6 +113,33 @@ def test_another_release_is_refused(capsys, tmp_path, keys, small_erofs_image, s
 def test_a_corrupt_image_gets_no_manifest(tmp_path, corrupt_bank_b_image):
     path = tmp_path / "manifest.json"
     assert run("create", corrupt_bank_b_image.path, "-o", path) == 1
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("kind", ["content", "cut"])
+def test_an_image_damaged_as_it_is_packed_gets_no_manifest_and_is_not_called_sound(
+    capfd, tmp_path, small_erofs_image, kind
+):
+    needs_tools("lz4")
+    packed, path = tmp_path / "image.img.lz4", tmp_path / "manifest.json"
+    subprocess.run(["lz4", "-q", small_erofs_image.path, packed], check=True)
+    for command in ("banks", "verity"):
+        assert main([command, str(packed)]) == 0
+    with packed.open("r+b") as file:
+        if kind == "content":
+            file.seek(-1, os.SEEK_END)
+            (last,) = file.read(1)
+            file.seek(-1, os.SEEK_END)
+            file.write(bytes([last ^ 1]))
+        else:
+            file.truncate(packed.stat().st_size - 9)
+    capfd.readouterr()
+    for command in ("banks", "verity"):
+        assert main([command, str(packed)]) == 3
+        said = capfd.readouterr()
+        assert "consistent" in said.out
+        assert ("states" if kind == "content" else "damaged") in said.err
+    assert run("create", packed, "-o", path) == 1
     assert not path.exists()
 
 

@@ -206,14 +206,24 @@ def test_expansion_leaves_nothing_in_the_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["lz4", "lz4-linked", "gz", "xz", "zst"])
-def test_truncated_stream_is_a_format_error(suffix: str, tmp_path: Path) -> None:
+def test_truncated_stream_gives_what_comes_out_and_says_so(suffix: str, tmp_path: Path) -> None:
     make_disk(tmp_path / "raw", mib=16)
+    raw = (tmp_path / "raw").read_bytes()
     STREAMS[suffix](tmp_path / "raw", tmp_path / "packed")
     whole = (tmp_path / "packed").read_bytes().rstrip(b"\0") if suffix == "gz" else (tmp_path / "packed").read_bytes()
-    for size in (8, 13, len(whole) // 2, len(whole) - 1):
+    for size in (8, 13):
         (tmp_path / "cut").write_bytes(whole[:size])
         with pytest.raises(FormatError):
             opened(tmp_path / "cut")
+    for size in (len(whole) * 2 // 3, len(whole) - 1):
+        (tmp_path / "cut").write_bytes(whole[:size])
+        disk = opened(tmp_path / "cut")
+        assert 0 < disk.reader.size <= len(raw)
+        assert bytes(disk.reader.read(0, disk.reader.size)) == raw[: disk.reader.size]
+        (problem,) = disk.container.problems
+        assert problem.in_doubt
+        assert f"the disk ends after the {disk.reader.size} bytes" in problem.what
+        disk.close()
 
 
 @pytest.mark.parametrize("name", ["qcow2", "qcow2-compressed", "vmdk-stream", "vmdk-sparse"])

@@ -64,7 +64,10 @@ def _tables(one: DiskSummary, two: DiskSummary, where: Places) -> Iterator[Chang
 
 def _problems(disk: DiskSummary, table: PartitionTable) -> JsonValue:
     found = (*table.problems, *disk.problems)
-    places = ((p.what, p.partition, "" if p.offset is None else f"byte {p.offset}") for p in found)
+    places = (
+        (p.what, p.partition, "" if p.offset is None else f"byte {p.offset}", "(in doubt)" if p.in_doubt else "")
+        for p in found
+    )
     return tuple(" ".join(part for part in texts if part) for texts in places) or None
 
 

@@ -6,7 +6,7 @@ import struct
 
 import xxhash
 
-from rocketaudit.errors import FormatError, TruncatedError, UnsupportedError
+from rocketaudit.errors import BudgetError, FormatError, TruncatedError, UnsupportedError
 from rocketaudit.model.budget import Budget
 from rocketaudit.model.reader import Reader
 from rocketaudit.model.records import dataclass
@@ -50,7 +50,25 @@ class Lz4Frame:
 
 def index_frames(reader: Reader, budget: Budget) -> tuple[Lz4Frame, ...]:
     """All frames of a file, skippable ones left out; bytes after the last frame are an error."""
+    frames, damage = index_until_damage(reader, budget)
+    if damage is not None:
+        raise damage
+    return frames
+
+
+def index_until_damage(reader: Reader, budget: Budget) -> tuple[tuple[Lz4Frame, ...], FormatError | None]:
+    """The frames before the first damage, the last one with its blocks before it, and what is wrong there."""
     frames: list[Lz4Frame] = []
+    try:
+        _index(reader, budget, frames)
+    except (BudgetError, UnsupportedError):
+        raise
+    except FormatError as damage:
+        return tuple(frames), damage
+    return tuple(frames), None
+
+
+def _index(reader: Reader, budget: Budget, frames: list[Lz4Frame]) -> None:
     at = 0
     while at < reader.size:
         (magic,) = _WORD.unpack(_take(reader, at, 4))
@@ -58,15 +76,13 @@ def index_frames(reader: Reader, budget: Budget) -> tuple[Lz4Frame, ...]:
             budget.enter()
             at += 8 + int(_WORD.unpack(_take(reader, at + 4, 4))[0])
         elif magic == _MAGIC:
-            frame, at = _index_frame(reader, at, budget)
-            frames.append(frame)
+            at = _index_frame(reader, at, budget, frames)
             if len(frames) > MAX_FRAMES:
-                raise FormatError(f"more than {MAX_FRAMES} LZ4 frames", offset=at)
+                raise BudgetError(f"more than {MAX_FRAMES} LZ4 frames", offset=at)
         else:
             raise FormatError("no LZ4 frame where one should start", offset=at)
     if not frames:
         raise FormatError("no LZ4 frame", offset=0)
-    return tuple(frames)
 
 
 def _header(reader: Reader, start: int) -> tuple[int, int, int | None, int]:
@@ -89,31 +105,41 @@ def _header(reader: Reader, start: int) -> tuple[int, int, int | None, int]:
     return flags, block_size, content_size, at + 1
 
 
-def _index_frame(reader: Reader, start: int, budget: Budget) -> tuple[Lz4Frame, int]:
+def _index_frame(reader: Reader, start: int, budget: Budget, frames: list[Lz4Frame]) -> int:
+    """Add the frame at `start`, one that is cut off with the blocks it has; the offset behind it."""
     flags, block_size, content_size, at = _header(reader, start)
     blocks: list[Lz4Block] = []
+    is_independent = bool(flags & _INDEPENDENT)
+    try:
+        at = _index_blocks(reader, at, block_size, budget, blocks, has_sums=bool(flags & _BLOCK_SUMS))
+        total = int(_WORD.unpack(_take(reader, at, 4))[0]) if flags & _CONTENT_SUM else None
+    except FormatError:
+        frames.append(Lz4Frame(start, block_size, is_independent, None, tuple(blocks)))
+        raise
+    frames.append(Lz4Frame(start, block_size, is_independent, content_size, tuple(blocks), total))
+    return at + (4 if flags & _CONTENT_SUM else 0)
+
+
+def _index_blocks(
+    reader: Reader, at: int, block_size: int, budget: Budget, blocks: list[Lz4Block], *, has_sums: bool
+) -> int:
     while True:
         (word,) = _WORD.unpack(_take(reader, at, 4))
         at += 4
         if not word:
-            break
+            return at
         stored = word & 0x7FFFFFFF
         if not stored or stored > block_size:
             raise FormatError(f"LZ4 block of {stored} bytes, at most {block_size} fit", offset=at - 4)
         if at + stored > reader.size:
             raise TruncatedError("the LZ4 frame ends inside a block", offset=at)
         if len(blocks) >= MAX_BLOCKS:
-            raise FormatError(f"more than {MAX_BLOCKS} LZ4 blocks in a frame", offset=at)
+            raise BudgetError(f"more than {MAX_BLOCKS} LZ4 blocks in a frame", offset=at)
         if len(blocks) & 1023 == 0:
             budget.check_time()
-        checksum = int(_WORD.unpack(_take(reader, at + stored, 4))[0]) if flags & _BLOCK_SUMS else None
+        checksum = int(_WORD.unpack(_take(reader, at + stored, 4))[0]) if has_sums else None
         blocks.append(Lz4Block(at, stored, block_size, bool(word >> 31), checksum))
-        at += stored + (4 if flags & _BLOCK_SUMS else 0)
-    total = None
-    if flags & _CONTENT_SUM:
-        total = int(_WORD.unpack(_take(reader, at, 4))[0])
-        at += 4
-    return Lz4Frame(start, block_size, bool(flags & _INDEPENDENT), content_size, tuple(blocks), total), at
+        at += stored + (4 if has_sums else 0)
 
 
 def _take(reader: Reader, at: int, length: int) -> bytes:

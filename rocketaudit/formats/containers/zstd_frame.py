@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rocketaudit.errors import FormatError, TruncatedError, UnsupportedError
+from rocketaudit.errors import BudgetError, FormatError, TruncatedError, UnsupportedError
 from rocketaudit.model.budget import Budget
 from rocketaudit.model.reader import Reader
 from rocketaudit.model.records import dataclass
@@ -24,7 +24,25 @@ class ZstdFrame:
 
 def walk_frames(reader: Reader, budget: Budget) -> tuple[ZstdFrame, ...]:
     """All frames of a file, skippable ones left out; TruncatedError when the last one is cut off."""
+    frames, damage = walk_until_damage(reader, budget)
+    if damage is not None:
+        raise damage
+    return frames
+
+
+def walk_until_damage(reader: Reader, budget: Budget) -> tuple[tuple[ZstdFrame, ...], FormatError | None]:
+    """The frames up to the first damage, the last one as if it went to the end of the file, and what is wrong."""
     frames: list[ZstdFrame] = []
+    try:
+        _walk_all(reader, budget, frames)
+    except (BudgetError, UnsupportedError):
+        raise
+    except FormatError as damage:
+        return tuple(frames), damage
+    return tuple(frames), None
+
+
+def _walk_all(reader: Reader, budget: Budget, frames: list[ZstdFrame]) -> None:
     at = 0
     while at < reader.size:
         budget.enter()
@@ -32,18 +50,16 @@ def walk_frames(reader: Reader, budget: Budget) -> tuple[ZstdFrame, ...]:
         if magic & 0xFFFFFFF0 == 0x184D2A50:
             at += 8 + _number(reader, at + 4, 4)
         elif magic == _MAGIC:
-            frames.append(_walk(reader, at, budget))
+            at = _walk(reader, at, budget, frames)
             if len(frames) > MAX_FRAMES:
-                raise FormatError(f"more than {MAX_FRAMES} Zstandard frames", offset=at)
-            at = frames[-1].end
+                raise BudgetError(f"more than {MAX_FRAMES} Zstandard frames", offset=at)
         else:
             raise FormatError("no Zstandard frame where one should start", offset=at)
     if at > reader.size:
         raise TruncatedError("a skippable frame lies beyond the end", offset=reader.size)
-    return tuple(frames)
 
 
-def _walk(reader: Reader, start: int, budget: Budget) -> ZstdFrame:
+def _walk(reader: Reader, start: int, budget: Budget, frames: list[ZstdFrame]) -> int:
     descriptor = _number(reader, start + 4, 1)
     if descriptor & 0x08:
         raise FormatError("a reserved bit of the Zstandard frame header is set", offset=start + 4)
@@ -64,6 +80,18 @@ def _walk(reader: Reader, start: int, budget: Budget) -> ZstdFrame:
         window = size or 0
     if window > MAX_WINDOW:
         raise UnsupportedError(f"the Zstandard frame needs a window of {window} bytes", offset=start + 5)
+    try:
+        end = _walk_blocks(reader, at, budget) + (4 if descriptor & 0x04 else 0)
+        if end > reader.size:
+            raise TruncatedError("the Zstandard frame ends before its checksum", offset=reader.size)
+    except FormatError:
+        frames.append(ZstdFrame(start, reader.size, window, None))
+        raise
+    frames.append(ZstdFrame(start, end, window, size))
+    return end
+
+
+def _walk_blocks(reader: Reader, at: int, budget: Budget) -> int:
     blocks = 0
     while True:
         header = _number(reader, at, 3)
@@ -77,11 +105,7 @@ def _walk(reader: Reader, start: int, budget: Budget) -> ZstdFrame:
         if blocks & 4095 == 0:
             budget.check_time()
         if header & 1:
-            break
-    at += 4 if descriptor & 0x04 else 0
-    if at > reader.size:
-        raise TruncatedError("the Zstandard frame ends before its checksum", offset=reader.size)
-    return ZstdFrame(start, at, window, size)
+            return at
 
 
 def _number(reader: Reader, at: int, length: int) -> int:

@@ -30,7 +30,7 @@ SILENT = {
         "Target.name", "Target.container", "Target.size", "Target.digest", "Target.boot_id", "Container.kind",
         "Container.layers", "Container.input_size", "Container.raw_size", "Container.expanded", "Container.notes",
         "Container.data_image", "Container.problems", "Problem.what@container", "Problem.partition@container",
-        "Problem.offset@container",
+        "Problem.offset@container", "Problem.in_doubt@container",
     },
     "a place, told by what lies there": {
         "Locator.source", "Locator.partition", "Locator.path", "Locator.offset", "Locator.digest", "FileRecord.inode",
