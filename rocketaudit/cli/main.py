@@ -149,6 +149,7 @@ def main(argv: list[str] | None = None) -> int:
     except OSError as error:
         if error.errno not in _NO_ROOM or error.filename is not None:
             return _unexpected(error)
+        _drop_output()  # what is still held back fails no second time at the end
         return _complain(RocketauditError(f"output cannot be written: {error.strerror}"), ExitCode.UNREAD)
     except Exception as error:  # noqa: BLE001 - the last one to know
         return _unexpected(error)
@@ -156,8 +157,12 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _unheard() -> int:
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _drop_output()
     return UNHEARD
+
+
+def _drop_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _unexpected(error: Exception) -> int:

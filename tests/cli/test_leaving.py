@@ -43,12 +43,13 @@ def test_output_that_cannot_be_written_is_not_passed_over() -> None:
     assert (done.returncode, done.stderr) == (3, "rocketaudit: output cannot be written: No space left on device\n")
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("words", [["rules", "list"], ["--version"], ["--help"], ["rules", "list", "-o", "json"]])
-def test_commands_that_cannot_write_say_so_in_one_line_and_do_not_pass(words: list[str]) -> None:
+def test_commands_that_cannot_write_say_so_in_one_line_and_do_not_pass(words: list[str], unbuffered: str) -> None:
+    command = [sys.executable, "-m", "rocketaudit", *words]
+    environment = os.environ | {"PYTHONUNBUFFERED": unbuffered}
     with open("/dev/full", "w") as full:
-        done = subprocess.run(
-            [sys.executable, "-m", "rocketaudit", *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False
-        )
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=environment)
     assert done.returncode == 3
     assert done.stderr == "rocketaudit: output cannot be written: No space left on device\n"
 
